@@ -1,0 +1,18 @@
+//! `POST /v1/codes/{challenge_id}/verify`: judges a code and gives what a right one is worth.
+
+use twostep::{
+    http::{self, Answer, Error, Problem, Request},
+    service::Service,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let service = Service::init().await?;
+    http::run(|request| handle(service, request)).await
+}
+
+async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
+    let body = http::body(&request)?;
+    let id = http::segment_after(&request, "codes").ok_or(Problem::UnknownChallenge)?;
+    Ok(Answer::json(200, &service.verify(&request, id, &body).await?))
+}

@@ -1,0 +1,77 @@
+//! The environment of a function, read in one place. Errors name the variable.
+
+use std::env;
+
+use secrecy::SecretString;
+use tracing::level_filters::LevelFilter;
+
+use crate::{phone::AllowedCountries, sms::Site};
+
+#[derive(Debug, thiserror::Error)]
+#[error("environment variable {variable} {problem}")]
+pub struct ConfigError {
+    variable: &'static str,
+    problem: String,
+}
+
+/// # Errors
+/// [`ConfigError`] when it is not set.
+pub fn required(variable: &'static str) -> Result<String, ConfigError> {
+    optional(variable)?.ok_or_else(|| ConfigError { variable, problem: "is not set".to_owned() })
+}
+
+/// Empty counts as not set: a template cannot leave a variable out.
+///
+/// # Errors
+/// [`ConfigError`] when it is not Unicode.
+pub fn optional(variable: &'static str) -> Result<Option<String>, ConfigError> {
+    match env::var(variable) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(ConfigError { variable, problem: "is not Unicode".to_owned() }),
+    }
+}
+
+fn malformed(variable: &'static str) -> impl Fn(&dyn std::fmt::Display) -> ConfigError {
+    move |problem| ConfigError { variable, problem: format!("is malformed: {problem}") }
+}
+
+/// `LOG_LEVEL`: `error`, `warn`, `info` (the default), `debug` or `trace`.
+///
+/// # Errors
+/// [`ConfigError`] when it is none of these.
+pub fn log_level() -> Result<LevelFilter, ConfigError> {
+    let Some(level) = optional("LOG_LEVEL")? else { return Ok(LevelFilter::INFO) };
+    level.parse().map_err(|error| malformed("LOG_LEVEL")(&error))
+}
+
+/// `ALLOWED_COUNTRIES`: `*` or codes such as `US,ES`.
+///
+/// # Errors
+/// [`ConfigError`] when it is missing or malformed.
+pub fn allowed_countries() -> Result<AllowedCountries, ConfigError> {
+    AllowedCountries::parse(&required("ALLOWED_COUNTRIES")?).map_err(|error| malformed("ALLOWED_COUNTRIES")(&error))
+}
+
+/// `SITE_NAME` and `SITE_HOST`, as they appear in messages.
+///
+/// # Errors
+/// [`ConfigError`] when one is missing or cannot be part of a message.
+pub fn site() -> Result<Site, ConfigError> {
+    let (name, host) = (required("SITE_NAME")?, required("SITE_HOST")?);
+    Site::new(&name, &host).map_err(|error| malformed("SITE_NAME or SITE_HOST")(&error))
+}
+
+/// `CALLBACK_TOKEN`: what Clickatell's callbacks are recognised by, at least 32 characters.
+///
+/// # Errors
+/// [`ConfigError`] when it is missing or short enough to be guessed.
+pub fn callback_token() -> Result<SecretString, ConfigError> {
+    const SHORTEST: usize = 32;
+    let token = required("CALLBACK_TOKEN")?;
+    if token.len() < SHORTEST {
+        return Err(malformed("CALLBACK_TOKEN")(&format!("at least {SHORTEST} characters")));
+    }
+    Ok(token.into())
+}

@@ -1,0 +1,60 @@
+//! The HTTP edge: reading requests, writing answers, and the one place where an error becomes a status.
+
+mod answer;
+mod problem;
+mod request;
+
+use std::{future::Future, time::Instant};
+
+pub use answer::{Answer, ChallengeBody, SessionBody, UserBody};
+pub use lambda_http::{Error, Request};
+use lambda_http::{Body, RequestExt, Response, service_fn};
+pub use problem::Problem;
+pub use request::{bearer, body, domain_name, segment_after};
+
+/// Serves requests with `handler` for as long as the function lives, and logs one line for each.
+///
+/// # Errors
+/// When the Lambda runtime itself fails.
+pub async fn run<H, F>(handler: H) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Result<Answer, Problem>> + Send,
+{
+    let handler = &handler;
+    lambda_http::run(service_fn(move |request: Request| async move {
+        let line = LogLine::begin(&request);
+        let result = handler(request).await;
+        let code = result.as_ref().err().map(Problem::code);
+        let response = result.map_or_else(Problem::into_response, Answer::into_response);
+        line.end(&response, code);
+        Ok::<_, Error>(response)
+    }))
+    .await
+}
+
+/// Method and route are logged, never the path: it can carry a challenge's id or a callback's token.
+struct LogLine {
+    request_id: String,
+    method: String,
+    began: Instant,
+}
+
+impl LogLine {
+    #[expect(clippy::disallowed_methods, reason = "how long a request took is told to the log only")]
+    fn begin(request: &Request) -> Self {
+        let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+        Self { request_id, method: request.method().to_string(), began: Instant::now() }
+    }
+
+    fn end(self, response: &Response<Body>, code: Option<&'static str>) {
+        tracing::info!(
+            request_id = self.request_id,
+            method = self.method,
+            status = response.status().as_u16(),
+            code,
+            duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "request served"
+        );
+    }
+}

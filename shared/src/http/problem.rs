@@ -1,0 +1,251 @@
+//! What can be wrong, and how it is told: `application/problem+json` (RFC 9457). Nothing here carries a phone number, a
+//! code, a token or the words of an internal failure.
+
+use lambda_http::{
+    Body, Response,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use serde::Serialize;
+
+use crate::{
+    access_token::InvalidToken,
+    challenge::{Refusal, id::InvalidChallengeId, payload::UnsealError},
+    clock::Timestamp,
+    code::InvalidCode,
+    email::InvalidEmail,
+        name::InvalidName,
+    phone::{InvalidPhone, PhoneNotAllowed},
+    secrets::SecretError,
+    sessions::{InvalidRefreshToken, RefreshError},
+    table::TableError,
+    users::ChangeError,
+};
+
+/// The codes of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    InvalidRequest,
+    InvalidPhone,
+    PhoneNotAllowed,
+    InvalidName,
+    InvalidEmail,
+    InvalidCodeFormat,
+    WrongCode { attempts_left: usize },
+    InvalidToken,
+    InvalidRegistrationToken,
+    InvalidRefreshToken,
+    InvalidCallbackToken,
+    ReauthRequired,
+    UnknownChallenge,
+    NotFound,
+    EmailTaken,
+    PhoneTaken,
+    LastWayIn,
+    CodeExpired,
+    CodeUsed,
+    /// Seconds until a new code can be had.
+    TooManyAttempts { retry_after: u64 },
+    TooManyCodes { retry_after: u64 },
+    /// A dependency does not answer. Nothing was half-done; the same request may be sent again.
+    Unavailable,
+}
+
+/// How long a client should wait before it tries again what failed for reasons on our side.
+const UNAVAILABLE_RETRY_AFTER: u64 = 2;
+
+#[derive(Serialize)]
+struct Body9457 {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// Status, stable code, title, and words for people.
+    fn facts(self) -> (u16, &'static str, &'static str, &'static str) {
+        match self {
+            Self::InvalidRequest => (400, "invalid_request", "Invalid request", "Send a JSON object of at most 16 KiB with exactly the documented fields."),
+            Self::InvalidPhone => (400, "invalid_phone", "Invalid phone number", "Give the number in international form, such as +14155552671."),
+            Self::PhoneNotAllowed => (400, "phone_not_allowed", "Phone number not allowed", "Codes are sent to mobile numbers of the served countries only."),
+            Self::InvalidName => (400, "invalid_name", "Invalid name", "A name has 1 to 100 characters, all of which can be seen."),
+            Self::InvalidEmail => (400, "invalid_email", "Invalid e-mail address", "Give an address such as ada@example.com."),
+            Self::InvalidCodeFormat => (400, "invalid_code_format", "Invalid code format", "A code is six digits."),
+            Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "This is not the code that was sent."),
+            Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in, or refresh the session."),
+            Self::InvalidRegistrationToken => (401, "invalid_registration_token", "Invalid registration token", "Verify the phone number again."),
+            Self::InvalidRefreshToken => (401, "invalid_refresh_token", "Invalid refresh token", "Sign in again."),
+            Self::InvalidCallbackToken => (401, "invalid_callback_token", "Invalid callback token", "The address of this callback is not the configured one."),
+            Self::ReauthRequired => (401, "reauth_required", "Fresh sign-in required", "Sign in again, with every step of the account, and retry within five minutes."),
+            Self::UnknownChallenge => (404, "unknown_challenge", "Unknown challenge", "There is no such challenge, or a newer code has taken its place."),
+            Self::NotFound => (404, "not_found", "Not found", "There is nothing at this address."),
+            Self::EmailTaken => (409, "email_taken", "E-mail address taken", "Another account has this e-mail address."),
+            Self::PhoneTaken => (409, "phone_taken", "Phone number taken", "Another account has this phone number."),
+            Self::LastWayIn => (409, "last_way_in", "Last way in", "Set a password first: without the phone there would be no way to sign in."),
+            Self::CodeExpired => (410, "code_expired", "Code expired", "Ask for a new code."),
+            Self::CodeUsed => (410, "code_used", "Code used", "This code was entered before. Ask for a new one."),
+            Self::TooManyAttempts { .. } => (429, "too_many_attempts", "Too many attempts", "Too many wrong codes. Wait before asking for another code."),
+            Self::TooManyCodes { .. } => (429, "too_many_codes", "Too many codes", "Wait before asking for another code."),
+            Self::Unavailable => (503, "temporarily_unavailable", "Temporarily unavailable", "Nothing was changed. Try again in a moment."),
+        }
+    }
+
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.facts().1
+    }
+
+    fn field(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidPhone | Self::PhoneNotAllowed => Some("phone"),
+            Self::InvalidName => Some("name"),
+            Self::InvalidEmail => Some("email"),
+            Self::InvalidCodeFormat => Some("code"),
+            _ => None,
+        }
+    }
+
+    /// # Panics
+    /// Never: all parts are constants and numbers.
+    #[must_use]
+    pub fn into_response(self) -> Response<Body> {
+        let (status, code, title, detail) = self.facts();
+        let attempts_left = match self {
+            Self::WrongCode { attempts_left } => Some(attempts_left),
+            _ => None,
+        };
+        let retry_after = match self {
+            Self::TooManyAttempts { retry_after } | Self::TooManyCodes { retry_after } => Some(retry_after),
+            Self::Unavailable => Some(UNAVAILABLE_RETRY_AFTER),
+            _ => None,
+        };
+        let body = Body9457 { r#type: "about:blank", title, status, code, detail, field: self.field(), attempts_left, retry_after };
+        let mut response = Response::builder()
+            .status(StatusCode::from_u16(status).expect("a status of the table above"))
+            .header(CONTENT_TYPE, "application/problem+json")
+            .header(CACHE_CONTROL, "no-store");
+        if let Some(seconds) = retry_after {
+            response = response.header(RETRY_AFTER, seconds);
+        }
+        if matches!(self, Self::InvalidToken | Self::ReauthRequired) {
+            response = response.header(WWW_AUTHENTICATE, "Bearer");
+        }
+        let text = serde_json::to_string(&body).expect("a struct of constants");
+        response.body(Body::Text(text)).expect("headers are constants and numbers")
+    }
+
+    /// A refusal of the challenge's rules, told at `now`.
+    #[must_use]
+    pub fn from_refusal(refusal: Refusal, now: Timestamp) -> Self {
+        let seconds = |until| now.until(until).as_secs().max(1);
+        match refusal {
+            Refusal::Used => Self::CodeUsed,
+            Refusal::Expired => Self::CodeExpired,
+            Refusal::TooManyAttempts { until } => Self::TooManyAttempts { retry_after: seconds(until) },
+            Refusal::TooManyCodes { until } => Self::TooManyCodes { retry_after: seconds(until) },
+        }
+    }
+}
+
+impl From<TableError> for Problem {
+    fn from(error: TableError) -> Self {
+        tracing::error!(%error, "a table could not be used");
+        Self::Unavailable
+    }
+}
+
+impl From<SecretError> for Problem {
+    fn from(error: SecretError) -> Self {
+        tracing::error!(%error, "a secret could not be read");
+        Self::Unavailable
+    }
+}
+
+impl From<UnsealError> for Problem {
+    fn from(error: UnsealError) -> Self {
+        tracing::error!(%error, "a challenge could not be opened");
+        Self::Unavailable
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::EmailTaken => Self::EmailTaken,
+            ChangeError::PhoneTaken => Self::PhoneTaken,
+            // Whoever tries again meets the account as it is by then.
+            ChangeError::Outdated => Self::Unavailable,
+            ChangeError::Table(error) => error.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid => Self::InvalidRefreshToken,
+            RefreshError::Table(error) => error.into(),
+        }
+    }
+}
+
+macro_rules! facts {
+    ($($error:ty => $problem:ident),* $(,)?) => {
+        $(impl From<$error> for Problem {
+            fn from(_: $error) -> Self {
+                Self::$problem
+            }
+        })*
+    };
+}
+
+facts! {
+    InvalidPhone => InvalidPhone,
+    PhoneNotAllowed => PhoneNotAllowed,
+    InvalidName => InvalidName,
+    InvalidEmail => InvalidEmail,
+    InvalidCode => InvalidCodeFormat,
+    InvalidChallengeId => UnknownChallenge,
+    InvalidToken => InvalidToken,
+    InvalidRefreshToken => InvalidRefreshToken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(problem: Problem) -> (Response<Body>, serde_json::Value) {
+        let response = problem.into_response();
+        let body = serde_json::from_slice(response.body()).unwrap();
+        (response, body)
+    }
+
+    #[test]
+    fn a_problem_has_the_contract_s_shape() {
+        let (response, body) = json(Problem::TooManyCodes { retry_after: 42 });
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["retry-after"], "42");
+        let expected = serde_json::json!({"type":"about:blank","title":"Too many codes","status":429,"code":"too_many_codes",
+            "detail":"Wait before asking for another code.","retry_after":42});
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn details_go_where_they_belong() {
+        assert_eq!(json(Problem::InvalidPhone).1["field"], "phone");
+        assert_eq!(json(Problem::WrongCode { attempts_left: 3 }).1["attempts_left"], 3);
+        assert_eq!(json(Problem::Unavailable).0.headers()["retry-after"], "2");
+        assert!(json(Problem::CodeUsed).1.get("retry_after").is_none());
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading requests: parse at the edge, so that nobody behind it has to check again.
+
+use lambda_http::{
+    Request, RequestExt,
+    http::header::AUTHORIZATION,
+    request::RequestContext,
+};
+use serde::de::DeserializeOwned;
+
+use super::Problem;
+
+/// A body is at most 16 KiB.
+const LONGEST_BODY: usize = 16 * 1024;
+
+/// Reads a JSON object. Types that are read here refuse unknown fields; serde refuses duplicate ones.
+///
+/// # Errors
+/// [`Problem::InvalidRequest`] for anything that is not exactly such an object.
+pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    let bytes: &[u8] = request.body();
+    // serde would also fill a struct from a JSON array.
+    let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if bytes.len() > LONGEST_BODY || !is_object {
+        return Err(Problem::InvalidRequest);
+    }
+    serde_json::from_slice(bytes).map_err(|_| Problem::InvalidRequest)
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1).
+#[must_use]
+pub fn bearer(request: &Request) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' '))
+}
+
+/// The path segment that follows `name`: the id in `/v1/codes/{id}/verify` follows `codes`.
+#[must_use]
+pub fn segment_after<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut segments = request.raw_http_path().split('/');
+    segments.find(|segment| *segment == name)?;
+    segments.next().filter(|segment| !segment.is_empty())
+}
+
+/// The name under which API Gateway itself was reached. Unlike the `Host` header, callers cannot choose it.
+#[must_use]
+pub fn domain_name(request: &Request) -> Option<&str> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.domain_name.as_deref(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::{Body, http};
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Ask {
+        phone: String,
+    }
+
+    fn with_body(text: &str) -> Request {
+        Request::new(Body::Text(text.to_owned()))
+    }
+
+    #[test]
+    fn an_object_with_exactly_the_known_fields_is_read() {
+        assert_eq!(body::<Ask>(&with_body(" {\"phone\":\"+1\"}\n")).unwrap().phone, "+1");
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let long = format!("{{\"phone\":\"{}\"}}", "1".repeat(LONGEST_BODY));
+        for wrong in [
+            "", "null", "[]", "[\"+1\"]", "\"+1\"", "{", "{}", "{\"phone\":1}", "{\"phone\":null}", "phone=+1",
+            "{\"phone\":\"+1\",\"x\":1}", "{\"phone\":\"+1\",\"phone\":\"+2\"}", "{\"phone\":\"+1\"} {}", "\u{feff}{\"phone\":\"+1\"}", &long,
+        ] {
+            assert!(matches!(body::<Ask>(&with_body(wrong)), Err(Problem::InvalidRequest)), "{wrong:.60}");
+        }
+        let bytes = Request::new(Body::Binary(vec![b'{', 0xff, b'}']));
+        assert!(body::<Ask>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_bearer_token_is_found_and_nothing_else_is_one() {
+        let with = |value: &str| {
+            http::Request::builder().header("authorization", value).body(Body::Empty).unwrap()
+        };
+        assert_eq!(bearer(&with("Bearer abc")), Some("abc"));
+        assert_eq!(bearer(&with("bearer abc")), Some("abc"));
+        assert_eq!(bearer(&with("Basic abc")), None);
+        assert_eq!(bearer(&with("Bearer")), None);
+        assert_eq!(bearer(&Request::new(Body::Empty)), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! The domain of TwoStep: challenges, codes, accounts, sessions, and the way of a message.
+//!
+//! Pure rules come first ([`challenge`], [`phone`], [`email`], [`sms`]), then the adapters to DynamoDB, Secrets
+//! Manager, Clickatell and HTTP. The functions under `functions/` are thin shells around [`service::Service`] and
+//! [`outbox::Outbox`].
+
+pub mod access_token;
+pub mod aws;
+pub mod challenge;
+pub mod clickatell;
+pub mod clock;
+pub mod code;
+pub mod config;
+pub mod email;
+pub mod entropy;
+pub mod http;
+pub mod keys;
+pub mod name;
+pub mod outbox;
+pub mod phone;
+pub mod receipts;
+pub mod secrets;
+pub mod service;
+pub mod sessions;
+pub mod sms;
+pub mod table;
+pub mod telemetry;
+pub mod users;

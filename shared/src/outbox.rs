@@ -1,0 +1,164 @@
+//! Sending what was saved: the stream of `codes` brings each message here once or more, and it is sent at most once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_lambda_events::{
+    dynamodb::{Event, EventRecord},
+    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
+};
+use lambda_runtime::{LambdaEvent, service_fn};
+use tokio::task::JoinSet;
+
+use crate::{
+    aws,
+    challenge::{Challenge, ChallengeStore, Delivery, Payload, payload::UnsealError, store::SentMessage},
+    clickatell::{Account, CachedAccount, Client, Fault, Message, Outcome},
+    clock::{Clock, SystemClock},
+    config,
+    keys::{KeyRing, Keys},
+    secrets::SecretError,
+    sms::{self, Site},
+    table::TableError,
+    telemetry,
+};
+
+pub type Error = lambda_runtime::Error;
+
+/// Serves batches of the stream for as long as the function lives.
+///
+/// # Errors
+/// When the Lambda runtime itself fails.
+pub async fn run(outbox: &'static Outbox) -> Result<(), Error> {
+    let deliver = |batch: LambdaEvent<Event>| async { Ok::<_, Error>(outbox.deliver(batch.payload).await) };
+    lambda_runtime::run(service_fn(deliver)).await
+}
+
+/// Everything `send-sms` needs.
+pub struct Outbox {
+    clock: Arc<dyn Clock>,
+    keys: Keys,
+    challenges: ChallengeStore,
+    clickatell: Client,
+    account: CachedAccount,
+    site: Site,
+}
+
+/// Why a message could not be brought to an end now. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("the provider asks to try later: {0}")]
+    Later(&'static str),
+    #[error("the record is not of a challenge")]
+    Malformed,
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+}
+
+impl Outbox {
+    /// Reads the environment, starts logging and connects.
+    ///
+    /// # Errors
+    /// When the environment is incomplete; the error names the variable.
+    pub async fn init() -> Result<&'static Self, Error> {
+        telemetry::init(config::log_level()?);
+        let aws = aws::sdk_config().await;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let secrets = aws_sdk_secretsmanager::Client::new(&aws);
+        let base_url = config::optional("CLICKATELL_URL")?.unwrap_or_else(|| Client::PRODUCTION.to_owned());
+        let (keys, account) = (config::required("KEYS_SECRET")?, config::required("CLICKATELL_SECRET")?);
+        let outbox = Self {
+            keys: Keys::new(secrets.clone(), keys, Arc::clone(&clock), KeyRing::parse),
+            challenges: ChallengeStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required("CODES_TABLE")?),
+            clickatell: Client::new(base_url)?,
+            account: CachedAccount::new(secrets, account, Arc::clone(&clock), Account::parse),
+            site: config::site()?,
+            clock,
+        };
+        let (keys, account, ()) =
+            tokio::join!(outbox.keys.get(), outbox.account.get(), outbox.challenges.open_connection());
+        if let Some(error) = keys.err().or(account.err()) {
+            tracing::error!(%error, "a secret could not be read at start");
+        }
+        Ok(Box::leak(Box::new(outbox)))
+    }
+
+    /// Sends what the records ask for, all challenges side by side. Records that must come again are reported as
+    /// failures; the stream brings them again while their code lives.
+    pub async fn deliver(&'static self, event: Event) -> DynamoDbEventResponse {
+        // Of one challenge only the newest record counts: it carries the newest message's number.
+        let mut newest: HashMap<String, EventRecord> = HashMap::new();
+        for record in event.records {
+            newest.insert(format!("{:?}", record.change.keys.get("id")), record);
+        }
+        let mut sends = JoinSet::new();
+        for record in newest.into_values() {
+            sends.spawn(async move {
+                let error = self.deliver_one(&record).await.err()?;
+                tracing::warn!(%error, "a message is left for later");
+                let mut failure = DynamoDbBatchItemFailure::default();
+                failure.item_identifier = record.change.sequence_number;
+                Some(failure)
+            });
+        }
+        let mut response = DynamoDbEventResponse::default();
+        response.batch_item_failures = sends.join_all().await.into_iter().flatten().collect();
+        response
+    }
+
+    /// Claims the message, sends it once, and saves how that went. The claim is a compare-and-swap from the record's own
+    /// image, so it costs no read, and of two that see the record only one sends.
+    async fn deliver_one(&self, record: &EventRecord) -> Result<(), SendError> {
+        let image = record.change.new_image.clone();
+        let challenge: Challenge = serde_dynamo::from_item(image).map_err(|_| SendError::Malformed)?;
+        let number = challenge.send_number;
+        let claim = |current: &Challenge| current.claim_send(number, self.clock.now());
+        let Some(claimed) = self.challenges.advance(challenge, claim).await? else { return Ok(()) };
+
+        let result = self.send(&claimed).await;
+        let (news, result) = match result {
+            Ok(Outcome::Accepted { message_id }) => {
+                self.remember(&claimed, message_id).await;
+                (Delivery::Sent, Ok(()))
+            }
+            Ok(Outcome::Refused { code, fault: Fault::Recipient }) => {
+                tracing::warn!(code, "the provider refused a number");
+                (Delivery::Failed, Ok(()))
+            }
+            Ok(Outcome::Refused { code, fault: Fault::Account }) => {
+                tracing::error!(code, "the provider refuses this account: check key, balance and sender");
+                (Delivery::Failed, Ok(()))
+            }
+            Ok(Outcome::Unknown { reason }) => {
+                tracing::warn!(reason, "the provider did not say whether it sent a message");
+                (Delivery::Unknown, Ok(()))
+            }
+            Ok(Outcome::Later { reason }) => (Delivery::Deferred, Err(SendError::Later(reason))),
+            Err(error) => (Delivery::Deferred, Err(error)),
+        };
+        let record = |current: &Challenge| current.record_delivery(number, news, self.clock.now());
+        self.challenges.advance(claimed, record).await?;
+        result
+    }
+
+    async fn send(&self, claimed: &Challenge) -> Result<Outcome, SendError> {
+        let ring = self.keys.get().await?;
+        let account = self.account.get().await?;
+        let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed)?;
+        let content = sms::code_message(&self.site, &payload.code);
+        let client_message_id = format!("{}-{}", claimed.key.as_str(), claimed.send_number);
+        let message = Message { to: &payload.phone, content: &content, client_message_id: &client_message_id };
+        Ok(self.clickatell.send(&account, &message).await)
+    }
+
+    /// So that a status report finds the challenge. Without it the message counts as sent and nothing more is heard.
+    async fn remember(&self, claimed: &Challenge, message_id: String) {
+        let message = SentMessage::new(&message_id, claimed);
+        if let Err(error) = self.challenges.remember_message(&message).await {
+            tracing::error!(%error, "a sent message could not be remembered");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Owning an account: finishing a registration, the profile, giving up the phone.
+
+use lambda_http::Request;
+use serde::Deserialize;
+
+use super::{Service, verify::ProvenPhone};
+use crate::{
+    access_token::Claims,
+    challenge::Sealed,
+    email::EmailAddress,
+    entropy,
+    http::{self, Problem, SessionBody, UserBody},
+    name::PersonName,
+    sessions::{Method, SessionStore},
+    users::{User, UserId},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteBody {
+    registration_token: String,
+    name: String,
+    email: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileBody {
+    name: Option<String>,
+    email: Option<String>,
+}
+
+impl Service {
+    /// Creates the account of a proven number and signs in to it, in one transaction.
+    ///
+    /// # Errors
+    /// [`Problem`] as the contract says for `POST /register/complete`.
+    pub async fn complete_registration(&self, request: &Request, body: CompleteBody) -> Result<SessionBody, Problem> {
+        let name = PersonName::parse(&body.name)?;
+        let email = EmailAddress::parse(&body.email)?;
+        let ring = self.keys.get().await?;
+        let now = self.now();
+        let proven: ProvenPhone = ring
+            .open(ProvenPhone::PLACE, &Sealed(body.registration_token))
+            .map_err(|_| Problem::InvalidRegistrationToken)?;
+        if now >= proven.expires_at {
+            return Err(Problem::InvalidRegistrationToken);
+        }
+        let rng = &mut entropy::system();
+        let user = User {
+            id: UserId::random(rng),
+            name,
+            email,
+            phone: Some(proven.phone),
+            two_step: true,
+            created_at: now,
+            epoch: 0,
+            kept_session: None,
+        };
+        let (session, token) = SessionStore::begin(&user.holder(), vec![Method::Sms], now, rng);
+        self.users.create(&user, self.sessions.insert(&session)).await?;
+        Ok(self.session_body(request, &ring, &session, &token, user))
+    }
+
+    /// Who asks, by their access token.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidToken`].
+    pub async fn authenticate(&self, request: &Request) -> Result<Claims, Problem> {
+        let token = http::bearer(request).ok_or(Problem::InvalidToken)?;
+        let ring = self.keys.get().await?;
+        Ok(self.issuer(request).check(&ring, token, self.now())?)
+    }
+
+    /// # Errors
+    /// [`Problem::InvalidToken`] when the account is gone.
+    pub async fn profile(&self, claims: &Claims) -> Result<UserBody, Problem> {
+        Ok(self.users.find(&claims.sub).await?.ok_or(Problem::InvalidToken)?.into())
+    }
+
+    /// # Errors
+    /// [`Problem`] as the contract says for `PATCH /profile`.
+    pub async fn change_profile(&self, claims: &Claims, body: ProfileBody) -> Result<UserBody, Problem> {
+        let name = body.name.map(|name| PersonName::parse(&name)).transpose()?;
+        let email = body.email.map(|email| EmailAddress::parse(&email)).transpose()?;
+        let mut user = self.users.find(&claims.sub).await?.ok_or(Problem::InvalidToken)?;
+        if email.as_ref().is_some_and(|email| *email != user.email) {
+            user = self.require_fresh(claims, Some(user))?;
+        }
+        let name = name.unwrap_or_else(|| user.name.clone());
+        let email = email.unwrap_or_else(|| user.email.clone());
+        self.users.rename(&user, &name, &email).await?;
+        Ok(User { name, email, ..user }.into())
+    }
+
+    /// # Errors
+    /// [`Problem`] as the contract says for `DELETE /profile/phone`.
+    pub async fn remove_phone(&self, claims: &Claims) -> Result<(), Problem> {
+        let user = self.require_fresh(claims, self.users.find(&claims.sub).await?)?;
+        if user.phone.is_some() {
+            // An account of this version has no password: the phone is its only way in.
+            return Err(Problem::LastWayIn);
+        }
+        Ok(self.users.remove_phone(&user, &claims.sid).await?)
+    }
+}

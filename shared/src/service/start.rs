@@ -1,0 +1,170 @@
+//! Asking for a code: the start of a registration, of a sign-in by phone, or of a new number in the profile.
+
+use serde::Deserialize;
+
+use super::Service;
+use crate::{
+    access_token::Claims,
+    challenge::{
+        Challenge, ChallengeKey, ChallengeStore, Payload, Purpose, Saved,
+        rules::{Ask, Start},
+    },
+    code::Code,
+    entropy,
+    http::{ChallengeBody, Problem},
+    keys::KeyRing,
+    phone::PhoneNumber,
+    table::TableError,
+    users::{Holder, User, UserId},
+};
+
+/// The body of every route that starts with a number.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneBody {
+    phone: String,
+}
+
+/// What a new code is sealed with.
+struct Subject<'a> {
+    purpose: Purpose,
+    phone: &'a PhoneNumber,
+    user: Option<&'a UserId>,
+    decoy: bool,
+    account: Option<Holder>,
+    former_phone: Option<PhoneNumber>,
+    session: Option<String>,
+}
+
+impl Service {
+    /// Starts a registration. Whether the number has an account is not looked at before its code was entered.
+    ///
+    /// # Errors
+    /// [`Problem`] as the contract says for `POST /register/phone`.
+    pub async fn start_registration(&self, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+        let phone = self.parse_phone(body)?;
+        let ring = self.keys.get().await?;
+        let key = ChallengeKey::derive(&ring.pepper, Purpose::Register, None, &phone);
+        let present = self.challenges.load(&key).await?;
+        let subject = Subject {
+            purpose: Purpose::Register,
+            phone: &phone,
+            user: None,
+            decoy: false,
+            account: None,
+            former_phone: None,
+            session: None,
+        };
+        self.start(&ring, key, present, subject).await
+    }
+
+    /// Starts a sign-in by phone. A number without an account gets a decoy, through the same steps and with the same
+    /// answer.
+    ///
+    /// # Errors
+    /// [`Problem`] as the contract says for `POST /login/phone`.
+    pub async fn start_phone_login(&self, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+        let phone = self.parse_phone(body)?;
+        let ring = self.keys.get().await?;
+        let key = ChallengeKey::derive(&ring.pepper, Purpose::Login, None, &phone);
+        let (present, holder) = tokio::try_join!(self.challenges.load(&key), self.users.holder_of(&phone))?;
+        let subject = Subject {
+            purpose: Purpose::Login,
+            phone: &phone,
+            user: None,
+            decoy: holder.is_none(),
+            account: holder,
+            former_phone: None,
+            session: None,
+        };
+        self.start(&ring, key, present, subject).await
+    }
+
+    /// Starts the proof of a number for the profile of whoever `claims` names. Whether another account holds it is said
+    /// only after the right code.
+    ///
+    /// # Errors
+    /// [`Problem`] as the contract says for `PUT /profile/phone`.
+    pub async fn start_phone_change(&self, claims: &Claims, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+        let phone = self.parse_phone(body)?;
+        let ring = self.keys.get().await?;
+        let key = ChallengeKey::derive(&ring.pepper, Purpose::Profile, Some(&claims.sub), &phone);
+        let (present, user) = tokio::try_join!(self.challenges.load(&key), self.users.find(&claims.sub))?;
+        let user = self.require_fresh(claims, user)?;
+        let subject = Subject {
+            purpose: Purpose::Profile,
+            phone: &phone,
+            user: Some(&claims.sub),
+            decoy: false,
+            account: Some(user.holder()),
+            former_phone: user.phone,
+            session: Some(claims.sid.clone()),
+        };
+        self.start(&ring, key, present, subject).await
+    }
+
+    fn parse_phone(&self, body: &PhoneBody) -> Result<PhoneNumber, Problem> {
+        let phone = PhoneNumber::parse(&body.phone)?;
+        self.allowed_countries.check(&phone)?;
+        Ok(phone)
+    }
+
+    /// Runs the rule until its outcome is saved. The write is the only one: the table's stream does the sending.
+    async fn start(
+        &self,
+        ring: &KeyRing,
+        key: ChallengeKey,
+        mut present: Option<Challenge>,
+        subject: Subject<'_>,
+    ) -> Result<ChallengeBody, Problem> {
+        let fresh = Payload {
+            code: Code::random(&mut entropy::system()),
+            phone: subject.phone.clone(),
+            purpose: subject.purpose,
+            account: subject.account,
+            former_phone: subject.former_phone,
+            session: subject.session,
+        };
+        for _ in 0..ChallengeStore::ROUNDS {
+            let sealed = match &present {
+                Some(challenge) => Some(ring.open::<Payload>(key.as_str(), &challenge.sealed)?),
+                None => None,
+            };
+            let same_holder = sealed.as_ref().is_none_or(|payload| same_account(payload, &fresh));
+            let ask = Ask { decoy: subject.decoy, same_holder };
+            let seal = |_issue| ring.seal(key.as_str(), &fresh, &mut entropy::system());
+            let started = Challenge::start(present.as_ref(), &key, ask, self.now(), &self.policy, seal)
+                .map_err(|refusal| self.refuse(refusal))?;
+            match (started, &present) {
+                (Start::Alive, Some(challenge)) => return Ok(self.challenge_body(ring, challenge, &fresh)),
+                (Start::Alive, None) => unreachable!("only a present challenge is alive"),
+                (Start::Send(next), _) => match self.challenges.save(&next).await? {
+                    Saved::Won => return Ok(self.challenge_body(ring, &next, &fresh)),
+                    Saved::Lost(winner) => present = winner.map(|boxed| *boxed),
+                    Saved::Refused { .. } => unreachable!("nothing was saved along"),
+                },
+            }
+        }
+        Err(TableError::Contended { table: "codes" }.into())
+    }
+}
+
+/// Whether a present code is of use to whoever asks now. A sign-in code follows the number's account; a profile's code
+/// is made for the account as it was and the session that asked.
+fn same_account(present: &Payload, now: &Payload) -> bool {
+    let id = |payload: &Payload| payload.account.as_ref().map(|holder| holder.user_id.clone());
+    id(present) == id(now) && (now.purpose != Purpose::Profile || present.account == now.account)
+}
+
+impl Service {
+    /// A change of what signs someone in needs a sign-in that is fresh and as strong as the account demands
+    /// (NIST SP 800-63B-4 §4.1.2).
+    pub(super) fn require_fresh(&self, claims: &Claims, user: Option<User>) -> Result<User, Problem> {
+        const FRESH_FOR: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+        let user = user.ok_or(Problem::InvalidToken)?;
+        if claims.auth_time.plus(FRESH_FOR) < self.now() {
+            return Err(Problem::ReauthRequired);
+        }
+        Ok(user)
+    }
+}

@@ -1,0 +1,249 @@
+//! Sessions: a family of refresh tokens, rotated at each use, ended as a whole when an old one comes back
+//! (RFC 9700 §4.14.2).
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::{
+    Client,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::CryptoRng;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    entropy,
+    table::{self, Item, TableError, number, text},
+    users::{Holder, User, UserId},
+};
+
+const TABLE: &str = "sessions";
+
+/// How long a sign-in lasts, however often it is refreshed.
+pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How someone signed in (RFC 8176).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    Sms,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Session {
+    /// The `sid` of access tokens. It cannot be turned back into a refresh token.
+    pub id: String,
+    pub user_id: UserId,
+    /// SHA-256 of the present refresh token's secret half.
+    current: String,
+    pub amr: Vec<Method>,
+    pub auth_time: Timestamp,
+    expires_at: Timestamp,
+    /// The account's epoch when this session began.
+    epoch: u64,
+    ttl: Timestamp,
+}
+
+impl Session {
+    /// Whether the account has not been changed since in a way that ends its sessions.
+    #[must_use]
+    pub fn outlives(&self, user: &User) -> bool {
+        self.epoch == user.epoch || user.kept_session.as_ref() == Some(&self.id)
+    }
+}
+
+/// `base64url(family ‖ secret)`, 128 and 256 random bits. The table knows neither, only a hash of each.
+pub struct RefreshToken {
+    family: [u8; 16],
+    secret: [u8; 32],
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a refresh token")]
+pub struct InvalidRefreshToken;
+
+impl RefreshToken {
+    const LENGTH: usize = 64;
+
+    fn new(family: [u8; 16], rng: &mut dyn CryptoRng) -> Self {
+        Self { family, secret: entropy::bytes(rng) }
+    }
+
+    /// # Errors
+    /// [`InvalidRefreshToken`] when it has not the form of one.
+    pub fn parse(token: &str) -> Result<Self, InvalidRefreshToken> {
+        if token.len() != Self::LENGTH {
+            return Err(InvalidRefreshToken);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| InvalidRefreshToken)?;
+        let (family, secret) = bytes.split_first_chunk().ok_or(InvalidRefreshToken)?;
+        Ok(Self { family: *family, secret: secret.try_into().map_err(|_| InvalidRefreshToken)? })
+    }
+
+    #[must_use]
+    pub fn write(&self) -> SecretString {
+        let mut bytes = self.family.to_vec();
+        bytes.extend_from_slice(&self.secret);
+        URL_SAFE_NO_PAD.encode(bytes).into()
+    }
+
+    fn session_id(&self) -> String {
+        let hash = digest(&SHA256, &self.family);
+        URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
+    }
+
+    fn secret_hash(&self) -> String {
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, &self.secret))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// Never given out, expired, ended, or used before; the last ends the family.
+    #[error("the refresh token is not valid")]
+    Invalid,
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+#[derive(Clone)]
+pub struct SessionStore {
+    client: Client,
+    table: String,
+}
+
+impl SessionStore {
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// A new session and its first refresh token; it begins when [`Self::insert`] is committed.
+    #[must_use]
+    pub fn begin(account: &Holder, amr: Vec<Method>, now: Timestamp, rng: &mut dyn CryptoRng) -> (Session, RefreshToken) {
+        let token = RefreshToken::new(entropy::bytes(rng), rng);
+        let expires_at = now.plus(LIFETIME);
+        let session = Session {
+            id: token.session_id(),
+            user_id: account.user_id.clone(),
+            current: token.secret_hash(),
+            amr,
+            auth_time: now,
+            expires_at,
+            epoch: account.epoch,
+            ttl: expires_at,
+        };
+        (session, token)
+    }
+
+    #[must_use]
+    pub fn insert(&self, session: &Session) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(table::write(session)))
+            .condition_expression("attribute_not_exists(id)")
+            .build()
+            .expect("table and item are set");
+        TransactWriteItem::builder().put(put).build()
+    }
+
+    /// Trades a refresh token for the next one.
+    ///
+    /// # Errors
+    /// [`RefreshError::Invalid`]; when the token was used before, all that came of it end.
+    pub async fn rotate(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Session, RefreshToken), RefreshError> {
+        let next = RefreshToken::new(token.family, rng);
+        let id = token.session_id();
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", text(&id))
+            .update_expression("SET #current = :next")
+            .condition_expression("#current = :given AND expires_at > :now")
+            .expression_attribute_names("#current", "current")
+            .expression_attribute_values(":given", text(token.secret_hash()))
+            .expression_attribute_values(":next", text(next.secret_hash()))
+            .expression_attribute_values(":now", number(now.0))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match result {
+            Ok(answer) => return Ok((read(answer.attributes)?, next)),
+            Err(error) => error,
+        };
+        let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
+            return Err(TableError::from(error).into());
+        };
+        let Some(found) = failed.item.clone() else { return Err(RefreshError::Invalid) };
+        let session = read(Some(found))?;
+        if session.current == next.secret_hash() {
+            // The answer to this very write was lost and the SDK sent it again.
+            return Ok((session, next));
+        }
+        if session.expires_at > now {
+            tracing::warn!(session = %session.id, "a used refresh token came back; its family is ended");
+            self.end(&id).await?;
+        }
+        Err(RefreshError::Invalid)
+    }
+
+    /// Ends the token's session, if there is one. Whoever holds an older token of it may end it too.
+    ///
+    /// # Errors
+    /// [`TableError`] when DynamoDB is away.
+    pub async fn log_out(&self, token: &RefreshToken) -> Result<(), TableError> {
+        self.end(&token.session_id()).await
+    }
+
+    async fn end(&self, id: &str) -> Result<(), TableError> {
+        self.client.delete_item().table_name(&self.table).key("id", text(id)).send().await?;
+        Ok(())
+    }
+}
+
+fn read(item: Option<Item>) -> Result<Session, TableError> {
+    table::read(TABLE, item.unwrap_or_else(|| Item::from([("id".to_owned(), AttributeValue::Null(true))])))
+}
+
+/// The text of a freshly made token, for the answer that delivers it and for nothing else.
+#[must_use]
+pub fn expose(token: &RefreshToken) -> String {
+    token.write().expose_secret().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_back_and_its_session_does_not_give_it_away() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0 };
+        let (session, token) = SessionStore::begin(&account, vec![Method::Sms], Timestamp(0), &mut rng);
+        let text = expose(&token);
+        let read = RefreshToken::parse(&text).unwrap();
+        assert_eq!((read.session_id(), read.secret_hash()), (session.id.clone(), session.current.clone()));
+        let stored = serde_json::to_string(&session).unwrap();
+        assert!(!stored.contains(&text[..21]) && !stored.contains(&text[22..]));
+    }
+
+    #[test]
+    fn noise_is_not_a_token() {
+        for noise in ["", "abc", &"A".repeat(63), &"!".repeat(64), &"A".repeat(10_000)] {
+            assert!(RefreshToken::parse(noise).is_err());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The words of the message that carries a code.
+
+use crate::code::Code;
+
+/// Names the site in a message. Set by the operator, never by a user.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub name: String,
+    pub host: String,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidSite {
+    #[error("the site's name has 1 to {} characters that every phone can show (letters, digits, space, . , - ' &)", Site::LONGEST_NAME)]
+    Name,
+    #[error("the site's host is a plain host name of at most {} characters", Site::LONGEST_HOST)]
+    Host,
+}
+
+impl Site {
+    /// With both at their longest the message is still one segment; see the test.
+    const LONGEST_NAME: usize = 30;
+    const LONGEST_HOST: usize = 60;
+
+    /// # Errors
+    /// [`InvalidSite`], naming what is wrong.
+    pub fn new(name: &str, host: &str) -> Result<Self, InvalidSite> {
+        let name_fits = (1..=Self::LONGEST_NAME).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" .,-'&".contains(&byte));
+        let host_fits = (1..=Self::LONGEST_HOST).contains(&host.len())
+            && host.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
+        match (name_fits, host_fits) {
+            (false, _) => Err(InvalidSite::Name),
+            (_, false) => Err(InvalidSite::Host),
+            _ => Ok(Self { name: name.to_owned(), host: host.to_owned() }),
+        }
+    }
+}
+
+/// The text with the code. Its last line is the origin-bound form that phones fill in by themselves (WICG,
+/// "Origin-bound one-time codes delivered via SMS").
+#[must_use]
+pub fn code_message(site: &Site, code: &Code) -> String {
+    let (name, host, code) = (&site.name, &site.host, code.expose());
+    format!("{name}: your code is {code}. Do not share it.\n\n@{host} #{code}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// GSM 03.38's basic alphabet, as far as these messages use it.
+    fn is_gsm7(c: char) -> bool {
+        c.is_ascii_alphanumeric() || " \n.,:-'&@#".contains(c)
+    }
+
+    #[test]
+    fn the_message_is_the_contract_s_word_for_word() {
+        let site = Site::new("Example", "example.com").unwrap();
+        let text = code_message(&site, &Code::parse("123456").unwrap());
+        assert_eq!(text, "Example: your code is 123456. Do not share it.\n\n@example.com #123456");
+    }
+
+    #[test]
+    fn the_longest_message_is_one_gsm_7_segment() {
+        let site = Site::new(&"N".repeat(30), &"h".repeat(60)).unwrap();
+        let text = code_message(&site, &Code::parse("000000").unwrap());
+        assert!(text.chars().all(is_gsm7) && text.len() <= 160, "{} characters", text.len());
+    }
+
+    #[test]
+    fn a_site_cannot_smuggle_anything_into_messages() {
+        for name in ["", "Evil\nsite", "Ünïcode", "http://evil.example", &"N".repeat(31)] {
+            assert_eq!(Site::new(name, "example.com").unwrap_err(), InvalidSite::Name, "{name:?}");
+        }
+        for host in ["", "Example.com", "a b", "a/b", "a#1", "host:9000"] {
+            assert_eq!(Site::new("Example", host).unwrap_err(), InvalidSite::Host, "{host:?}");
+        }
+    }
+}
