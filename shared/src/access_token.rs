@@ -92,3 +92,97 @@ impl Issuer {
         if is_current { Ok(claims) } else { Err(InvalidToken) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use jsonwebtoken::EncodingKey;
+    use rand::{SeedableRng, rngs::StdRng};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{sessions::SessionStore, users::Holder};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000);
+
+    fn issuer() -> Issuer {
+        Issuer { issuer: "https://auth.example".into(), audience: "twostep".into() }
+    }
+
+    fn ring(seed: u64) -> KeyRing {
+        KeyRing::parse(&KeyRing::generate(Timestamp(0), &mut StdRng::seed_from_u64(seed)).unwrap()).unwrap()
+    }
+
+    fn token(ring: &KeyRing) -> String {
+        let mut rng = StdRng::seed_from_u64(9);
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0 };
+        let (session, _) = SessionStore::begin(&account, vec![Method::Sms], NOW, &mut rng);
+        issuer().issue(ring, &session, NOW, &mut rng)
+    }
+
+    /// The claims of a good token, changed, and signed again with the right key.
+    fn signed_with(ring: &KeyRing, header: &Header, change: impl FnOnce(&mut Value)) -> String {
+        let good = token(ring);
+        let claims = good.split('.').nth(1).unwrap();
+        let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        change(&mut claims);
+        encode(header, &claims, &ring.signing_key(NOW).private).unwrap()
+    }
+
+    fn header(ring: &KeyRing) -> Header {
+        let kid = Some(ring.signing_key(NOW).id.clone());
+        Header { typ: Some("at+jwt".into()), kid, ..Header::new(Algorithm::RS256) }
+    }
+
+    #[test]
+    fn a_token_is_good_for_ten_minutes() {
+        let ring = ring(1);
+        let token = token(&ring);
+        let claims = issuer().check(&ring, &token, Timestamp(NOW.0 + 599)).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.amr, claims.auth_time), ("ann", vec![Method::Sms], NOW));
+        assert!(issuer().check(&ring, &token, Timestamp(NOW.0 + 600)).is_err());
+    }
+
+    #[test]
+    fn forged_tokens_are_refused() {
+        let ring = ring(1);
+        let stranger = self::ring(2);
+        let check = |token: &str| issuer().check(&ring, token, NOW);
+        check(&signed_with(&ring, &header(&ring), |_| {})).expect("re-signing alone changes nothing");
+
+        let wrong = |name: &str, value: Value| {
+            let token = signed_with(&ring, &header(&ring), |claims| claims[name] = value);
+            assert!(check(&token).is_err(), "{name}");
+        };
+        wrong("aud", json!("other"));
+        wrong("iss", json!("https://evil.example"));
+        wrong("exp", json!((NOW.0 + 600).to_string()));
+        wrong("nbf", json!(NOW.0 + 60));
+        wrong("iat", json!(NOW.0 + 60));
+        wrong("sub", json!(7));
+        wrong("exp", Value::Null);
+
+        let header_wrong = |change: fn(&mut Header)| {
+            let mut header = header(&ring);
+            change(&mut header);
+            assert!(check(&signed_with(&ring, &header, |_| {})).is_err(), "{header:?}");
+        };
+        header_wrong(|header| header.kid = None);
+        header_wrong(|header| header.kid = Some("unknown".into()));
+        header_wrong(|header| header.typ = Some("JWT".into()));
+
+        let mut same_kid = header(&ring);
+        same_kid.jwk = Some(stranger.jwks().next().unwrap().clone());
+        let claims = json!({"iss":"https://auth.example","aud":"twostep","sub":"ann","exp":NOW.0+600,"iat":NOW.0,"nbf":NOW.0,"jti":"x","sid":"x","auth_time":NOW.0,"amr":["sms"]});
+        assert!(check(&encode(&same_kid, &claims, &stranger.signing_key(NOW).private).unwrap()).is_err(), "key in the header");
+
+        let public = serde_json::to_vec(ring.jwks().next().unwrap()).unwrap();
+        let hs256 = Header { alg: Algorithm::HS256, ..header(&ring) };
+        assert!(check(&encode(&hs256, &claims, &EncodingKey::from_secret(&public)).unwrap()).is_err(), "HS256");
+        let none = URL_SAFE_NO_PAD.encode(json!({"alg":"none","typ":"at+jwt","kid":ring.signing_key(NOW).id}).to_string());
+        assert!(check(&format!("{none}.{}.", URL_SAFE_NO_PAD.encode(claims.to_string()))).is_err(), "none");
+        for noise in ["", "a.b.c", "...", "x"] {
+            assert!(check(noise).is_err());
+        }
+    }
+}

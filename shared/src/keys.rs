@@ -60,7 +60,7 @@ pub struct KeyRing {
     signing_keys: Vec<SigningKey>,
 }
 
-/// The keys secret as it is written, all bytes in base64.
+/// The keys secret as it is written; bytes are in base64.
 #[derive(Serialize, Deserialize)]
 struct KeysSecret {
     pepper: String,
@@ -78,7 +78,8 @@ struct DataKeyEntry {
 struct SigningKeyEntry {
     id: String,
     use_from: Timestamp,
-    pkcs8: String,
+    /// PKCS#8 in PEM.
+    private_key: String,
 }
 
 impl KeyRing {
@@ -95,7 +96,7 @@ impl KeyRing {
             signing_keys: vec![SigningKeyEntry {
                 id: entropy::identifier(rng),
                 use_from: now,
-                pkcs8: STANDARD.encode(pkcs8.as_ref()),
+                private_key: pem(pkcs8.as_ref()),
             }],
         };
         Ok(serde_json::to_string(&secret).expect("a struct of strings").into())
@@ -153,13 +154,20 @@ impl DataKeyEntry {
 impl SigningKeyEntry {
     fn parse(&self) -> Result<SigningKey, SecretError> {
         let malformed = |_| SecretError::Malformed("signing_keys");
-        let private = EncodingKey::from_rsa_der(&bytes(&self.pkcs8, "signing_keys")?);
+        let private = EncodingKey::from_rsa_pem(self.private_key.as_bytes()).map_err(malformed)?;
         let mut jwk = Jwk::from_encoding_key(&private, Algorithm::RS256).map_err(malformed)?;
         jwk.common.key_id = Some(self.id.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         let public = DecodingKey::from_jwk(&jwk).map_err(malformed)?;
         Ok(SigningKey { id: self.id.clone(), use_from: self.use_from, private, public, jwk })
     }
+}
+
+/// RFC 7468 §10.
+fn pem(pkcs8: &[u8]) -> String {
+    let body = STANDARD.encode(pkcs8);
+    let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
 }
 
 fn bytes(base64: &str, part: &'static str) -> Result<Vec<u8>, SecretError> {

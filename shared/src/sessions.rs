@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    types::{Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::CryptoRng;
@@ -71,6 +71,12 @@ impl RefreshToken {
 
     fn new(family: [u8; 16], rng: &mut dyn CryptoRng) -> Self {
         Self { family, secret: entropy::bytes(rng) }
+    }
+
+    /// The next token of the same session.
+    #[must_use]
+    pub fn successor(&self, rng: &mut dyn CryptoRng) -> Self {
+        Self::new(self.family, rng)
     }
 
     /// # Errors
@@ -151,17 +157,16 @@ impl SessionStore {
         TransactWriteItem::builder().put(put).build()
     }
 
-    /// Trades a refresh token for the next one.
+    /// Trades a refresh token for its successor `next`.
     ///
     /// # Errors
     /// [`RefreshError::Invalid`]; when the token was used before, all that came of it end.
     pub async fn rotate(
         &self,
         token: &RefreshToken,
+        next: &RefreshToken,
         now: Timestamp,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Session, RefreshToken), RefreshError> {
-        let next = RefreshToken::new(token.family, rng);
+    ) -> Result<Session, RefreshError> {
         let id = token.session_id();
         let result = self
             .client
@@ -179,7 +184,7 @@ impl SessionStore {
             .send()
             .await;
         let error = match result {
-            Ok(answer) => return Ok((read(answer.attributes)?, next)),
+            Ok(answer) => return Ok(read(answer.attributes)?),
             Err(error) => error,
         };
         let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
@@ -189,7 +194,7 @@ impl SessionStore {
         let session = read(Some(found))?;
         if session.current == next.secret_hash() {
             // The answer to this very write was lost and the SDK sent it again.
-            return Ok((session, next));
+            return Ok(session);
         }
         if session.expires_at > now {
             tracing::warn!(session = %session.id, "a used refresh token came back; its family is ended");
@@ -213,7 +218,7 @@ impl SessionStore {
 }
 
 fn read(item: Option<Item>) -> Result<Session, TableError> {
-    table::read(TABLE, item.unwrap_or_else(|| Item::from([("id".to_owned(), AttributeValue::Null(true))])))
+    table::read(TABLE, item.unwrap_or_default())
 }
 
 /// The text of a freshly made token, for the answer that delivers it and for nothing else.

@@ -22,7 +22,8 @@ impl Service {
     pub async fn refresh(&self, request: &Request, body: &RefreshBody) -> Result<SessionBody, Problem> {
         let token = RefreshToken::parse(&body.refresh_token)?;
         let ring = self.keys.get().await?;
-        let (session, next) = self.sessions.rotate(&token, self.now(), &mut entropy::system()).await?;
+        let next = token.successor(&mut entropy::system());
+        let session = self.sessions.rotate(&token, &next, self.now()).await?;
         let user = self.users.find(&session.user_id).await?.filter(|user| session.outlives(user));
         let Some(user) = user else {
             self.sessions.log_out(&next).await?;

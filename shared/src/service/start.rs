@@ -15,7 +15,7 @@ use crate::{
     keys::KeyRing,
     phone::PhoneNumber,
     table::TableError,
-    users::{Holder, User, UserId},
+    users::{Holder, User},
 };
 
 /// The body of every route that starts with a number.
@@ -29,7 +29,6 @@ pub struct PhoneBody {
 struct Subject<'a> {
     purpose: Purpose,
     phone: &'a PhoneNumber,
-    user: Option<&'a UserId>,
     decoy: bool,
     account: Option<Holder>,
     former_phone: Option<PhoneNumber>,
@@ -49,7 +48,6 @@ impl Service {
         let subject = Subject {
             purpose: Purpose::Register,
             phone: &phone,
-            user: None,
             decoy: false,
             account: None,
             former_phone: None,
@@ -71,7 +69,6 @@ impl Service {
         let subject = Subject {
             purpose: Purpose::Login,
             phone: &phone,
-            user: None,
             decoy: holder.is_none(),
             account: holder,
             former_phone: None,
@@ -94,7 +91,6 @@ impl Service {
         let subject = Subject {
             purpose: Purpose::Profile,
             phone: &phone,
-            user: Some(&claims.sub),
             decoy: false,
             account: Some(user.holder()),
             former_phone: user.phone,

@@ -1,0 +1,89 @@
+//! Secrets Manager as a server, with the secrets that a deployment's template makes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::net::TcpListener;
+use twostep::{
+    clock::{Clock, SystemClock},
+    entropy,
+    keys::KeyRing,
+};
+use winterbaume_core::{MockRequest, MockService, StatefulService, default_account_id};
+use winterbaume_secretsmanager::SecretsManagerService;
+
+use crate::{Result, clickatell};
+
+pub const KEYS: &str = "twostep/keys";
+pub const CLICKATELL: &str = "twostep/clickatell";
+
+/// What the service takes from a request that does not name one.
+const REGION: &str = "us-east-1";
+const LONGEST_REQUEST: usize = 1024 * 1024;
+
+/// Restores the secrets of an earlier run or makes new ones; the future serves them.
+pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<impl Future<Output = ()> + Send> {
+    let service = Arc::new(SecretsManagerService::new());
+    let file = data.map(|folder| folder.join("secrets.json"));
+    if let Some(kept) = file.as_deref().and_then(|file| fs::read(file).ok()) {
+        let kept = serde_json::from_slice(&kept).map_err(|error| format!("target/local/secrets.json: {error}"))?;
+        service.restore(default_account_id(), REGION, kept).await.map_err(|error| error.to_string())?;
+    } else {
+        let keys = KeyRing::generate(SystemClock.now(), &mut entropy::system())?;
+        create(&service, KEYS, keys.expose_secret()).await?;
+        let account = json!({ "api_key": clickatell::API_KEY, "api": "rest" });
+        create(&service, CLICKATELL, &account.to_string()).await?;
+    }
+    if let Some(file) = file {
+        let snapshot = service.snapshot(default_account_id(), REGION).await;
+        keep(&file, &serde_json::to_vec(&snapshot)?);
+        service.notifier().subscribe(move |_, _, secrets| {
+            if let Ok(text) = serde_json::to_vec(secrets) {
+                keep(&file, &text);
+            }
+        });
+    }
+    let app = Router::new().fallback(handle).with_state(service);
+    Ok(async move { axum::serve(listener, app).await.expect("serving does not end") })
+}
+
+async fn create(service: &SecretsManagerService, name: &str, text: &str) -> Result<()> {
+    let mut request = MockRequest {
+        method: "POST".into(),
+        uri: "/".into(),
+        headers: axum::http::HeaderMap::new(),
+        body: json!({ "Name": name, "SecretString": text }).to_string().into(),
+    };
+    request.headers.insert("x-amz-target", "secretsmanager.CreateSecret".parse()?);
+    let answer = service.handle(request).await;
+    if answer.status == 200 { Ok(()) } else { Err(format!("the secret {name} could not be made").into()) }
+}
+
+fn keep(file: &Path, text: &[u8]) {
+    // Written beside and moved, so that a crash leaves the old file or the new one.
+    let beside = file.with_extension("new");
+    if let Err(error) = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file)) {
+        eprintln!("twostep-local: secrets are not kept: {error}");
+    }
+}
+
+async fn handle(State(service): State<Arc<SecretsManagerService>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body: Bytes = axum::body::to_bytes(body, LONGEST_REQUEST).await.unwrap_or_default();
+    let request =
+        MockRequest { method: parts.method.to_string(), uri: parts.uri.to_string(), headers: parts.headers, body };
+    let answer = service.handle(request).await;
+    let status = axum::http::StatusCode::from_u16(answer.status).unwrap_or_default();
+    (status, answer.headers, answer.body).into_response()
+}
