@@ -101,6 +101,8 @@ struct Sandbox {
 
 type Shared = Arc<Sandbox>;
 
+/// # Panics
+/// When the listener fails.
 pub async fn serve(listener: TcpListener, callback_url: String) {
     let sandbox = Arc::new(Sandbox {
         inbox: Mutex::default(),

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use crate::{Result, template::Template};
 
+/// # Errors
+/// When the data cannot be opened or a table is not declared as DynamoDB wants it.
 pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
     let database = match data {
         None => Database::memory()?,

@@ -17,20 +17,27 @@ use crate::{
 /// Where the supervisor finds the path of its function.
 const FUNCTION_BINARY: &str = "FUNCTION_BINARY";
 
+/// The emulator sets it to 1, for which the runtime warns at every start that it changes nothing.
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
 pub struct Functions(Child);
 
+/// # Errors
+/// When cargo-lambda is not there.
 pub fn start(settings: &Settings) -> Result<Functions> {
     let program = env::var("CARGO_LAMBDA").unwrap_or_else(|_| "cargo-lambda".to_owned());
     let this = env::current_exe()?;
     let runner = format!("target.'cfg(all())'.runner=['{}','run-function']", this.display());
     let local = |port: u16| format!("http://localhost:{port}");
+    // Whoever sets an endpoint already has something else to put in its place.
+    let endpoint = |variable: &str, port: u16| env::var(variable).unwrap_or_else(|_| local(port));
     let mut command = Command::new(&program);
     command
         .args(["lambda", "watch", "--wait", "--disable-cors", "--invoke-address", "127.0.0.1", "--config", &runner])
         .args(["--invoke-port", &settings.api_port.to_string(), "--concurrency", &settings.concurrency.to_string()])
         .args((!settings.reload).then_some("--ignore-changes"))
-        .env("AWS_ENDPOINT_URL_DYNAMODB", local(settings.dynamodb_port))
-        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", local(settings.secrets_port))
+        .env("AWS_ENDPOINT_URL_DYNAMODB", endpoint("AWS_ENDPOINT_URL_DYNAMODB", settings.dynamodb_port))
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER", settings.secrets_port))
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "local")
         .env("AWS_SECRET_ACCESS_KEY", "local")
@@ -56,11 +63,16 @@ pub fn start(settings: &Settings) -> Result<Functions> {
 }
 
 impl Functions {
+    /// # Errors
+    /// When the process cannot be waited for.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.0.wait().await?)
     }
 
     /// Lets the emulator end its functions itself; whatever does not end in time is killed.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
     pub async fn stop(&mut self) -> Result<()> {
         const PATIENCE: Duration = Duration::from_secs(5);
         if let Some(id) = self.0.id() {
@@ -75,6 +87,9 @@ impl Functions {
 
 /// Becomes the supervisor of a function. Its path goes into the environment, so that the supervisor does not look like
 /// the function to whoever ends processes by name.
+///
+/// # Errors
+/// When it cannot become that.
 pub fn hide_and_supervise(binary: Option<String>) -> Result<()> {
     let binary = binary.ok_or("run-function needs the path of a function")?;
     Err(process::Command::new(env::current_exe()?).arg("supervise").env(FUNCTION_BINARY, binary).exec().into())
@@ -82,10 +97,13 @@ pub fn hide_and_supervise(binary: Option<String>) -> Result<()> {
 
 /// Runs a function and, as Lambda does, starts another in the place of one that was killed. One that ends by itself
 /// ends this too: it has said why.
+///
+/// # Errors
+/// When the function cannot be started.
 pub fn supervise() -> Result<()> {
     let binary = env::var(FUNCTION_BINARY)?;
     loop {
-        let status = process::Command::new(&binary).env_remove(FUNCTION_BINARY).status()?;
+        let status = process::Command::new(&binary).env_remove(FUNCTION_BINARY).env_remove(MAX_CONCURRENCY).status()?;
         if status.signal().is_none() {
             process::exit(status.code().unwrap_or(1));
         }

@@ -33,6 +33,9 @@ const REGION: &str = "us-east-1";
 const LONGEST_REQUEST: usize = 1024 * 1024;
 
 /// Restores the secrets of an earlier run or makes new ones; the future serves them.
+///
+/// # Errors
+/// When the secrets of an earlier run cannot be read.
 pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<impl Future<Output = ()> + Send> {
     let service = Arc::new(SecretsManagerService::new());
     let file = data.map(|folder| folder.join("secrets.json"));

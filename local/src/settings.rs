@@ -16,11 +16,15 @@ pub struct Settings {
     pub concurrency: u16,
     /// Whether a change of a source file restarts its functions.
     pub reload: bool,
+    /// Whether the end of standard input ends everything; for programs that start this one.
+    pub until_stdin_closes: bool,
     /// Where tables and secrets are kept; none keeps nothing.
     pub data: Option<PathBuf>,
 }
 
 impl Settings {
+    /// # Errors
+    /// Names the variable that is malformed.
     pub fn read() -> Result<Self> {
         Ok(Self {
             api_port: number("API_PORT", 9000)?,
@@ -29,6 +33,7 @@ impl Settings {
             secrets_port: number("SECRETS_PORT", 8001)?,
             concurrency: number("CONCURRENCY", 4)?.max(1),
             reload: env::var("RELOAD").as_deref() != Ok("off"),
+            until_stdin_closes: env::var("UNTIL_STDIN_CLOSES").is_ok(),
             data: match env::var("DATA").as_deref() {
                 Ok("memory") => None,
                 // Under `target/`: the watcher of sources looks everywhere else.
@@ -38,14 +43,17 @@ impl Settings {
         })
     }
 
+    #[must_use]
     pub fn api_url(&self) -> String {
         format!("http://localhost:{}", self.api_port)
     }
 
+    #[must_use]
     pub fn sandbox_url(&self) -> String {
         format!("http://localhost:{}", self.sandbox_port)
     }
 
+    #[must_use]
     pub fn callback_url(&self) -> String {
         format!("{}/v1/sms/status/{CALLBACK_TOKEN}", self.api_url())
     }

@@ -29,12 +29,15 @@ pub struct StreamSource {
 }
 
 impl Template {
+    /// # Errors
+    /// When it cannot be read or is not YAML.
     pub fn read(path: &str) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| format!("{path} cannot be read ({error})"))?;
         let yaml: Yaml = serde_yaml_ng::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
         Ok(Self { resources: without_tags(yaml)["Resources"].take() })
     }
 
+    #[must_use]
     pub fn tables(&self) -> Vec<Table> {
         let resources = self.resources.as_object().into_iter().flatten();
         resources
@@ -43,6 +46,8 @@ impl Template {
             .collect()
     }
 
+    /// # Errors
+    /// When the event source lacks a setting.
     pub fn stream(&self) -> Result<StreamSource> {
         let source = &self.resources["SendSmsFunction"]["Properties"]["Events"]["SavedCodes"]["Properties"];
         let number = |name: &str| source[name].as_u64().ok_or(format!("template.yaml: SavedCodes has no {name}"));

@@ -1,1 +1,263 @@
+//! What the end-to-end tests stand on: the whole stack as `make dev` starts it, and a client that speaks to it as a
+//! website would.
 
+pub mod bench;
+pub mod stack;
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+pub use stack::Stack;
+
+/// How long anything that happens by itself may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// An answer of the API.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Value,
+}
+
+impl Answer {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// # Panics
+    /// When the answer has another status.
+    #[must_use]
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// Checks that this is the contract's problem of that status and code, and nothing more than that.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub fn expect_problem(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(self.body["type"], "about:blank");
+        assert_eq!(self.body["status"], status);
+        assert!(self.body["title"].is_string() && self.body["detail"].is_string(), "{}", self.body);
+        let retry_after = self.header("retry-after");
+        assert_eq!(retry_after.is_some(), matches!(status, 429 | 503), "Retry-After goes with 429 and 503");
+        if status == 429 {
+            assert_eq!(retry_after, Some(self.body["retry_after"].to_string().as_str()));
+        }
+    }
+}
+
+/// Someone who has signed in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub access_token: String,
+    pub refresh_token: String,
+    pub user: Value,
+}
+
+impl SignedIn {
+    /// # Panics
+    /// When `body` is not a Session.
+    #[must_use]
+    #[track_caller]
+    pub fn from_session(body: &Value) -> Self {
+        assert_eq!(body["outcome"], "signed_in", "{body}");
+        assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("Bearer"), &json!(600)));
+        let text = |name: &str| body[name].as_str().expect(name).to_owned();
+        Self { access_token: text("access_token"), refresh_token: text("refresh_token"), user: body["user"].clone() }
+    }
+}
+
+/// A client of one stack.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    api: String,
+    sandbox: String,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new(api: String, sandbox: String) -> Self {
+        Self { http: http(), api, sandbox }
+    }
+
+    /// # Panics
+    /// When nothing answers, as everywhere here.
+    pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Answer {
+        let url = if path.starts_with("/.well-known") { format!("{}{path}", self.api) } else { format!("{}/v1{path}", self.api) };
+        let mut request = self.http.request(method, url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let answer = request.send().await.expect("the API answers");
+        let status = answer.status().as_u16();
+        let headers = answer.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let headers = headers.collect();
+        let text = answer.text().await.expect("the API answers to the end");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Answer { status, headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, None, Some(body.to_string())).await
+    }
+
+    pub async fn start(&self, path: &str, phone: &str) -> Answer {
+        self.post(path, json!({ "phone": phone })).await
+    }
+
+    pub async fn verify(&self, challenge: &Value, code: &str) -> Answer {
+        self.post(&format!("/codes/{}/verify", id_of(challenge)), json!({ "code": code })).await
+    }
+
+    pub async fn resend(&self, challenge: &Value) -> Answer {
+        self.send(Method::POST, &format!("/codes/{}/resend", id_of(challenge)), None, None).await
+    }
+
+    pub async fn challenge(&self, challenge: &Value) -> Answer {
+        self.get(&format!("/codes/{}", id_of(challenge))).await
+    }
+
+    /// The messages to `phone`, newest first.
+    pub async fn inbox(&self, phone: &str) -> Vec<Value> {
+        let url = format!("{}/inbox?to={}", self.sandbox, phone.trim_start_matches('+'));
+        let answer = self.http.get(url).header("accept", "application/json").send().await.expect("the sandbox answers");
+        answer.json().await.expect("the inbox is a list")
+    }
+
+    /// Waits for message number `count` to `phone` and gives its code.
+    pub async fn nth_code(&self, phone: &str, count: usize) -> String {
+        let messages = eventually(&format!("message {count} to {phone}"), async || {
+            let messages = self.inbox(phone).await;
+            (messages.len() >= count).then_some(messages)
+        })
+        .await;
+        code_in(&messages[messages.len() - count])
+    }
+
+    pub async fn code(&self, phone: &str) -> String {
+        self.nth_code(phone, 1).await
+    }
+
+    pub async fn set_fault(&self, fault: Value) {
+        let answer = self.http.put(format!("{}/faults", self.sandbox)).body(fault.to_string()).send().await;
+        assert!(answer.expect("the sandbox answers").status().is_success(), "{fault}");
+    }
+
+    /// Waits until the delivery state of `challenge` is `state`.
+    pub async fn delivery_becomes(&self, challenge: &Value, state: &str) {
+        eventually(&format!("delivery {state}"), async || {
+            (self.challenge(challenge).await.expect(200)["delivery"] == state).then_some(())
+        })
+        .await;
+    }
+
+    /// Registers `phone` from the start to the end.
+    pub async fn register(&self, phone: &str) -> SignedIn {
+        let challenge = self.start("/register/phone", phone).await.expect(202);
+        let verified = self.verify(&challenge, &self.code(phone).await).await.expect(200);
+        let body = json!({
+            "registration_token": verified["registration_token"],
+            "name": "Ada Lovelace",
+            "email": fresh_email(),
+        });
+        SignedIn::from_session(&self.post("/register/complete", body).await.expect(201))
+    }
+
+    pub async fn set_phone(&self, session: &SignedIn, phone: &str) -> Answer {
+        self.send(Method::PUT, "/profile/phone", Some(&session.access_token), Some(json!({ "phone": phone }).to_string())).await
+    }
+
+    pub async fn profile(&self, token: &str) -> Answer {
+        self.send(Method::GET, "/profile", Some(token), None).await
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/session/refresh", json!({ "refresh_token": token })).await
+    }
+
+    /// Hands a function an event of one's own, as the Lambda API would.
+    pub async fn invoke(&self, function: &str, event: String) -> Value {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.api);
+        let answer = self.http.post(url).body(event).send().await.expect("the emulator answers");
+        assert!(answer.status().is_success(), "{function}: {}", answer.status());
+        answer.json().await.expect("a function answers with JSON")
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' one client, with a time limit")]
+#[must_use]
+pub fn http() -> reqwest::Client {
+    reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client for plain HTTP")
+}
+
+/// Asks again and again until there is an answer, at most for [`PATIENCE`].
+///
+/// # Panics
+/// When it never comes.
+pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{what} never came"))
+}
+
+fn id_of(challenge: &Value) -> &str {
+    challenge["challenge_id"].as_str().expect("a challenge has an id")
+}
+
+/// # Panics
+/// When the message is not the contract's.
+#[must_use]
+pub fn code_in(message: &Value) -> String {
+    let content = message["content"].as_str().expect("a message has a text");
+    let (_, code) = content.rsplit_once('#').expect("the last line ends with the code");
+    assert_eq!(content, format!("Example: your code is {code}. Do not share it.\n\n@localhost #{code}"));
+    code.to_owned()
+}
+
+/// A six-digit code that is not `code`.
+#[must_use]
+pub fn other_than(code: &str) -> &'static str {
+    if code == "000000" { "000001" } else { "000000" }
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A mobile-capable number that no other test of this process uses.
+#[must_use]
+pub fn fresh_phone() -> String {
+    let number = 2_000_000 + NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("+1415{number}")
+}
+
+#[must_use]
+pub fn fresh_email() -> String {
+    format!("ada{}@example.com", NEXT.fetch_add(1, Ordering::Relaxed))
+}

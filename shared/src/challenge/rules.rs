@@ -300,8 +300,9 @@ impl Challenge {
     #[must_use]
     pub fn resend_at(&self, policy: &Policy) -> Timestamp {
         let cooled_down = match (self.sends.last(), self.streak) {
-            (Some(last), 1..) => last.plus(cooldown(self.streak, policy)),
-            _ => Timestamp::default(),
+            (Some(last), 0) => *last,
+            (Some(last), streak) => last.plus(cooldown(streak, policy)),
+            (None, _) => Timestamp::default(),
         };
         cooled_down.max(self.quota_free_at(policy))
     }

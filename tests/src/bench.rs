@@ -1,0 +1,169 @@
+//! The service without the emulator: the same code against the embedded DynamoDB and Secrets Manager, with a clock that
+//! a test moves.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::config::Credentials;
+use dynoxide::Database;
+use lambda_http::{Body, Request};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use twostep::{
+    access_token::Claims,
+    challenge::{ChallengeStore, Policy},
+    clock::{Clock, Timestamp},
+    http::Problem,
+    keys::{KeyRing, Keys},
+    phone::AllowedCountries,
+    service::Service,
+    sessions::SessionStore,
+    users::UserStore,
+};
+use twostep_local::{dynamodb, secrets_manager, template::Template};
+
+use crate::stack::root;
+
+/// A clock that stands still until it is moved.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+pub struct Bench {
+    pub service: Arc<Service>,
+    pub clock: Arc<TestClock>,
+    pub database: Database,
+}
+
+impl Bench {
+    /// # Panics
+    /// When a server cannot be started.
+    pub async fn start() -> Self {
+        let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
+        let database = dynamodb::open(None, &template).expect("an empty database");
+        let tables = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let secrets = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().expect("bound"));
+        let (tables_url, secrets_url) = (url(&tables), url(&secrets));
+        tokio::spawn(dynoxide::server::serve_on(tables, database.clone()));
+        tokio::spawn(secrets_manager::serve(secrets, None).await.expect("new secrets"));
+
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::for_tests()))
+            .build();
+        let tables = aws_sdk_dynamodb::Client::from_conf(
+            aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(tables_url).build(),
+        );
+        let secrets = aws_sdk_secretsmanager::Client::from_conf(
+            aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
+        );
+        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
+        let service = Service {
+            policy: Policy::default(),
+            allowed_countries: AllowedCountries::All,
+            keys: Keys::new(secrets, secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
+            challenges: ChallengeStore::new(tables.clone(), "codes".into()),
+            users: UserStore::new(tables.clone(), "users".into()),
+            sessions: SessionStore::new(tables, "sessions".into()),
+            issuer: Some("https://auth.example".into()),
+            audience: "twostep".into(),
+            clock: clock.clone(),
+        };
+        Self { service: Arc::new(service), clock, database }
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn start_registration(&self, phone: &str) -> Result<Value, Problem> {
+        self.service.start_registration(&read(json!({ "phone": phone }))).await.map(|body| written(&body))
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn start_login(&self, phone: &str) -> Result<Value, Problem> {
+        self.service.start_phone_login(&read(json!({ "phone": phone }))).await.map(|body| written(&body))
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn verify(&self, challenge: &Value, code: &str) -> Result<Value, Problem> {
+        let id = challenge["challenge_id"].as_str().expect("an id");
+        let body = read(json!({ "code": code }));
+        self.service.verify(&Request::new(Body::Empty), id, &body).await.map(|body| written(&body))
+    }
+
+    /// What the message would say, read from the table with the service's own keys.
+    ///
+    /// # Panics
+    /// When there is no such challenge.
+    pub async fn code(&self, challenge: &Value) -> String {
+        let id = challenge["challenge_id"].as_str().expect("an id");
+        let id = twostep::challenge::ChallengeId::parse(id).expect("an id");
+        let stored = self.service.challenges.load(id.key()).await.expect("DynamoDB").expect("the challenge");
+        let ring = self.service.keys.get().await.expect("the keys");
+        let payload: twostep::challenge::Payload = ring.open(stored.key.as_str(), &stored.sealed).expect("ours");
+        payload.code.expose().to_owned()
+    }
+
+    /// Registers `phone` and gives the Session.
+    ///
+    /// # Panics
+    /// When a step fails.
+    pub async fn register(&self, phone: &str, email: &str) -> Value {
+        let challenge = self.start_registration(phone).await.expect("a challenge");
+        let verified = self.verify(&challenge, &self.code(&challenge).await).await.expect("a right code");
+        self.complete(&verified, email).await.expect("a session")
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
+        let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
+        self.service.complete_registration(&Request::new(Body::Empty), read(body)).await.map(|body| written(&body))
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn authenticate(&self, session: &Value) -> Result<Claims, Problem> {
+        let token = session["access_token"].as_str().expect("a token");
+        let request = lambda_http::http::Request::builder().header("authorization", format!("Bearer {token}"));
+        self.service.authenticate(&request.body(Body::Empty).expect("a request")).await
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn start_phone_change(&self, session: &Value, phone: &str) -> Result<Value, Problem> {
+        let claims = self.authenticate(session).await?;
+        self.service.start_phone_change(&claims, &read(json!({ "phone": phone }))).await.map(|body| written(&body))
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn refresh(&self, session: &Value) -> Result<Value, Problem> {
+        let body = read(json!({ "refresh_token": session["refresh_token"] }));
+        self.service.refresh(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(body: Value) -> T {
+    serde_json::from_value(body).expect("a body of the contract")
+}
+
+fn written(body: &impl serde::Serialize) -> Value {
+    serde_json::to_value(body).expect("a body of the contract")
+}

@@ -1,0 +1,128 @@
+//! The stack as `make dev` starts it, on free ports, with its log in a file.
+
+use std::{
+    env, fs,
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+use tokio::sync::OnceCell;
+
+use crate::{Client, eventually, http};
+
+pub struct Stack {
+    pub api_port: u16,
+    pub sandbox_port: u16,
+    pub dynamodb_port: u16,
+    pub secrets_port: u16,
+    log: PathBuf,
+    process: Child,
+    /// The stack ends when this closes, which it does with this process, however that ends.
+    _stdin: ChildStdin,
+}
+
+impl Stack {
+    /// The stack that the tests of one process share. It runs every function in up to two processes and logs
+    /// everything that can be logged.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Stack> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::start(&[("LOG_LEVEL", "trace")])).await
+    }
+
+    /// # Panics
+    /// When it cannot be started; its log says why.
+    pub async fn start(environment: &[(&str, &str)]) -> Self {
+        let ports: [u16; 4] = free_ports();
+        let stack = Self::launch(ports, environment);
+        let discovery = format!("http://localhost:{}/.well-known/openid-configuration", stack.api_port);
+        let client = http();
+        // Whatever it answers: a test may have taken something away that discovery needs.
+        eventually("the API", async || client.get(&discovery).send().await.ok()).await;
+        stack
+    }
+
+    fn launch([api_port, sandbox_port, dynamodb_port, secrets_port]: [u16; 4], environment: &[(&str, &str)]) -> Self {
+        let root = root();
+        let log = root.join(format!("target/stack-{api_port}.log"));
+        let output = fs::File::create(&log).expect("a log under target/");
+        let mut process = Command::new(root.join("target/debug/twostep-local"))
+            .current_dir(&root)
+            .env("API_PORT", api_port.to_string())
+            .env("SANDBOX_PORT", sandbox_port.to_string())
+            .env("DYNAMODB_PORT", dynamodb_port.to_string())
+            .env("SECRETS_PORT", secrets_port.to_string())
+            .env("DATA", "memory")
+            .env("RELOAD", "off")
+            .env("CONCURRENCY", "2")
+            .env("CARGO_LAMBDA", cargo_lambda())
+            .env("UNTIL_STDIN_CLOSES", "1")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone().expect("the log twice"))
+            .stderr(output)
+            .spawn()
+            .expect("`make build` has built the stack");
+        let stdin = process.stdin.take().expect("it was asked for");
+        Self { api_port, sandbox_port, dynamodb_port, secrets_port, log, process, _stdin: stdin }
+    }
+
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let local = |port: u16| format!("http://localhost:{port}");
+        Client::new(local(self.api_port), local(self.sandbox_port))
+    }
+
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).expect("the stack's log")).into_owned()
+    }
+
+    /// The process ids of `function`'s running instances under this stack, and of no other stack's.
+    #[must_use]
+    pub fn instances_of(&self, function: &str) -> Vec<String> {
+        let port = format!("127.0.0.1:{}/", self.api_port);
+        let binary = format!("target/debug/{function}");
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        processes
+            .filter(|process| {
+                let part = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
+                String::from_utf8_lossy(&part("cmdline")).trim_end_matches('\0') == binary
+                    && String::from_utf8_lossy(&part("environ")).contains(&port)
+            })
+            .map(|process| process.file_name().to_string_lossy().into_owned())
+            .collect()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
+
+/// The project's folder.
+///
+/// # Panics
+/// Never: this package is inside it.
+#[must_use]
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn cargo_lambda() -> String {
+    env::var("CARGO_LAMBDA").unwrap_or_else(|_| root().join(".venv/bin/cargo-lambda").to_string_lossy().into_owned())
+}
+
+/// # Panics
+/// When this machine has none.
+#[must_use]
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    // All at once, so that none is given twice.
+    let listeners: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound port").port())
+}

@@ -1,0 +1,289 @@
+//! The service's promises under races and under a moving clock, against the embedded DynamoDB.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+use twostep::http::Problem;
+use twostep_tests::{bench::Bench, fresh_email, fresh_phone, other_than};
+
+const MINUTE: i64 = 60;
+
+/// Runs `count` of the same at once and gives all outcomes.
+async fn at_once<F, T>(count: usize, make: impl Fn() -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let mut set = JoinSet::new();
+    for _ in 0..count {
+        set.spawn(make());
+    }
+    set.join_all().await
+}
+
+fn sends_saved(bench: &Bench) -> u64 {
+    let scan = serde_json::from_value(serde_json::json!({ "TableName": "codes" })).unwrap();
+    let items = serde_json::to_value(bench.database.scan(scan).unwrap()).unwrap();
+    let items = items["Items"].as_array().unwrap().iter();
+    items.map(|item| item["send_number"]["N"].as_str().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_parallel_starts_save_one_message_and_give_one_challenge() {
+    let bench = Arc::new(Bench::start().await);
+    let phone = fresh_phone();
+    let answers = at_once(50, || {
+        let (bench, phone) = (Arc::clone(&bench), phone.clone());
+        async move { bench.start_registration(&phone).await.unwrap()["challenge_id"].clone() }
+    })
+    .await;
+    assert!(answers.iter().all(|id| *id == answers[0]));
+    assert_eq!(sends_saved(&bench), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_parallel_guesses_five_are_looked_at() {
+    let bench = Arc::new(Bench::start().await);
+    let challenge = bench.start_registration(&fresh_phone()).await.unwrap();
+    let code = bench.code(&challenge).await;
+    let wrong = other_than(&code);
+    let answers = at_once(200, || {
+        let (bench, challenge) = (Arc::clone(&bench), challenge.clone());
+        async move { bench.verify(&challenge, wrong).await.unwrap_err() }
+    })
+    .await;
+    let mut left: Vec<usize> = answers
+        .iter()
+        .filter_map(|problem| match problem {
+            Problem::WrongCode { attempts_left } => Some(*attempts_left),
+            Problem::TooManyAttempts { .. } => None,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, [0, 1, 2, 3, 4]);
+    let late = bench.verify(&challenge, &code).await.unwrap_err();
+    assert!(matches!(late, Problem::TooManyAttempts { .. }), "the right code afterwards: {late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_code_sent_thirty_two_times_at_once_signs_in_once() {
+    let bench = Arc::new(Bench::start().await);
+    let phone = fresh_phone();
+    bench.register(&phone, &fresh_email()).await;
+    for round in 0..3 {
+        bench.clock.advance(60 * MINUTE);
+        let challenge = bench.start_login(&phone).await.unwrap();
+        let code = bench.code(&challenge).await;
+        let answers = at_once(32, || {
+            let (bench, challenge, code) = (Arc::clone(&bench), challenge.clone(), code.clone());
+            async move { bench.verify(&challenge, &code).await }
+        })
+        .await;
+        let signed_in = answers.iter().flatten().count();
+        assert_eq!(signed_in, 1, "round {round}");
+        assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|problem| *problem == Problem::CodeUsed));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_accounts_that_prove_one_number_at_once_one_gets_it() {
+    let bench = Arc::new(Bench::start().await);
+    let wanted = fresh_phone();
+    let mut owners = Vec::new();
+    for _ in 0..2 {
+        let session = bench.register(&fresh_phone(), &fresh_email()).await;
+        let challenge = bench.start_phone_change(&session, &wanted).await.unwrap();
+        let code = bench.code(&challenge).await;
+        owners.push((session, challenge, code));
+    }
+    let mut race = JoinSet::new();
+    for (_, challenge, code) in owners.clone() {
+        let bench = Arc::clone(&bench);
+        race.spawn(async move { bench.verify(&challenge, &code).await });
+    }
+    let outcomes = race.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert!(outcomes.iter().any(|outcome| outcome.as_ref().err() == Some(&Problem::PhoneTaken)));
+    let mut phones = Vec::new();
+    for (session, ..) in &owners {
+        let claims = bench.authenticate(session).await.unwrap();
+        phones.push(serde_json::to_value(bench.service.profile(&claims).await.unwrap()).unwrap()["phone"].clone());
+    }
+    let former: Vec<&Value> = owners.iter().map(|(session, ..)| &session["user"]["phone"]).collect();
+    let kept = phones.iter().zip(former).filter(|(now, before)| now == before).count();
+    assert_eq!((phones.iter().filter(|phone| **phone == *wanted).count(), kept), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_e_mail_address_makes_one_account() {
+    let bench = Arc::new(Bench::start().await);
+    let email = fresh_email();
+    let mut proven = Vec::new();
+    for _ in 0..8 {
+        let challenge = bench.start_registration(&fresh_phone()).await.unwrap();
+        proven.push(bench.verify(&challenge, &bench.code(&challenge).await).await.unwrap());
+    }
+    let mut race = JoinSet::new();
+    for verified in proven {
+        let (bench, email) = (Arc::clone(&bench), email.to_uppercase());
+        race.spawn(async move { bench.complete(&verified, &email).await });
+    }
+    let outcomes = race.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref().err() == Some(&Problem::EmailTaken)).count(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_used_twenty_times_at_once_gives_one_pair() {
+    let bench = Arc::new(Bench::start().await);
+    let session = bench.register(&fresh_phone(), &fresh_email()).await;
+    let outcomes = at_once(20, || {
+        let (bench, session) = (Arc::clone(&bench), session.clone());
+        async move { bench.refresh(&session).await }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert!(outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).all(|problem| *problem == Problem::InvalidRefreshToken));
+}
+
+#[tokio::test]
+async fn a_code_expires_to_the_second_though_its_item_is_still_there() {
+    let bench = Bench::start().await;
+    for (after, outcome) in [(299, None), (300, Some(Problem::CodeExpired)), (301, Some(Problem::CodeExpired))] {
+        let challenge = bench.start_registration(&fresh_phone()).await.unwrap();
+        let code = bench.code(&challenge).await;
+        bench.clock.advance(after);
+        assert_eq!(bench.verify(&challenge, &code).await.err(), outcome, "after {after} s");
+    }
+}
+
+#[tokio::test]
+async fn a_new_code_kills_the_old_id_and_keeps_the_failures() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let first = bench.start_registration(&phone).await.unwrap();
+    let code = bench.code(&first).await;
+    for _ in 0..5 {
+        bench.verify(&first, other_than(&code)).await.unwrap_err();
+    }
+    assert_eq!(bench.start_registration(&phone).await, Err(Problem::TooManyCodes { retry_after: 60 }));
+    for round in 1..4 {
+        bench.clock.advance(10 * MINUTE);
+        let next = bench.start_registration(&phone).await.unwrap();
+        assert_ne!(next["challenge_id"], first["challenge_id"]);
+        assert_eq!(bench.verify(&first, &code).await, Err(Problem::UnknownChallenge));
+        let code = bench.code(&next).await;
+        for _ in 0..5 {
+            bench.verify(&next, other_than(&code)).await.unwrap_err();
+        }
+        if round == 3 {
+            let locked = bench.verify(&next, &code).await.unwrap_err();
+            assert!(matches!(locked, Problem::TooManyAttempts { retry_after: 80_000.. }), "twenty wrong guesses: {locked:?}");
+        }
+    }
+    bench.clock.advance(60 * MINUTE);
+    let locked = bench.start_registration(&phone).await.unwrap_err();
+    assert!(matches!(locked, Problem::TooManyCodes { retry_after: 70_000.. }), "{locked:?}");
+    assert!(bench.start_login(&phone).await.is_ok(), "the lock is of one purpose only");
+}
+
+#[tokio::test]
+async fn the_id_of_one_purpose_is_worth_nothing_for_another() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let session = bench.register(&phone, &fresh_email()).await;
+    let login = bench.start_login(&phone).await.unwrap();
+    let profile = bench.start_phone_change(&session, &phone).await.unwrap();
+    let (login_code, profile_code) = (bench.code(&login).await, bench.code(&profile).await);
+    if login_code != profile_code {
+        assert!(matches!(bench.verify(&profile, &login_code).await, Err(Problem::WrongCode { .. })));
+        assert!(matches!(bench.verify(&login, &profile_code).await, Err(Problem::WrongCode { .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_changed_hands_signs_nobody_in() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let session = bench.register(&phone, &fresh_email()).await;
+    let login = bench.start_login(&phone).await.unwrap();
+    let code = bench.code(&login).await;
+
+    let change = bench.start_phone_change(&session, &fresh_phone()).await.unwrap();
+    bench.verify(&change, &bench.code(&change).await).await.unwrap();
+    assert_eq!(bench.verify(&login, &code).await, Err(Problem::CodeExpired), "the number is nobody's by now");
+
+    bench.clock.advance(10 * MINUTE);
+    bench.register(&phone, &fresh_email()).await;
+    let again = bench.start_login(&phone).await.unwrap();
+    let signed_in = bench.verify(&again, &bench.code(&again).await).await.unwrap();
+    assert_ne!(signed_in["user"]["id"], session["user"]["id"], "it is its new owner's");
+}
+
+#[tokio::test]
+async fn a_live_decoy_is_replaced_once_its_number_has_an_account() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let decoy = bench.start_login(&phone).await.unwrap();
+    let code = bench.code(&decoy).await;
+    assert!(matches!(bench.verify(&decoy, &code).await, Err(Problem::WrongCode { attempts_left: 4 })), "a decoy has no right code");
+    bench.register(&phone, &fresh_email()).await;
+    let real = bench.start_login(&phone).await.unwrap();
+    assert_ne!(real["challenge_id"], decoy["challenge_id"]);
+    assert!(bench.verify(&real, &bench.code(&real).await).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_registration_that_nobody_finished_hinders_nobody() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let started = bench.start_registration(&phone).await.unwrap();
+    let proven = bench.verify(&started, &bench.code(&started).await).await.unwrap();
+    bench.clock.advance(15 * MINUTE);
+    assert_eq!(bench.complete(&proven, &fresh_email()).await, Err(Problem::InvalidRegistrationToken), "it is too late for that one");
+    bench.register(&phone, &fresh_email()).await;
+}
+
+#[tokio::test]
+async fn a_registration_token_makes_one_account() {
+    let bench = Bench::start().await;
+    let started = bench.start_registration(&fresh_phone()).await.unwrap();
+    let proven = bench.verify(&started, &bench.code(&started).await).await.unwrap();
+    bench.complete(&proven, &fresh_email()).await.unwrap();
+    assert_eq!(bench.complete(&proven, &fresh_email()).await, Err(Problem::PhoneTaken));
+}
+
+#[tokio::test]
+async fn a_number_is_changed_only_by_a_fresh_sign_in_and_ends_the_other_sessions() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    bench.register(&phone, &fresh_email()).await;
+    bench.clock.advance(5 * MINUTE + 1);
+    let sign_in = async || {
+        let challenge = bench.start_login(&phone).await.unwrap();
+        bench.verify(&challenge, &bench.code(&challenge).await).await.unwrap()
+    };
+    let (mine, other) = (sign_in().await, sign_in().await);
+    bench.clock.advance(5 * MINUTE);
+    let change = bench.start_phone_change(&mine, &fresh_phone()).await.unwrap();
+    bench.clock.advance(1);
+    assert_eq!(bench.start_phone_change(&mine, &fresh_phone()).await, Err(Problem::ReauthRequired));
+    bench.verify(&change, &bench.code(&change).await).await.unwrap();
+    assert_eq!(bench.refresh(&other).await, Err(Problem::InvalidRefreshToken), "the other session ended");
+    let mine = bench.refresh(&mine).await.expect("the session that made the change lives on");
+    assert_eq!(bench.start_phone_change(&mine, &fresh_phone()).await, Err(Problem::ReauthRequired), "a refresh is no sign-in");
+}
+
+#[tokio::test]
+async fn a_session_ends_after_thirty_days_however_often_it_is_refreshed() {
+    let bench = Bench::start().await;
+    let mut session = bench.register(&fresh_phone(), &fresh_email()).await;
+    for _ in 0..29 {
+        bench.clock.advance(24 * 60 * MINUTE);
+        session = bench.refresh(&session).await.unwrap();
+    }
+    bench.clock.advance(24 * 60 * MINUTE);
+    assert_eq!(bench.refresh(&session).await, Err(Problem::InvalidRefreshToken));
+}
