@@ -284,7 +284,8 @@ impl Sandbox {
 
     fn fault_for(&self, to: &str) -> Mode {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_meant = fault.to.as_deref().is_none_or(|meant| meant.trim_start_matches('+') == to.trim_start_matches('+'));
+        let is_meant =
+            fault.to.as_deref().is_none_or(|meant| meant.trim_start_matches('+') == to.trim_start_matches('+'));
         if !is_meant {
             return Mode::None;
         }

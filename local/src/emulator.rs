@@ -58,7 +58,8 @@ pub fn start(settings: &Settings) -> Result<Functions> {
         // Its own group: a Ctrl-C in the terminal reaches us alone, and we end it in order.
         .process_group(0)
         .kill_on_drop(true);
-    let child = command.spawn().map_err(|error| format!("{program} cannot be started ({error}); `make dev` installs it"))?;
+    let child =
+        command.spawn().map_err(|error| format!("{program} cannot be started ({error}); `make dev` installs it"))?;
     Ok(Functions(child))
 }
 

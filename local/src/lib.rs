@@ -11,13 +11,13 @@ pub mod settings;
 pub mod stream;
 pub mod template;
 
-use std::{convert::Infallible, error::Error, future, time::Duration};
+use std::{convert::Infallible, error::Error, future, io, time::Duration};
 
 use settings::Settings;
 use tokio::{
-    io::{AsyncReadExt, stdin},
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::oneshot,
 };
 
 pub type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
@@ -59,17 +59,19 @@ async fn told_to_end(with_stdin: bool) {
         Ok(mut signals) => signals.recv().await.unwrap_or_default(),
         Err(_) => future::pending().await,
     };
-    let stdin_closed = async {
-        let mut nothing = [0];
-        while with_stdin && stdin().read(&mut nothing).await.is_ok_and(|read| read > 0) {}
-        if !with_stdin {
-            future::pending::<()>().await;
-        }
-    };
+    let (closed, stdin_closed) = oneshot::channel();
+    let mut closed = Some(closed);
+    if with_stdin && let Some(closed) = closed.take() {
+        // A thread, because a read of standard input cannot be given up and would keep the runtime from ending.
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            closed.send(())
+        });
+    }
     tokio::select! {
         () = signalled(SignalKind::interrupt()) => {}
         () = signalled(SignalKind::terminate()) => {}
-        () = stdin_closed => {}
+        _ = stdin_closed => {}
     }
 }
 

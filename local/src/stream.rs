@@ -40,7 +40,8 @@ pub async fn pump(database: Database, source: StreamSource, api_url: String) {
 async fn read(database: &Database, source: &StreamSource, lanes: &[mpsc::UnboundedSender<Value>]) -> Result<()> {
     let streams = database.list_streams(serde_json::from_value(json!({ "TableName": TABLE }))?)?.streams;
     let arn = &streams.first().ok_or("the table has no stream")?.stream_arn;
-    let description = database.describe_stream(serde_json::from_value(json!({ "StreamArn": arn }))?)?.stream_description;
+    let description =
+        database.describe_stream(serde_json::from_value(json!({ "StreamArn": arn }))?)?.stream_description;
     let shard = &description.shards.first().ok_or("the stream has no shard")?.shard_id;
     let start = json!({ "StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
     let mut position = database.get_shard_iterator(serde_json::from_value(start)?)?.shard_iterator;

@@ -85,7 +85,8 @@ fn without_tags(yaml: Yaml) -> Value {
     match yaml {
         Yaml::Tagged(tagged) => without_tags(tagged.value),
         Yaml::Mapping(entries) => {
-            let entries = entries.into_iter().filter_map(|(key, value)| Some((key.as_str()?.to_owned(), without_tags(value))));
+            let entries =
+                entries.into_iter().filter_map(|(key, value)| Some((key.as_str()?.to_owned(), without_tags(value))));
             Value::Object(entries.collect::<BTreeMap<_, _>>().into_iter().collect())
         }
         Yaml::Sequence(items) => Value::Array(items.into_iter().map(without_tags).collect()),

@@ -174,12 +174,16 @@ mod tests {
         let mut same_kid = header(&ring);
         same_kid.jwk = Some(stranger.jwks().next().unwrap().clone());
         let claims = json!({"iss":"https://auth.example","aud":"twostep","sub":"ann","exp":NOW.0+600,"iat":NOW.0,"nbf":NOW.0,"jti":"x","sid":"x","auth_time":NOW.0,"amr":["sms"]});
-        assert!(check(&encode(&same_kid, &claims, &stranger.signing_key(NOW).private).unwrap()).is_err(), "key in the header");
+        assert!(
+            check(&encode(&same_kid, &claims, &stranger.signing_key(NOW).private).unwrap()).is_err(),
+            "key in the header"
+        );
 
         let public = serde_json::to_vec(ring.jwks().next().unwrap()).unwrap();
         let hs256 = Header { alg: Algorithm::HS256, ..header(&ring) };
         assert!(check(&encode(&hs256, &claims, &EncodingKey::from_secret(&public)).unwrap()).is_err(), "HS256");
-        let none = URL_SAFE_NO_PAD.encode(json!({"alg":"none","typ":"at+jwt","kid":ring.signing_key(NOW).id}).to_string());
+        let none =
+            URL_SAFE_NO_PAD.encode(json!({"alg":"none","typ":"at+jwt","kid":ring.signing_key(NOW).id}).to_string());
         assert!(check(&format!("{none}.{}.", URL_SAFE_NO_PAD.encode(claims.to_string()))).is_err(), "none");
         for noise in ["", "a.b.c", "...", "x"] {
             assert!(check(noise).is_err());

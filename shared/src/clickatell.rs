@@ -56,13 +56,22 @@ pub struct Message<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    Accepted { message_id: String },
+    Accepted {
+        message_id: String,
+    },
     /// Not sent and not charged.
-    Refused { code: String, fault: Fault },
+    Refused {
+        code: String,
+        fault: Fault,
+    },
     /// Not sent; the same message may be sent later.
-    Later { reason: &'static str },
+    Later {
+        reason: &'static str,
+    },
     /// Perhaps sent. Sending again could send twice.
-    Unknown { reason: &'static str },
+    Unknown {
+        reason: &'static str,
+    },
 }
 
 /// Whose fault a refusal is.
@@ -127,8 +136,16 @@ impl Client {
 #[serde(untagged)]
 enum Request<'a> {
     #[serde(rename_all = "camelCase")]
-    Rest { to: [&'a str; 1], content: &'a str, client_message_id: &'a str, #[serde(skip_serializing_if = "Option::is_none")] from: Option<&'a str> },
-    One { messages: [OneMessage<'a>; 1] },
+    Rest {
+        to: [&'a str; 1],
+        content: &'a str,
+        client_message_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<&'a str>,
+    },
+    One {
+        messages: [OneMessage<'a>; 1],
+    },
 }
 
 #[derive(Serialize)]
@@ -147,9 +164,7 @@ fn request_body<'a>(account: &'a Account, message: &Message<'a>) -> Request<'a> 
     let from = account.from.as_deref();
     match account.api {
         Api::Rest => Request::Rest { to: [to], content, client_message_id, from },
-        Api::One => {
-            Request::One { messages: [OneMessage { channel: "sms", to, content, client_message_id, from }] }
-        }
+        Api::One => Request::One { messages: [OneMessage { channel: "sms", to, content, client_message_id, from }] },
     }
 }
 
@@ -273,29 +288,83 @@ mod tests {
     #[test]
     fn an_accepted_message_has_an_id() {
         let accepted = Outcome::Accepted { message_id: "af75".into() };
-        assert_eq!(rest(202, r#"{"messages":[{"apiMessageId":"af75","accepted":true,"to":"1","errorCode":null,"error":null,"errorDescription":null}],"errorCode":null,"error":null,"errorDescription":null}"#), accepted);
+        assert_eq!(
+            rest(
+                202,
+                r#"{"messages":[{"apiMessageId":"af75","accepted":true,"to":"1","errorCode":null,"error":null,"errorDescription":null}],"errorCode":null,"error":null,"errorDescription":null}"#
+            ),
+            accepted
+        );
         assert_eq!(rest(202, r#"{"messages":[{"apiMessageId":"af75","accepted":true,"to":"1"}]}"#), accepted);
-        assert_eq!(one(202, r#"{"messages":[{"apiMessageId":"af75","accepted":true,"to":"1","error":null}],"error":null,"new":[]}"#), accepted);
+        assert_eq!(
+            one(
+                202,
+                r#"{"messages":[{"apiMessageId":"af75","accepted":true,"to":"1","error":null}],"error":null,"new":[]}"#
+            ),
+            accepted
+        );
     }
 
     #[test]
     fn a_refusal_is_one_whatever_the_status() {
-        assert_eq!(rest(200, r#"{"messages":[],"errorCode":108,"error":"Invalid or missing integration API Key.","errorDescription":"…"}"#), refused("108", Fault::Account));
-        assert_eq!(rest(202, r#"{"messages":[{"apiMessageId":null,"accepted":false,"to":"1","errorCode":105,"error":"Invalid destination address."}]}"#), refused("105", Fault::Recipient));
-        assert_eq!(rest(202, r#"{"messages":[{"apiMessageId":null,"accepted":false,"to":"1","error":"Invalid destination address."}],"error":null}"#), refused("none", Fault::Recipient));
+        assert_eq!(
+            rest(
+                200,
+                r#"{"messages":[],"errorCode":108,"error":"Invalid or missing integration API Key.","errorDescription":"…"}"#
+            ),
+            refused("108", Fault::Account)
+        );
+        assert_eq!(
+            rest(
+                202,
+                r#"{"messages":[{"apiMessageId":null,"accepted":false,"to":"1","errorCode":105,"error":"Invalid destination address."}]}"#
+            ),
+            refused("105", Fault::Recipient)
+        );
+        assert_eq!(
+            rest(
+                202,
+                r#"{"messages":[{"apiMessageId":null,"accepted":false,"to":"1","error":"Invalid destination address."}],"error":null}"#
+            ),
+            refused("none", Fault::Recipient)
+        );
         assert_eq!(rest(200, r#"{"messages":[],"errorCode":999,"error":"New."}"#), refused("999", Fault::Recipient));
-        assert_eq!(one(400, r#"{"messages":[{"error":{"code":25,"description":"…"},"accepted":false,"to":"1"}],"error":null}"#), refused("25", Fault::Recipient));
-        assert_eq!(one(401, r#"{"error":{"code":1,"description":"Invalid or missing integration API Key"}}"#), refused("1", Fault::Account));
-        assert_eq!(one(402, r#"{"messages":[{"error":{"code":20,"description":"…"},"accepted":false}]}"#), refused("20", Fault::Account));
+        assert_eq!(
+            one(
+                400,
+                r#"{"messages":[{"error":{"code":25,"description":"…"},"accepted":false,"to":"1"}],"error":null}"#
+            ),
+            refused("25", Fault::Recipient)
+        );
+        assert_eq!(
+            one(401, r#"{"error":{"code":1,"description":"Invalid or missing integration API Key"}}"#),
+            refused("1", Fault::Account)
+        );
+        assert_eq!(
+            one(402, r#"{"messages":[{"error":{"code":20,"description":"…"},"accepted":false}]}"#),
+            refused("20", Fault::Account)
+        );
         assert_eq!(one(400, r#"{"error":{"code":"x+14155552671"}}"#), refused("none", Fault::Recipient));
     }
 
     #[test]
     fn what_may_be_tried_again_is_told_from_what_may_not() {
-        assert_eq!(one(503, r#"{"error":{"code":19,"description":"Internal error, please retry"}}"#), Outcome::Later { reason: "provider_unavailable" });
-        assert_eq!(one(400, r#"{"error":{"code":43,"description":"Rate limit"}}"#), Outcome::Later { reason: "rate_limited" });
-        assert_eq!(rest(503, r#"{"messages":[],"errorCode":901,"error":"Internal error, please retry"}"#), Outcome::Later { reason: "provider_unavailable" });
-        assert_eq!(rest(200, r#"{"messages":[],"errorCode":901,"error":"Internal error"}"#), Outcome::Unknown { reason: "provider_error" });
+        assert_eq!(
+            one(503, r#"{"error":{"code":19,"description":"Internal error, please retry"}}"#),
+            Outcome::Later { reason: "provider_unavailable" }
+        );
+        assert_eq!(
+            one(400, r#"{"error":{"code":43,"description":"Rate limit"}}"#),
+            Outcome::Later { reason: "rate_limited" }
+        );
+        assert_eq!(
+            rest(503, r#"{"messages":[],"errorCode":901,"error":"Internal error, please retry"}"#),
+            Outcome::Later { reason: "provider_unavailable" }
+        );
+        assert_eq!(
+            rest(200, r#"{"messages":[],"errorCode":901,"error":"Internal error"}"#),
+            Outcome::Unknown { reason: "provider_error" }
+        );
         assert_eq!(rest(429, "slow down"), Outcome::Later { reason: "rate_limited" });
         assert_eq!(one(500, r#"{"error":{"code":18}}"#), Outcome::Unknown { reason: "provider_error" });
     }
@@ -303,7 +372,16 @@ mod tests {
     #[test]
     fn everything_else_is_unknown() {
         let unknown = Outcome::Unknown { reason: "answer_not_understood" };
-        for body in ["", "<html>Bad gateway</html>", "[]", "{}", r#"{"messages":[]}"#, r#"{"messages":[{"accepted":true}]}"#, r#"{"messages":[{"accepted":true,"apiMessageId":""}]}"#, r#"{"messages":[{"accepted":true,"apiMessageId":"a"},{"accepted":true,"apiMessageId":"b"}]}"#] {
+        for body in [
+            "",
+            "<html>Bad gateway</html>",
+            "[]",
+            "{}",
+            r#"{"messages":[]}"#,
+            r#"{"messages":[{"accepted":true}]}"#,
+            r#"{"messages":[{"accepted":true,"apiMessageId":""}]}"#,
+            r#"{"messages":[{"accepted":true,"apiMessageId":"a"},{"accepted":true,"apiMessageId":"b"}]}"#,
+        ] {
             assert_eq!(rest(502, body), unknown, "{body}");
             assert_eq!(rest(202, body), unknown, "{body}");
         }

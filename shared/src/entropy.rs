@@ -1,11 +1,7 @@
 //! Randomness as a parameter: whatever needs it takes a `&mut dyn CryptoRng`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rand::{
-    CryptoRng,
-    rand_core::UnwrapErr,
-    rngs::SysRng,
-};
+use rand::{CryptoRng, rand_core::UnwrapErr, rngs::SysRng};
 
 /// The operating system's random source, made here and nowhere else.
 #[must_use]

@@ -88,11 +88,15 @@ impl KeyRing {
     /// # Errors
     /// [`SecretError::Malformed`] when the machine cannot make an RSA key.
     pub fn generate(now: Timestamp, rng: &mut dyn CryptoRng) -> Result<SecretString, SecretError> {
-        let rsa = KeyPair::generate(KeySize::Rsa2048).map_err(|_| SecretError::Malformed("no RSA key could be made"))?;
+        let rsa =
+            KeyPair::generate(KeySize::Rsa2048).map_err(|_| SecretError::Malformed("no RSA key could be made"))?;
         let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&rsa).map_err(|_| SecretError::Malformed("no PKCS#8 form"))?;
         let secret = KeysSecret {
             pepper: STANDARD.encode(entropy::bytes::<32>(rng)),
-            data_keys: vec![DataKeyEntry { id: entropy::identifier(rng), key: STANDARD.encode(entropy::bytes::<32>(rng)) }],
+            data_keys: vec![DataKeyEntry {
+                id: entropy::identifier(rng),
+                key: STANDARD.encode(entropy::bytes::<32>(rng)),
+            }],
             signing_keys: vec![SigningKeyEntry {
                 id: entropy::identifier(rng),
                 use_from: now,
@@ -105,8 +109,8 @@ impl KeyRing {
     /// # Errors
     /// [`SecretError::Malformed`], naming the part.
     pub fn parse(secret: &SecretString) -> Result<Self, SecretError> {
-        let secret: KeysSecret =
-            serde_json::from_str(secret.expose_secret()).map_err(|_| SecretError::Malformed("not the expected JSON"))?;
+        let secret: KeysSecret = serde_json::from_str(secret.expose_secret())
+            .map_err(|_| SecretError::Malformed("not the expected JSON"))?;
         let data_keys = secret.data_keys.iter().map(DataKeyEntry::parse).collect::<Result<Vec<_>, _>>()?;
         let mut signing_keys = secret.signing_keys.iter().map(SigningKeyEntry::parse).collect::<Result<Vec<_>, _>>()?;
         signing_keys.sort_by_key(|key| key.use_from);

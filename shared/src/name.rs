@@ -23,11 +23,7 @@ impl PersonName {
     pub fn parse(input: &str) -> Result<Self, InvalidName> {
         let name = input.trim();
         let fits = (1..=Self::LONGEST).contains(&name.chars().count());
-        if fits && !name.chars().any(is_invisible) {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(InvalidName)
-        }
+        if fits && !name.chars().any(is_invisible) { Ok(Self(name.to_owned())) } else { Err(InvalidName) }
     }
 }
 

@@ -129,7 +129,11 @@ fn read_json(body: &[u8]) -> Option<Vec<Receipt>> {
     let callback: Callback = serde_json::from_slice(body).ok()?;
     if let Some(event) = callback.event {
         let updates = event.message_status_update.into_iter();
-        return Some(updates.map(|update| one_receipt(update.message_id, update.status_code.and_then(|code| code.value()))).collect());
+        return Some(
+            updates
+                .map(|update| one_receipt(update.message_id, update.status_code.and_then(|code| code.value())))
+                .collect(),
+        );
     }
     Some(vec![rest_receipt(callback.message_id?, callback.status_code.and_then(|code| code.value()))])
 }
@@ -159,7 +163,8 @@ mod tests {
     use super::*;
 
     fn news(body: &str) -> Option<Vec<(String, Option<Delivery>)>> {
-        read_json(body.as_bytes()).map(|receipts| receipts.into_iter().map(|receipt| (receipt.message_id, receipt.news)).collect())
+        read_json(body.as_bytes())
+            .map(|receipts| receipts.into_iter().map(|receipt| (receipt.message_id, receipt.news)).collect())
     }
 
     #[test]

@@ -130,7 +130,12 @@ impl SessionStore {
 
     /// A new session and its first refresh token; it begins when [`Self::insert`] is committed.
     #[must_use]
-    pub fn begin(account: &Holder, amr: Vec<Method>, now: Timestamp, rng: &mut dyn CryptoRng) -> (Session, RefreshToken) {
+    pub fn begin(
+        account: &Holder,
+        amr: Vec<Method>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> (Session, RefreshToken) {
         let token = RefreshToken::new(entropy::bytes(rng), rng);
         let expires_at = now.plus(LIFETIME);
         let session = Session {

@@ -11,7 +11,10 @@ pub struct Site {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidSite {
-    #[error("the site's name has 1 to {} characters that every phone can show (letters, digits, space, . , - ' &)", Site::LONGEST_NAME)]
+    #[error(
+        "the site's name has 1 to {} characters that every phone can show (letters, digits, space, . , - ' &)",
+        Site::LONGEST_NAME
+    )]
     Name,
     #[error("the site's host is a plain host name of at most {} characters", Site::LONGEST_HOST)]
     Host,

@@ -7,7 +7,8 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 /// Starts logging at `level` for this project.
 pub fn init(level: LevelFilter) {
     let ours = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("twostep", level);
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     // A second call would only happen in a test that shares its process.
     let _ = tracing_subscriber::registry().with(ours).with(lines).try_init();
 }

@@ -145,7 +145,12 @@ async fn a_refresh_token_used_twenty_times_at_once_gives_one_pair() {
     })
     .await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
-    assert!(outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).all(|problem| *problem == Problem::InvalidRefreshToken));
+    assert!(
+        outcomes
+            .iter()
+            .filter_map(|outcome| outcome.as_ref().err())
+            .all(|problem| *problem == Problem::InvalidRefreshToken)
+    );
 }
 
 #[tokio::test]
@@ -180,7 +185,10 @@ async fn a_new_code_kills_the_old_id_and_keeps_the_failures() {
         }
         if round == 3 {
             let locked = bench.verify(&next, &code).await.unwrap_err();
-            assert!(matches!(locked, Problem::TooManyAttempts { retry_after: 80_000.. }), "twenty wrong guesses: {locked:?}");
+            assert!(
+                matches!(locked, Problem::TooManyAttempts { retry_after: 80_000.. }),
+                "twenty wrong guesses: {locked:?}"
+            );
         }
     }
     bench.clock.advance(60 * MINUTE);
@@ -228,7 +236,10 @@ async fn a_live_decoy_is_replaced_once_its_number_has_an_account() {
     let phone = fresh_phone();
     let decoy = bench.start_login(&phone).await.unwrap();
     let code = bench.code(&decoy).await;
-    assert!(matches!(bench.verify(&decoy, &code).await, Err(Problem::WrongCode { attempts_left: 4 })), "a decoy has no right code");
+    assert!(
+        matches!(bench.verify(&decoy, &code).await, Err(Problem::WrongCode { attempts_left: 4 })),
+        "a decoy has no right code"
+    );
     bench.register(&phone, &fresh_email()).await;
     let real = bench.start_login(&phone).await.unwrap();
     assert_ne!(real["challenge_id"], decoy["challenge_id"]);
@@ -242,7 +253,11 @@ async fn a_registration_that_nobody_finished_hinders_nobody() {
     let started = bench.start_registration(&phone).await.unwrap();
     let proven = bench.verify(&started, &bench.code(&started).await).await.unwrap();
     bench.clock.advance(15 * MINUTE);
-    assert_eq!(bench.complete(&proven, &fresh_email()).await, Err(Problem::InvalidRegistrationToken), "it is too late for that one");
+    assert_eq!(
+        bench.complete(&proven, &fresh_email()).await,
+        Err(Problem::InvalidRegistrationToken),
+        "it is too late for that one"
+    );
     bench.register(&phone, &fresh_email()).await;
 }
 
@@ -273,7 +288,11 @@ async fn a_number_is_changed_only_by_a_fresh_sign_in_and_ends_the_other_sessions
     bench.verify(&change, &bench.code(&change).await).await.unwrap();
     assert_eq!(bench.refresh(&other).await, Err(Problem::InvalidRefreshToken), "the other session ended");
     let mine = bench.refresh(&mine).await.expect("the session that made the change lives on");
-    assert_eq!(bench.start_phone_change(&mine, &fresh_phone()).await, Err(Problem::ReauthRequired), "a refresh is no sign-in");
+    assert_eq!(
+        bench.start_phone_change(&mine, &fresh_phone()).await,
+        Err(Problem::ReauthRequired),
+        "a refresh is no sign-in"
+    );
 }
 
 #[tokio::test]

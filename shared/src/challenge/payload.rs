@@ -95,7 +95,8 @@ impl DataKey {
         let mut bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| UnsealError::Broken)?;
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN).ok_or(UnsealError::Broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| UnsealError::Broken)?;
-        let plain = self.key.open_in_place(nonce, Aad::from(place.as_bytes()), sealed).map_err(|_| UnsealError::Broken)?;
+        let plain =
+            self.key.open_in_place(nonce, Aad::from(place.as_bytes()), sealed).map_err(|_| UnsealError::Broken)?;
         serde_json::from_slice(plain).map_err(|_| UnsealError::Broken)
     }
 }

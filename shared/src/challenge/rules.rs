@@ -134,9 +134,13 @@ pub enum Refusal {
     Used,
     Expired,
     /// Wrong codes have used up the guesses; a new code can be had at `until`.
-    TooManyAttempts { until: Timestamp },
+    TooManyAttempts {
+        until: Timestamp,
+    },
     /// No message before `until`.
-    TooManyCodes { until: Timestamp },
+    TooManyCodes {
+        until: Timestamp,
+    },
 }
 
 /// What asking for a code leads to.
@@ -270,7 +274,8 @@ impl Challenge {
     /// place, it was sent already, or its code is of no use any more.
     #[must_use]
     pub fn claim_send(&self, send_number: u64, now: Timestamp) -> Option<Self> {
-        let useful = self.state == State::Open && !self.decoy && now < self.expires_at && self.send_number == send_number;
+        let useful =
+            self.state == State::Open && !self.decoy && now < self.expires_at && self.send_number == send_number;
         (useful && self.delivery.may_become(Delivery::Sending)).then(|| self.with_delivery(Delivery::Sending, now))
     }
 

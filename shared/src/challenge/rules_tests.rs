@@ -133,7 +133,10 @@ fn a_new_code_does_not_reset_the_failures_and_the_twentieth_locks_for_a_day() {
     let until = Timestamp(24 * 60 * MINUTE);
     let refused = Challenge::start(Some(&challenge), &key(), ASK, Timestamp(now), &policy, seal);
     assert_eq!(refused, Err(Refusal::TooManyCodes { until }), "a code that nobody may enter is not sent");
-    assert!(Challenge::start(Some(&challenge), &key(), ASK, until, &policy, seal).is_ok(), "the lock ends by the clock");
+    assert!(
+        Challenge::start(Some(&challenge), &key(), ASK, until, &policy, seal).is_ok(),
+        "the lock ends by the clock"
+    );
 }
 
 #[test]
@@ -151,7 +154,14 @@ fn a_success_ends_the_cooldown_and_the_failures_but_not_the_hour_s_count() {
 
 #[test]
 fn a_decoy_has_no_right_code_and_is_replaced_when_its_number_gets_an_account() {
-    let decoy = sent(Challenge::start(None, &key(), Ask { decoy: true, same_holder: true }, Timestamp(0), &Policy::default(), seal));
+    let decoy = sent(Challenge::start(
+        None,
+        &key(),
+        Ask { decoy: true, same_holder: true },
+        Timestamp(0),
+        &Policy::default(),
+        seal,
+    ));
     assert!(matches!(guess(&decoy, true, 1), Ok(Verdict::Wrong { attempts_left: 4, .. })));
     assert_eq!(decoy.claim_send(1, Timestamp(1)), None);
     let ask = Ask { decoy: false, same_holder: false };

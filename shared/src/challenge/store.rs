@@ -120,13 +120,16 @@ impl ChallengeStore {
             Err(error) => error,
         };
         let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
-        let failed = |reason: &aws_sdk_dynamodb::types::CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        let failed =
+            |reason: &aws_sdk_dynamodb::types::CancellationReason| reason.code() == Some("ConditionalCheckFailed");
         if reasons.first().is_some_and(failed) {
             return judge_lost(reasons[0].item.clone(), &writer);
         }
         match reasons.iter().position(failed) {
             Some(index) => Ok(Saved::Refused { companion: index - 1, found: reasons[index].item.clone() }),
-            None if reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")) => self.reload(&next.key).await,
+            None if reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")) => {
+                self.reload(&next.key).await
+            }
             None => Err(error.into()),
         }
     }
@@ -193,7 +196,8 @@ impl ChallengeStore {
         let put = if next.version == 0 {
             put.condition_expression("attribute_not_exists(id)")
         } else {
-            put.condition_expression("version = :seen").expression_attribute_values(":seen", table::number(next.version))
+            put.condition_expression("version = :seen")
+                .expression_attribute_values(":seen", table::number(next.version))
         };
         put.build().expect("table and item are set")
     }

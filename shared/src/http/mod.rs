@@ -7,8 +7,8 @@ mod request;
 use std::{future::Future, time::Instant};
 
 pub use answer::{Answer, ChallengeBody, SessionBody, UserBody};
-pub use lambda_http::{Error, Request};
 use lambda_http::{Body, RequestExt, Response, service_fn};
+pub use lambda_http::{Error, Request};
 pub use problem::Problem;
 pub use request::{bearer, body, domain_name, segment_after};
 

@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     code::InvalidCode,
     email::InvalidEmail,
-        name::InvalidName,
+    name::InvalidName,
     phone::{InvalidPhone, PhoneNotAllowed},
     secrets::SecretError,
     sessions::{InvalidRefreshToken, RefreshError},
@@ -33,7 +33,9 @@ pub enum Problem {
     InvalidName,
     InvalidEmail,
     InvalidCodeFormat,
-    WrongCode { attempts_left: usize },
+    WrongCode {
+        attempts_left: usize,
+    },
     InvalidToken,
     InvalidRegistrationToken,
     InvalidRefreshToken,
@@ -47,8 +49,12 @@ pub enum Problem {
     CodeExpired,
     CodeUsed,
     /// Seconds until a new code can be had.
-    TooManyAttempts { retry_after: u64 },
-    TooManyCodes { retry_after: u64 },
+    TooManyAttempts {
+        retry_after: u64,
+    },
+    TooManyCodes {
+        retry_after: u64,
+    },
     /// A dependency does not answer. Nothing was half-done; the same request may be sent again.
     Unavailable,
 }
@@ -75,28 +81,83 @@ impl Problem {
     /// Status, stable code, title, and words for people.
     fn facts(self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
-            Self::InvalidRequest => (400, "invalid_request", "Invalid request", "Send a JSON object of at most 16 KiB with exactly the documented fields."),
-            Self::InvalidPhone => (400, "invalid_phone", "Invalid phone number", "Give the number in international form, such as +14155552671."),
-            Self::PhoneNotAllowed => (400, "phone_not_allowed", "Phone number not allowed", "Codes are sent to mobile numbers of the served countries only."),
-            Self::InvalidName => (400, "invalid_name", "Invalid name", "A name has 1 to 100 characters, all of which can be seen."),
-            Self::InvalidEmail => (400, "invalid_email", "Invalid e-mail address", "Give an address such as ada@example.com."),
+            Self::InvalidRequest => (
+                400,
+                "invalid_request",
+                "Invalid request",
+                "Send a JSON object of at most 16 KiB with exactly the documented fields.",
+            ),
+            Self::InvalidPhone => (
+                400,
+                "invalid_phone",
+                "Invalid phone number",
+                "Give the number in international form, such as +14155552671.",
+            ),
+            Self::PhoneNotAllowed => (
+                400,
+                "phone_not_allowed",
+                "Phone number not allowed",
+                "Codes are sent to mobile numbers of the served countries only.",
+            ),
+            Self::InvalidName => {
+                (400, "invalid_name", "Invalid name", "A name has 1 to 100 characters, all of which can be seen.")
+            }
+            Self::InvalidEmail => {
+                (400, "invalid_email", "Invalid e-mail address", "Give an address such as ada@example.com.")
+            }
             Self::InvalidCodeFormat => (400, "invalid_code_format", "Invalid code format", "A code is six digits."),
             Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "This is not the code that was sent."),
             Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in, or refresh the session."),
-            Self::InvalidRegistrationToken => (401, "invalid_registration_token", "Invalid registration token", "Verify the phone number again."),
+            Self::InvalidRegistrationToken => {
+                (401, "invalid_registration_token", "Invalid registration token", "Verify the phone number again.")
+            }
             Self::InvalidRefreshToken => (401, "invalid_refresh_token", "Invalid refresh token", "Sign in again."),
-            Self::InvalidCallbackToken => (401, "invalid_callback_token", "Invalid callback token", "The address of this callback is not the configured one."),
-            Self::ReauthRequired => (401, "reauth_required", "Fresh sign-in required", "Sign in again, with every step of the account, and retry within five minutes."),
-            Self::UnknownChallenge => (404, "unknown_challenge", "Unknown challenge", "There is no such challenge, or a newer code has taken its place."),
+            Self::InvalidCallbackToken => (
+                401,
+                "invalid_callback_token",
+                "Invalid callback token",
+                "The address of this callback is not the configured one.",
+            ),
+            Self::ReauthRequired => (
+                401,
+                "reauth_required",
+                "Fresh sign-in required",
+                "Sign in again, with every step of the account, and retry within five minutes.",
+            ),
+            Self::UnknownChallenge => (
+                404,
+                "unknown_challenge",
+                "Unknown challenge",
+                "There is no such challenge, or a newer code has taken its place.",
+            ),
             Self::NotFound => (404, "not_found", "Not found", "There is nothing at this address."),
-            Self::EmailTaken => (409, "email_taken", "E-mail address taken", "Another account has this e-mail address."),
+            Self::EmailTaken => {
+                (409, "email_taken", "E-mail address taken", "Another account has this e-mail address.")
+            }
             Self::PhoneTaken => (409, "phone_taken", "Phone number taken", "Another account has this phone number."),
-            Self::LastWayIn => (409, "last_way_in", "Last way in", "Set a password first: without the phone there would be no way to sign in."),
+            Self::LastWayIn => (
+                409,
+                "last_way_in",
+                "Last way in",
+                "Set a password first: without the phone there would be no way to sign in.",
+            ),
             Self::CodeExpired => (410, "code_expired", "Code expired", "Ask for a new code."),
             Self::CodeUsed => (410, "code_used", "Code used", "This code was entered before. Ask for a new one."),
-            Self::TooManyAttempts { .. } => (429, "too_many_attempts", "Too many attempts", "Too many wrong codes. Wait before asking for another code."),
-            Self::TooManyCodes { .. } => (429, "too_many_codes", "Too many codes", "Wait before asking for another code."),
-            Self::Unavailable => (503, "temporarily_unavailable", "Temporarily unavailable", "Nothing was changed. Try again in a moment."),
+            Self::TooManyAttempts { .. } => (
+                429,
+                "too_many_attempts",
+                "Too many attempts",
+                "Too many wrong codes. Wait before asking for another code.",
+            ),
+            Self::TooManyCodes { .. } => {
+                (429, "too_many_codes", "Too many codes", "Wait before asking for another code.")
+            }
+            Self::Unavailable => (
+                503,
+                "temporarily_unavailable",
+                "Temporarily unavailable",
+                "Nothing was changed. Try again in a moment.",
+            ),
         }
     }
 
@@ -129,7 +190,16 @@ impl Problem {
             Self::Unavailable => Some(UNAVAILABLE_RETRY_AFTER),
             _ => None,
         };
-        let body = Body9457 { r#type: "about:blank", title, status, code, detail, field: self.field(), attempts_left, retry_after };
+        let body = Body9457 {
+            r#type: "about:blank",
+            title,
+            status,
+            code,
+            detail,
+            field: self.field(),
+            attempts_left,
+            retry_after,
+        };
         let mut response = Response::builder()
             .status(StatusCode::from_u16(status).expect("a status of the table above"))
             .header(CONTENT_TYPE, "application/problem+json")

@@ -1,10 +1,6 @@
 //! Reading requests: parse at the edge, so that nobody behind it has to check again.
 
-use lambda_http::{
-    Request, RequestExt,
-    http::header::AUTHORIZATION,
-    request::RequestContext,
-};
+use lambda_http::{Request, RequestExt, http::header::AUTHORIZATION, request::RequestContext};
 use serde::de::DeserializeOwned;
 
 use super::Problem;
@@ -77,8 +73,21 @@ mod tests {
     fn everything_else_is_refused() {
         let long = format!("{{\"phone\":\"{}\"}}", "1".repeat(LONGEST_BODY));
         for wrong in [
-            "", "null", "[]", "[\"+1\"]", "\"+1\"", "{", "{}", "{\"phone\":1}", "{\"phone\":null}", "phone=+1",
-            "{\"phone\":\"+1\",\"x\":1}", "{\"phone\":\"+1\",\"phone\":\"+2\"}", "{\"phone\":\"+1\"} {}", "\u{feff}{\"phone\":\"+1\"}", &long,
+            "",
+            "null",
+            "[]",
+            "[\"+1\"]",
+            "\"+1\"",
+            "{",
+            "{}",
+            "{\"phone\":1}",
+            "{\"phone\":null}",
+            "phone=+1",
+            "{\"phone\":\"+1\",\"x\":1}",
+            "{\"phone\":\"+1\",\"phone\":\"+2\"}",
+            "{\"phone\":\"+1\"} {}",
+            "\u{feff}{\"phone\":\"+1\"}",
+            &long,
         ] {
             assert!(matches!(body::<Ask>(&with_body(wrong)), Err(Problem::InvalidRequest)), "{wrong:.60}");
         }
@@ -88,9 +97,7 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_found_and_nothing_else_is_one() {
-        let with = |value: &str| {
-            http::Request::builder().header("authorization", value).body(Body::Empty).unwrap()
-        };
+        let with = |value: &str| http::Request::builder().header("authorization", value).body(Body::Empty).unwrap();
         assert_eq!(bearer(&with("Bearer abc")), Some("abc"));
         assert_eq!(bearer(&with("bearer abc")), Some("abc"));
         assert_eq!(bearer(&with("Basic abc")), None);

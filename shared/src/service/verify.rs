@@ -90,7 +90,8 @@ impl Service {
             let challenge = named(&ring, &id, found)?;
             let payload: Payload = ring.open(challenge.key.as_str(), &challenge.sealed)?;
             let matches = payload.code.matches(&guess);
-            let verdict = challenge.verify(matches, self.now(), &self.policy).map_err(|refusal| self.refuse(refusal))?;
+            let verdict =
+                challenge.verify(matches, self.now(), &self.policy).map_err(|refusal| self.refuse(refusal))?;
             found = match verdict {
                 Verdict::Wrong { next, attempts_left } => match self.challenges.save(&next).await? {
                     Saved::Won => return Err(Problem::WrongCode { attempts_left }),

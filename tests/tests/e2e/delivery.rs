@@ -1,0 +1,101 @@
+//! The way of a message, when all goes well and when the provider does not.
+//!
+//! Faults are set for one number each, and the sandbox holds one fault at a time: these run one after the other.
+
+use serde_json::json;
+use tokio::sync::Mutex;
+use twostep_tests::{Client, Stack, fresh_phone};
+
+static ONE_FAULT: Mutex<()> = Mutex::const_new(());
+
+async fn start_with_fault(client: &Client, phone: &str, mode: &str, count: u32) -> serde_json::Value {
+    client.set_fault(json!({"mode": mode, "to": phone, "count": count})).await;
+    client.start("/register/phone", phone).await.expect(202)
+}
+
+#[tokio::test]
+async fn a_message_is_followed_to_the_handset() {
+    let client = Stack::shared().await.client();
+    let phone = fresh_phone();
+    let challenge = client.start("/register/phone", &phone).await.expect(202);
+    client.delivery_becomes(&challenge, "delivered").await;
+    let message = &client.inbox(&phone).await[0];
+    assert_eq!((&message["to"], &message["api"]), (&json!(phone.trim_start_matches('+')), &json!("rest")));
+    assert!(message["client_message_id"].is_string());
+}
+
+#[tokio::test]
+async fn what_the_provider_refuses_is_failed_and_not_tried_again() {
+    let client = Stack::shared().await.client();
+    let _one = ONE_FAULT.lock().await;
+    for mode in ["invalid_destination", "opted_out", "no_credit", "bad_key", "unknown_error_999", "error_with_200"] {
+        let phone = fresh_phone();
+        let challenge = start_with_fault(&client, &phone, mode, 1).await;
+        client.delivery_becomes(&challenge, "failed").await;
+        assert_eq!(client.inbox(&phone).await.len(), 0, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_been_sent_is_unknown_and_not_sent_twice() {
+    let client = Stack::shared().await.client();
+    let _one = ONE_FAULT.lock().await;
+    for (mode, sent) in [("connection_reset", 0), ("html_502", 0), ("drop_after_accept", 1)] {
+        let phone = fresh_phone();
+        let challenge = start_with_fault(&client, &phone, mode, 1).await;
+        client.delivery_becomes(&challenge, "unknown").await;
+        assert_eq!(client.inbox(&phone).await.len(), sent, "{mode}");
+        if sent == 1 {
+            client.verify(&challenge, &client.code(&phone).await).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_the_provider_delays_a_message_and_loses_none() {
+    let client = Stack::shared().await.client();
+    let _one = ONE_FAULT.lock().await;
+    for mode in ["unavailable_503", "rate_limited"] {
+        let (phone, bystander) = (fresh_phone(), fresh_phone());
+        let challenge = start_with_fault(&client, &phone, mode, 3).await;
+        let other = client.start("/register/phone", &bystander).await.expect(202);
+        client.delivery_becomes(&other, "delivered").await;
+        client.delivery_becomes(&challenge, "delivered").await;
+        assert_eq!(client.inbox(&phone).await.len(), 1, "{mode}: once, after three refusals");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_reported_later_is_told_and_repeated_reports_change_nothing() {
+    let client = Stack::shared().await.client();
+    let _one = ONE_FAULT.lock().await;
+    for (mode, outcome) in
+        [("delivery_failed", "failed"), ("duplicate_callbacks", "delivered"), ("late_callbacks", "delivered")]
+    {
+        let challenge = start_with_fault(&client, &fresh_phone(), mode, 1).await;
+        client.delivery_becomes(&challenge, outcome).await;
+    }
+}
+
+#[tokio::test]
+async fn a_callback_moves_a_known_message_forward_and_nothing_else() {
+    let client = Stack::shared().await.client();
+    let phone = fresh_phone();
+    let challenge = client.start("/register/phone", &phone).await.expect(202);
+    client.delivery_becomes(&challenge, "delivered").await;
+    let message = client.inbox(&phone).await[0]["api_message_id"].clone();
+    let path = format!("/sms/status/{}", twostep_local::settings::CALLBACK_TOKEN);
+
+    let failed = json!({"messageId": message, "statusCode": 7});
+    client
+        .post("/sms/status/guessed-token-0123456789abcdefghij", failed.clone())
+        .await
+        .expect_problem(401, "invalid_callback_token");
+    assert_eq!(client.post(&path, failed).await.status, 204, "late: it was delivered before");
+    assert_eq!(client.post(&path, json!({"messageId": "0".repeat(32), "statusCode": 7})).await.status, 204, "unknown");
+    assert_eq!(client.get(&format!("{path}?messageId={}&statusCode=7", message.as_str().unwrap())).await.status, 204);
+    assert_eq!(client.get(&path).await.status, 204, "the portal's probe");
+    client.post(&path, json!([])).await.expect_problem(400, "invalid_request");
+    assert_eq!(client.challenge(&challenge).await.expect(200)["delivery"], "delivered");
+    client.verify(&challenge, &client.code(&phone).await).await.expect(200);
+}

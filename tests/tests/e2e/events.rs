@@ -1,0 +1,61 @@
+//! The sample event of each function, invoked as it is printed in `events/`.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use twostep_tests::{Stack, eventually, stack::root};
+
+/// The functions of the workspace, by their folders.
+fn functions() -> Vec<String> {
+    let folders = fs::read_dir(root().join("functions")).unwrap();
+    let mut names: Vec<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Status and code of the answer: samples carry tokens and ids that no real stack has given out.
+fn expected(function: &str) -> (u16, Option<&'static str>) {
+    match function {
+        "start-registration" | "phone-login" => (202, None),
+        "complete-registration" => (401, Some("invalid_registration_token")),
+        "verify-code" | "resend-code" => (404, Some("unknown_challenge")),
+        "profile" | "profile-phone" => (401, Some("invalid_token")),
+        "session" => (401, Some("invalid_refresh_token")),
+        "discovery" => (200, None),
+        "sms-status" => (204, None),
+        other => panic!("say what {other} should answer to its sample"),
+    }
+}
+
+#[tokio::test]
+async fn every_function_answers_its_sample_event() {
+    let client = Stack::shared().await.client();
+    for function in functions() {
+        let sample = fs::read_to_string(root().join(format!("events/{function}.json"))).expect(&function);
+        if function == "send-sms" {
+            continue;
+        }
+        let answer = client.invoke(&function, sample).await;
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        let (status, code) = expected(&function);
+        assert_eq!((&answer["statusCode"], body["code"].as_str()), (&json!(status), code), "{function}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn send_sms_answers_its_sample_event_and_reports_nothing_to_repeat() {
+    let client = Stack::shared().await.client();
+    let sample = fs::read_to_string(root().join("events/send-sms.json")).unwrap();
+    // The sample's challenge is in no table, so there is nothing to claim and nothing is sent.
+    let answer = eventually("an answer", async || Some(client.invoke("send-sms", sample.clone()).await)).await;
+    assert_eq!(answer["batchItemFailures"], json!([]), "{answer}");
+    assert_eq!(
+        client
+            .inbox("+14155552671")
+            .await
+            .iter()
+            .filter(|sms| sms["content"].as_str().unwrap().contains("000000"))
+            .count(),
+        0
+    );
+}

@@ -1,0 +1,44 @@
+//! Logs carry no code, no token, no key, no address and no full number, not even at `trace`.
+
+use serde_json::json;
+use twostep_tests::{Stack, fresh_phone, other_than};
+
+#[tokio::test]
+async fn a_whole_journey_leaves_no_secret_in_the_logs() {
+    let stack = Stack::start(&[("LOG_LEVEL", "trace"), ("CONCURRENCY", "1")]).await;
+    let client = stack.client();
+    let (phone, second) = (fresh_phone(), fresh_phone());
+    let session = client.register(&phone).await;
+    let code = client.code(&phone).await;
+    let challenge = client.set_phone(&session, &second).await.expect(202);
+    let second_code = client.code(&second).await;
+    let _ = client.verify(&challenge, other_than(&second_code)).await;
+    client.verify(&challenge, &second_code).await.expect(200);
+    let refreshed = client.refresh(&session.refresh_token).await.expect(200);
+    client.post("/session/logout", json!({"refresh_token": refreshed["refresh_token"]})).await.expect(204);
+
+    let log = stack.log();
+    assert!(log.matches("request served").count() >= 7, "there is a log to search");
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let secrets = [
+        phone.trim_start_matches('+').to_owned(),
+        second.trim_start_matches('+').to_owned(),
+        format!("#{code}"),
+        format!("\"{code}\""),
+        format!("code is {code}"),
+        format!("\"{second_code}\""),
+        session.access_token,
+        session.refresh_token,
+        text(&refreshed["access_token"]),
+        text(&refreshed["refresh_token"]),
+        text(&session.user["email"]),
+        "Lovelace".to_owned(),
+        text(&challenge["challenge_id"]),
+        twostep_local::clickatell::API_KEY.to_owned(),
+        twostep_local::settings::CALLBACK_TOKEN.to_owned(),
+        "PRIVATE KEY".to_owned(),
+    ];
+    for secret in secrets {
+        assert!(!log.contains(&secret), "the log carries {secret}");
+    }
+}

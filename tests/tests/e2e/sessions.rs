@@ -1,0 +1,50 @@
+//! Refresh tokens: rotated, and ended as a family when an old one comes back.
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use twostep_tests::{Client, SignedIn, Stack, fresh_phone};
+
+async fn refreshed(client: &Client, token: &str) -> SignedIn {
+    SignedIn::from_session(&client.refresh(token).await.expect(200))
+}
+
+#[tokio::test]
+async fn each_use_gives_a_new_token_and_an_old_one_ends_the_family() {
+    let client = Stack::shared().await.client();
+    let first = client.register(&fresh_phone()).await;
+    let second = refreshed(&client, &first.refresh_token).await;
+    assert_ne!(second.refresh_token, first.refresh_token);
+    assert_eq!(second.user, first.user);
+    client.profile(&second.access_token).await.expect(200);
+    let third = refreshed(&client, &second.refresh_token).await;
+    client.refresh(&first.refresh_token).await.expect_problem(401, "invalid_refresh_token");
+    client.refresh(&third.refresh_token).await.expect_problem(401, "invalid_refresh_token");
+}
+
+#[tokio::test]
+async fn twenty_uses_at_once_give_one_pair() {
+    let client = Stack::shared().await.client();
+    let session = client.register(&fresh_phone()).await;
+    let mut uses = JoinSet::new();
+    for _ in 0..20 {
+        let (client, token) = (client.clone(), session.refresh_token.clone());
+        uses.spawn(async move { client.refresh(&token).await.status });
+    }
+    let outcomes = uses.join_all().await;
+    assert_eq!(outcomes.iter().filter(|status| **status == 200).count(), 1);
+    assert_eq!(outcomes.iter().filter(|status| **status == 401).count(), 19);
+}
+
+#[tokio::test]
+async fn logging_out_ends_the_session_and_always_succeeds() {
+    let client = Stack::shared().await.client();
+    let session = client.register(&fresh_phone()).await;
+    let log_out = async |token: Value| client.post("/session/logout", json!({"refresh_token": token})).await;
+    let answer = log_out(json!(session.refresh_token)).await;
+    assert_eq!(answer.expect(204), "");
+    client.refresh(&session.refresh_token).await.expect_problem(401, "invalid_refresh_token");
+    for token in [json!(session.refresh_token), json!("never given out"), json!("")] {
+        assert_eq!(log_out(token).await.status, 204);
+    }
+    assert_eq!(log_out(json!(7)).await.status, 400, "that is no text");
+}
