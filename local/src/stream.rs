@@ -89,14 +89,12 @@ async fn run_lane(mut records: mpsc::UnboundedReceiver<Value>, source: Arc<Strea
         if batch.is_empty() {
             continue;
         }
-        let done = match invoke(&client, &url, &batch).await {
-            Ok(done) => done,
+        let outcome = invoke(&client, &url, &batch).await;
+        if outcome.is_err() {
             // The whole batch failed: halves find the record that is to blame.
-            Err(_) => {
-                batch_size = (batch_size / 2).max(1);
-                0
-            }
-        };
+            batch_size = (batch_size / 2).max(1);
+        }
+        let done = outcome.unwrap_or(0);
         if done == batch.len() {
             (pause, batch_size) = (FIRST_PAUSE, source.batch_size);
         } else {

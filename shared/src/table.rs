@@ -47,8 +47,8 @@ pub fn text(value: impl Into<String>) -> AttributeValue {
 }
 
 #[must_use]
-pub fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+pub fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
 }
 
 /// NULL for none, as serde writes it.

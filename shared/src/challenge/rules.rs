@@ -291,9 +291,8 @@ impl Challenge {
     pub fn delivery_report(&self, now: Timestamp, policy: &Policy) -> DeliveryReport {
         match self.delivery {
             Delivery::Pending | Delivery::Deferred if now >= self.expires_at => DeliveryReport::Failed,
-            Delivery::Pending | Delivery::Deferred => DeliveryReport::Pending,
             Delivery::Sending if now >= self.delivery_changed_at.plus(policy.send_patience) => DeliveryReport::Unknown,
-            Delivery::Sending => DeliveryReport::Pending,
+            Delivery::Pending | Delivery::Deferred | Delivery::Sending => DeliveryReport::Pending,
             Delivery::Unknown => DeliveryReport::Unknown,
             Delivery::Sent => DeliveryReport::Sent,
             Delivery::Failed => DeliveryReport::Failed,

@@ -115,10 +115,7 @@ impl ChallengeStore {
         let challenge = TransactWriteItem::builder().put(self.put(next, &writer)).build();
         let items = std::iter::once(challenge).chain(companions).collect();
         let result = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        let error = match result {
-            Ok(_) => return Ok(Saved::Won),
-            Err(error) => error,
-        };
+        let Err(error) = result else { return Ok(Saved::Won) };
         let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
         let failed =
             |reason: &aws_sdk_dynamodb::types::CancellationReason| reason.code() == Some("ConditionalCheckFailed");
