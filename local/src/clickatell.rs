@@ -25,7 +25,7 @@ use twostep::{
 
 use crate::http_client;
 
-/// The key that works here.
+/// The key that the laptop begins with. Any other works too, unless a fault refuses it.
 pub const API_KEY: &str = "sandbox-key==";
 
 const SLOW: Duration = Duration::from_secs(3);
@@ -79,6 +79,9 @@ struct Fault {
     to: Option<String>,
     #[serde(default)]
     count: Option<u32>,
+    /// `bad_key` for one key only.
+    #[serde(default)]
+    key: Option<String>,
 }
 
 #[derive(Clone, Serialize)]
@@ -168,7 +171,7 @@ async fn one(State(sandbox): State<Shared>, headers: HeaderMap, body: String) ->
 
 async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<OneMessage>) -> Response {
     let to = messages.first().map(|message| message.to.clone()).unwrap_or_default();
-    let mode = sandbox.fault_for(&to);
+    let mode = sandbox.fault_for(&to, headers);
     if !has_key(headers) || mode == Mode::BadKey {
         return match api {
             Api::Rest => api.refuse(200, 108, "Invalid or missing integration API Key.", None),
@@ -282,11 +285,13 @@ impl Sandbox {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fault_for(&self, to: &str) -> Mode {
+    fn fault_for(&self, to: &str, headers: &HeaderMap) -> Mode {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant =
             fault.to.as_deref().is_none_or(|meant| meant.trim_start_matches('+') == to.trim_start_matches('+'));
-        if !is_meant {
+        let key = headers.get(header::AUTHORIZATION);
+        let is_key_meant = fault.key.as_deref().is_none_or(|meant| key.is_some_and(|key| key == meant));
+        if !is_meant || !is_key_meant {
             return Mode::None;
         }
         let mode = fault.mode;
@@ -328,7 +333,7 @@ impl Sandbox {
 }
 
 fn has_key(headers: &HeaderMap) -> bool {
-    headers.get(header::AUTHORIZATION).is_some_and(|key| key == API_KEY)
+    headers.get(header::AUTHORIZATION).is_some_and(|key| !key.is_empty())
 }
 
 /// An answer that breaks off: the caller cannot know what became of its request.
@@ -337,8 +342,15 @@ fn cut_off() -> Response {
     Body::from_stream(broken).into_response()
 }
 
-async fn balance(headers: HeaderMap) -> Response {
-    if has_key(&headers) {
+async fn balance(State(sandbox): State<Shared>, headers: HeaderMap) -> Response {
+    let mode = sandbox.fault_for("", &headers);
+    if matches!(mode, Mode::Unavailable503 | Mode::ConnectionReset | Mode::Hang) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if mode == Mode::Html502 {
+        return (StatusCode::BAD_GATEWAY, Html("<html><h1>Bad gateway</h1></html>")).into_response();
+    }
+    if has_key(&headers) && mode != Mode::BadKey {
         Json(json!({ "balance": 1267.92865, "currency": "EUR" })).into_response()
     } else {
         StatusCode::UNAUTHORIZED.into_response()

@@ -1,11 +1,13 @@
 //! DynamoDB, embedded, with the tables as `template.yaml` declares them.
 
-use std::{fs, path::Path};
+use std::{env, fs, path::Path};
 
 use dynoxide::Database;
 use serde_json::json;
 
 use crate::{Result, template::Template};
+
+const SETTINGS: &str = "settings";
 
 /// # Errors
 /// When the data cannot be opened or a table is not declared as DynamoDB wants it.
@@ -29,5 +31,30 @@ pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
             database.update_time_to_live(serde_json::from_value(request)?)?;
         }
     }
+    if !present.contains(&SETTINGS.to_owned()) {
+        let request = json!({ "TableName": SETTINGS, "Item": first_settings() });
+        database.put_item(serde_json::from_value(request)?)?;
+    }
     Ok(database)
+}
+
+/// On a laptop two-step is on from the start, with the sandbox's key.
+fn first_settings() -> serde_json::Value {
+    let countries = env::var("ALLOWED_COUNTRIES").unwrap_or_else(|_| "*".to_owned());
+    let countries: Vec<_> = countries.split(',').map(|country| json!({ "S": country })).collect();
+    json!({
+        "id": { "S": "settings" },
+        "version": { "N": "1" },
+        "two_step_enabled": { "BOOL": true },
+        "site_name": { "S": "Example" },
+        "site_host": { "S": "localhost" },
+        "phone_login_for_password_accounts": { "BOOL": true },
+        "allowed_countries": { "L": countries },
+        "clickatell": { "M": {
+            "api": { "S": "rest" },
+            "from": { "NULL": true },
+            "key_hint": { "S": "…-key" },
+            "updated_at": { "NULL": true },
+        } },
+    })
 }

@@ -37,14 +37,15 @@ pub async fn serve() -> Result<()> {
 
     let database = dynamodb::open(settings.data.as_deref(), &template)?;
     tokio::spawn(dynoxide::server::serve_on(dynamodb, database.clone()));
-    tokio::spawn(secrets_manager::serve(secrets, settings.data.clone()).await?);
+    let secrets = secrets_manager::serve(secrets, settings.data.clone()).await?;
+    tokio::spawn(secrets.server);
     tokio::spawn(clickatell::serve(sandbox, settings.callback_url()));
     tokio::spawn(stream::pump(database, template.stream()?, settings.api_url()));
 
     let mut functions = emulator::start(&settings)?;
     let ended = tokio::select! {
         status = functions.wait() => Some(status?),
-        never = announce_and_wait(&settings) => match never {},
+        never = announce_and_wait(&settings, &secrets.admin_key) => match never {},
         () = told_to_end(settings.until_stdin_closes) => None,
     };
     match ended {
@@ -82,7 +83,7 @@ async fn listen(port: u16, variable: &str) -> Result<TcpListener> {
 }
 
 /// Waits until the API answers, then says where to go.
-async fn announce_and_wait(settings: &Settings) -> Infallible {
+async fn announce_and_wait(settings: &Settings, admin_key: &str) -> Infallible {
     let discovery = format!("{}/.well-known/openid-configuration", settings.api_url());
     let client = http_client(Duration::from_secs(600));
     while !client.get(&discovery).send().await.is_ok_and(|answer| answer.status().is_success()) {
@@ -97,6 +98,7 @@ TwoStep is ready.
   SMS inbox        {sandbox}/inbox
   DynamoDB         http://localhost:{}
   Secrets Manager  http://localhost:{}
+  Admin key        {admin_key}
 
 Try it:
 

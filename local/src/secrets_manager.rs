@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
 };
 
@@ -26,17 +27,24 @@ use winterbaume_secretsmanager::SecretsManagerService;
 use crate::{Result, clickatell};
 
 pub const KEYS: &str = "twostep/keys";
+pub const ADMIN: &str = "twostep/admin";
 pub const CLICKATELL: &str = "twostep/clickatell";
 
 /// What the service takes from a request that does not name one.
 const REGION: &str = "us-east-1";
 const LONGEST_REQUEST: usize = 1024 * 1024;
 
-/// Restores the secrets of an earlier run or makes new ones; the future serves them.
+/// The secrets, served, and the admin key among them.
+pub struct Secrets {
+    pub admin_key: String,
+    pub server: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Restores the secrets of an earlier run or makes new ones.
 ///
 /// # Errors
 /// When the secrets of an earlier run cannot be read.
-pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<impl Future<Output = ()> + Send> {
+pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<Secrets> {
     let service = Arc::new(SecretsManagerService::new());
     let file = data.map(|folder| folder.join("secrets.json"));
     if let Some(kept) = file.as_deref().and_then(|file| fs::read(file).ok()) {
@@ -47,6 +55,7 @@ pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<impl 
         create(&service, KEYS, keys.expose_secret()).await?;
         let account = json!({ "api_key": clickatell::API_KEY, "api": "rest" });
         create(&service, CLICKATELL, &account.to_string()).await?;
+        create(&service, ADMIN, &entropy::identifier(&mut entropy::system())).await?;
     }
     if let Some(file) = file {
         let snapshot = service.snapshot(default_account_id(), REGION).await;
@@ -57,8 +66,13 @@ pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<impl 
             }
         });
     }
+    let secrets = serde_json::to_value(service.snapshot(default_account_id(), REGION).await)?;
+    let versions = secrets["secrets"][ADMIN]["versions"].as_object().into_iter().flatten();
+    let admin_key =
+        versions.filter_map(|(_, version)| version["secret_string"].as_str()).next().unwrap_or_default().to_owned();
     let app = Router::new().fallback(handle).with_state(service);
-    Ok(async move { axum::serve(listener, app).await.expect("serving does not end") })
+    let server = Box::pin(async move { axum::serve(listener, app).await.expect("serving does not end") });
+    Ok(Secrets { admin_key, server })
 }
 
 async fn create(service: &SecretsManagerService, name: &str, text: &str) -> Result<()> {

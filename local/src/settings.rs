@@ -16,6 +16,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// Whether a change of a source file restarts its functions.
     pub reload: bool,
+    /// Whether the limits per address hold here too, where everybody comes from one address.
+    pub limits_as_deployed: bool,
     /// Whether the end of standard input ends everything; for programs that start this one.
     pub until_stdin_closes: bool,
     /// Where tables and secrets are kept; none keeps nothing.
@@ -33,6 +35,7 @@ impl Settings {
             secrets_port: number("SECRETS_PORT", 8001)?,
             concurrency: number("CONCURRENCY", 4)?.max(1),
             reload: env::var("RELOAD").as_deref() != Ok("off"),
+            limits_as_deployed: env::var("LIMITS").as_deref() == Ok("deployed"),
             until_stdin_closes: env::var("UNTIL_STDIN_CLOSES").is_ok(),
             data: match env::var("DATA").as_deref() {
                 Ok("memory") => None,

@@ -43,6 +43,9 @@ pub struct Claims {
     /// When the person signed in; refreshes do not change it.
     pub auth_time: Timestamp,
     pub amr: Vec<Method>,
+    /// When the second step was really taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_time: Option<Timestamp>,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -64,6 +67,7 @@ impl Issuer {
             sid: session.id.clone(),
             auth_time: session.auth_time,
             amr: session.amr.clone(),
+            mfa_time: session.mfa_time,
         };
         let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.id.clone()), ..Header::new(Algorithm::RS256) };
         encode(&header, &claims, &key.private).expect("the key was checked when it was read")
@@ -101,7 +105,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{sessions::SessionStore, users::Holder};
+    use crate::{
+        sessions::{SessionStore, SignIn},
+        users::Holder,
+    };
 
     const NOW: Timestamp = Timestamp(1_700_000_000);
 
@@ -115,8 +122,8 @@ mod tests {
 
     fn token(ring: &KeyRing) -> String {
         let mut rng = StdRng::seed_from_u64(9);
-        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0 };
-        let (session, _) = SessionStore::begin(&account, vec![Method::Sms], NOW, &mut rng);
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+        let (session, _) = SessionStore::begin(&account, SignIn::by_phone(NOW), &mut rng);
         issuer().issue(ring, &session, NOW, &mut rng)
     }
 

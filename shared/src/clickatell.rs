@@ -4,7 +4,7 @@
 //! answer is one of three: accepted, refused, or unknown. Unknown codes and fields never fail the reading.
 //! Source: docs.clickatell.com, "SMS API" and "One API"; guides.clickatell.com, "Send messages".
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -44,6 +44,19 @@ impl Account {
     pub fn parse(secret: &SecretString) -> Result<Self, SecretError> {
         serde_json::from_str(secret.expose_secret()).map_err(|_| SecretError::Malformed("not a Clickatell account"))
     }
+
+    #[must_use]
+    pub fn same_key(&self, other: &Self) -> bool {
+        self.api_key.expose_secret() == other.api_key.expose_secret() && self.api == other.api
+    }
+
+    /// The text that [`Account::parse`] reads.
+    #[must_use]
+    pub fn write(&self) -> SecretString {
+        let account =
+            serde_json::json!({ "api_key": self.api_key.expose_secret().trim(), "api": self.api, "from": self.from });
+        account.to_string().into()
+    }
 }
 
 pub struct Message<'a> {
@@ -72,6 +85,51 @@ pub enum Outcome {
     Unknown {
         reason: &'static str,
     },
+}
+
+/// A provider's error code, which is digits, or a word for what kept it from answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureCode {
+    Code(u32),
+    Said(&'static str),
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "error {code}"),
+            Self::Said(reason) => f.write_str(&reason.replace('_', " ")),
+        }
+    }
+}
+
+impl Outcome {
+    /// Why it was not sent; `None` when it was.
+    #[must_use]
+    pub fn failure(&self) -> Option<FailureCode> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Refused { code, .. } => {
+                Some(code.parse().map_or(FailureCode::Said("refused without a code"), FailureCode::Code))
+            }
+            Self::Later { reason } | Self::Unknown { reason } => Some(FailureCode::Said(reason)),
+        }
+    }
+
+    /// Whether the key itself was refused.
+    #[must_use]
+    pub fn is_bad_key(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if matches!(code.as_str(), "1" | "108" | "401" | "403" | "key"))
+    }
+}
+
+/// What Clickatell says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyCheck {
+    Accepted,
+    Rejected,
+    /// No answer, or none that says either.
+    Unavailable,
 }
 
 /// Whose fault a refusal is.
@@ -106,12 +164,27 @@ impl Client {
         Ok(Self { http, base_url })
     }
 
+    /// Tries a key with the balance query, which costs nothing.
+    pub async fn check_key(&self, account: &Account) -> KeyCheck {
+        let Some(key) = key_header(account) else { return KeyCheck::Rejected };
+        let path = match account.api {
+            Api::Rest => "/public-client/balance",
+            Api::One => "/v1/balance",
+        };
+        let request = self.http.get(format!("{}{path}", self.base_url)).header(AUTHORIZATION, key);
+        let Ok(response) = request.header("accept", "application/json").send().await else {
+            return KeyCheck::Unavailable;
+        };
+        let status = response.status().as_u16();
+        let Ok(body) = response.bytes().await else { return KeyCheck::Unavailable };
+        read_balance(status, &body)
+    }
+
     /// Sends once. Never an `Err`: what can go wrong is part of the [`Outcome`].
     pub async fn send(&self, account: &Account, message: &Message<'_>) -> Outcome {
-        let Ok(mut key) = HeaderValue::from_str(account.api_key.expose_secret().trim()) else {
+        let Some(key) = key_header(account) else {
             return Outcome::Refused { code: "key".into(), fault: Fault::Account };
         };
-        key.set_sensitive(true);
         let path = match account.api {
             Api::Rest => "/messages",
             Api::One => "/v1/message",
@@ -129,6 +202,31 @@ impl Client {
             Ok(body) => read_answer(account.api, status, &body),
             Err(_) => Outcome::Unknown { reason: "connection_lost" },
         }
+    }
+}
+
+/// The raw key, as Clickatell wants it; keys are pasted with spaces around them.
+fn key_header(account: &Account) -> Option<HeaderValue> {
+    let mut key = HeaderValue::from_str(account.api_key.expose_secret().trim()).ok()?;
+    key.set_sensitive(true);
+    Some(key)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Balance {
+    balance: Option<serde_json::Value>,
+    error_code: Option<serde_json::Value>,
+    error: Option<serde_json::Value>,
+}
+
+fn read_balance(status: u16, body: &[u8]) -> KeyCheck {
+    let answer = serde_json::from_slice::<Balance>(body).ok();
+    let code = answer.as_ref().and_then(|answer| error_code(answer.error_code.as_ref(), answer.error.as_ref()));
+    match (status, code.as_deref(), answer.and_then(|answer| answer.balance)) {
+        (401 | 403, ..) | (_, Some("1" | "108"), _) => KeyCheck::Rejected,
+        (200, None, Some(_)) => KeyCheck::Accepted,
+        _ => KeyCheck::Unavailable,
     }
 }
 
@@ -367,6 +465,20 @@ mod tests {
         );
         assert_eq!(rest(429, "slow down"), Outcome::Later { reason: "rate_limited" });
         assert_eq!(one(500, r#"{"error":{"code":18}}"#), Outcome::Unknown { reason: "provider_error" });
+    }
+
+    #[test]
+    fn a_key_is_judged_by_the_balance_query() {
+        assert_eq!(read_balance(200, br#"{"balance":1267.92865,"currency":"ZAR"}"#), KeyCheck::Accepted);
+        assert_eq!(read_balance(401, b""), KeyCheck::Rejected);
+        assert_eq!(
+            read_balance(200, br#"{"messages":[],"errorCode":108,"error":"Invalid or missing integration API Key."}"#),
+            KeyCheck::Rejected
+        );
+        assert_eq!(read_balance(401, br#"{"error":{"code":1}}"#), KeyCheck::Rejected);
+        for (status, body) in [(502, "<html>"), (503, r#"{"error":{"code":19}}"#), (200, "{}"), (200, "")] {
+            assert_eq!(read_balance(status, body.as_bytes()), KeyCheck::Unavailable, "{status} {body}");
+        }
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! The environment of a function, read in one place. Errors name the variable.
 
-use std::env;
+use std::{env, sync::Arc};
 
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
-use crate::{phone::AllowedCountries, sms::Site};
+use crate::{
+    clickatell,
+    clock::Clock,
+    phone::AllowedCountries,
+    settings::{CachedSettings, Settings, SettingsStore},
+    sms::Site,
+};
 
 #[derive(Debug, thiserror::Error)]
 #[error("environment variable {variable} {problem}")]
@@ -61,6 +67,24 @@ pub fn allowed_countries() -> Result<AllowedCountries, ConfigError> {
 pub fn site() -> Result<Site, ConfigError> {
     let (name, host) = (required("SITE_NAME")?, required("SITE_HOST")?);
     Site::new(&name, &host).map_err(|error| malformed("SITE_NAME or SITE_HOST")(&error))
+}
+
+/// `CLICKATELL_URL`: where Clickatell answers; its production address unless set.
+///
+/// # Errors
+/// [`ConfigError`] when it is not Unicode.
+pub fn clickatell_url() -> Result<String, ConfigError> {
+    Ok(optional("CLICKATELL_URL")?.unwrap_or_else(|| clickatell::Client::PRODUCTION.to_owned()))
+}
+
+/// `SETTINGS_TABLE`, and for as long as its item was never written, [`site`] and [`allowed_countries`].
+///
+/// # Errors
+/// [`ConfigError`] when one of them is missing or malformed.
+pub fn settings(tables: &aws_sdk_dynamodb::Client, clock: &Arc<dyn Clock>) -> Result<CachedSettings, ConfigError> {
+    let initial = Settings::initial(&site()?, allowed_countries()?);
+    let store = SettingsStore::new(tables.clone(), required("SETTINGS_TABLE")?, initial);
+    Ok(CachedSettings::new(store, Arc::clone(clock)))
 }
 
 /// `CALLBACK_TOKEN`: what Clickatell's callbacks are recognised by, at least 32 characters.

@@ -11,13 +11,14 @@ use tokio::task::JoinSet;
 
 use crate::{
     aws,
-    challenge::{Challenge, ChallengeStore, Delivery, Payload, payload::UnsealError, store::SentMessage},
+    challenge::{Challenge, ChallengeStore, Delivery, Payload, Purpose, payload::UnsealError, store::SentMessage},
     clickatell::{Account, CachedAccount, Client, Fault, Message, Outcome},
     clock::{Clock, SystemClock},
     config,
     keys::{KeyRing, Keys},
     secrets::SecretError,
-    sms::{self, Site},
+    settings::CachedSettings,
+    sms,
     table::TableError,
     telemetry,
 };
@@ -40,7 +41,7 @@ pub struct Outbox {
     challenges: ChallengeStore,
     clickatell: Client,
     account: CachedAccount,
-    site: Site,
+    settings: CachedSettings,
 }
 
 /// Why a message could not be brought to an end now. Nothing was sent.
@@ -68,14 +69,14 @@ impl Outbox {
         let aws = aws::sdk_config().await;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
-        let base_url = config::optional("CLICKATELL_URL")?.unwrap_or_else(|| Client::PRODUCTION.to_owned());
+        let tables = aws_sdk_dynamodb::Client::new(&aws);
         let (keys, account) = (config::required("KEYS_SECRET")?, config::required("CLICKATELL_SECRET")?);
         let outbox = Self {
             keys: Keys::new(secrets.clone(), keys, Arc::clone(&clock), KeyRing::parse),
-            challenges: ChallengeStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required("CODES_TABLE")?),
-            clickatell: Client::new(base_url)?,
+            challenges: ChallengeStore::new(tables.clone(), config::required("CODES_TABLE")?),
+            clickatell: Client::new(config::clickatell_url()?)?,
             account: CachedAccount::new(secrets, account, Arc::clone(&clock), Account::parse),
-            site: config::site()?,
+            settings: config::settings(&tables, &clock)?,
             clock,
         };
         let (keys, account, ()) =
@@ -146,12 +147,38 @@ impl Outbox {
 
     async fn send(&self, claimed: &Challenge) -> Result<Outcome, SendError> {
         let ring = self.keys.get().await?;
-        let account = self.account.get().await?;
+        let (account, settings) = (self.account.get().await?, self.settings.get().await?);
+        let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
         let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed)?;
-        let content = sms::code_message(&self.site, &payload.code);
+        let content = match payload.purpose {
+            Purpose::Notice => sms::phone_changed_message(&site),
+            _ => sms::code_message(&site, &payload.code),
+        };
         let client_message_id = format!("{}-{}", claimed.key.as_str(), claimed.send_number);
         let message = Message { to: &payload.phone, content: &content, client_message_id: &client_message_id };
-        Ok(self.clickatell.send(&account, &message).await)
+        let outcome = self.clickatell.send(&account, &message).await;
+        if outcome.is_bad_key() {
+            Ok(self.send_with_another_key(&account, &message, outcome).await)
+        } else {
+            Ok(outcome)
+        }
+    }
+
+    /// A refused key sends nothing, so another may be tried at once: a newer one that was pasted since, else the one
+    /// before, which serves until the present one does.
+    async fn send_with_another_key(&self, refused: &Account, message: &Message<'_>, mut outcome: Outcome) -> Outcome {
+        tracing::error!("the provider refuses the present key");
+        let newer = self.account.refetch().await.ok().filter(|newer| !newer.same_key(refused));
+        if let Some(newer) = newer {
+            outcome = self.clickatell.send(&newer, message).await;
+        }
+        if !outcome.is_bad_key() {
+            return outcome;
+        }
+        match self.account.previous().await {
+            Ok(Some(previous)) if !previous.same_key(refused) => self.clickatell.send(&previous, message).await,
+            _ => outcome,
+        }
     }
 
     /// So that a status report finds the challenge. Without it the message counts as sent and nothing more is heard.

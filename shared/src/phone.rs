@@ -86,7 +86,8 @@ impl fmt::Debug for PhoneNumber {
 
 /// Which numbers may be sent a code. Stops traffic pumping to premium, satellite and virtual numbers and to countries
 /// that the operator does not serve (NIST SP 800-63B-4 §3.1.3.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub enum AllowedCountries {
     All,
     /// ISO 3166-1 alpha-2 codes, upper case.
@@ -103,18 +104,7 @@ impl AllowedCountries {
     /// # Errors
     /// [`InvalidCountries`] for anything else.
     pub fn parse(input: &str) -> Result<Self, InvalidCountries> {
-        if input.trim() == "*" {
-            return Ok(Self::All);
-        }
-        input
-            .split(',')
-            .map(str::trim)
-            .map(|code| {
-                let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-                is_code.then(|| code.to_owned()).ok_or(InvalidCountries)
-            })
-            .collect::<Result<_, _>>()
-            .map(Self::Only)
+        Self::try_from(input.split(',').map(|code| code.trim().to_owned()).collect::<Vec<_>>())
     }
 
     /// Decided by the number's region, not by its prefix: `+1` is the USA and twenty other countries.
@@ -133,6 +123,29 @@ impl AllowedCountries {
             (Self::Only(countries), Some(country)) => countries.contains(&country),
         };
         if textable && served { Ok(()) } else { Err(PhoneNotAllowed) }
+    }
+}
+
+impl TryFrom<Vec<String>> for AllowedCountries {
+    type Error = InvalidCountries;
+
+    fn try_from(codes: Vec<String>) -> Result<Self, Self::Error> {
+        let is_code = |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        match codes.as_slice() {
+            [all] if all == "*" => Ok(Self::All),
+            [] => Err(InvalidCountries),
+            codes if codes.iter().all(is_code) => Ok(Self::Only(codes.iter().cloned().collect())),
+            _ => Err(InvalidCountries),
+        }
+    }
+}
+
+impl From<AllowedCountries> for Vec<String> {
+    fn from(countries: AllowedCountries) -> Self {
+        match countries {
+            AllowedCountries::All => vec!["*".to_owned()],
+            AllowedCountries::Only(codes) => codes.into_iter().collect(),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_sdk_secretsmanager::Client;
-use secrecy::SecretString;
+use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, Timestamp};
@@ -12,6 +12,8 @@ use crate::clock::{Clock, Timestamp};
 pub enum SecretError {
     #[error("Secrets Manager did not answer: {0}")]
     Unavailable(String),
+    #[error("the secret has no value yet")]
+    Missing,
     /// Names the part, never the content.
     #[error("the secret is malformed: {0}")]
     Malformed(&'static str),
@@ -50,7 +52,7 @@ impl<T> CachedSecret<T> {
         {
             return Ok(Arc::clone(secret));
         }
-        match (self.read().await, &*cached) {
+        match (self.read(None).await, &*cached) {
             (Ok(secret), _) => {
                 let secret = Arc::new(secret);
                 *cached = Some((now, Arc::clone(&secret)));
@@ -64,14 +66,50 @@ impl<T> CachedSecret<T> {
         }
     }
 
-    async fn read(&self) -> Result<T, SecretError> {
+    /// Reads the secret anew: the cached one has just been refused somewhere.
+    ///
+    /// # Errors
+    /// [`SecretError`] when it cannot be read.
+    pub async fn refetch(&self) -> Result<Arc<T>, SecretError> {
+        *self.cached.lock().await = None;
+        self.get().await
+    }
+
+    /// The version before the present one, if there is one.
+    ///
+    /// # Errors
+    /// [`SecretError`] when Secrets Manager is away.
+    pub async fn previous(&self) -> Result<Option<T>, SecretError> {
+        match self.read(Some("AWSPREVIOUS")).await {
+            Ok(secret) => Ok(Some(secret)),
+            Err(SecretError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores `text` as the present version; the one before stays within reach.
+    ///
+    /// # Errors
+    /// [`SecretError::Unavailable`].
+    pub async fn put(&self, text: &SecretString) -> Result<(), SecretError> {
+        let put = self.client.put_secret_value().secret_id(&self.id).secret_string(text.expose_secret());
+        put.send().await.map_err(|error| SecretError::Unavailable(crate::aws::reason(&error)))?;
+        *self.cached.lock().await = None;
+        Ok(())
+    }
+
+    async fn read(&self, stage: Option<&str>) -> Result<T, SecretError> {
         let answer = self
             .client
             .get_secret_value()
             .secret_id(&self.id)
+            .set_version_stage(stage.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| SecretError::Unavailable(crate::aws::reason(&error)))?;
+            .map_err(|error| match error.as_service_error() {
+                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::Missing,
+                _ => SecretError::Unavailable(crate::aws::reason(&error)),
+            })?;
         let text = answer.secret_string.ok_or(SecretError::Malformed("not a text"))?;
         (self.parse)(&text.into())
     }

@@ -30,7 +30,41 @@ pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
+    /// A password.
+    Pwd,
+    /// A code sent to a proven number.
     Sms,
+    /// A recovery code.
+    Otp,
+    /// More than one of these.
+    Mfa,
+}
+
+/// How and when someone proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    pub amr: Vec<Method>,
+    pub auth_time: Timestamp,
+    /// When the second step was really taken; a remembered device spares it later.
+    pub mfa_time: Option<Timestamp>,
+}
+
+impl SignIn {
+    #[must_use]
+    pub fn by_phone(now: Timestamp) -> Self {
+        Self { amr: vec![Method::Sms], auth_time: now, mfa_time: None }
+    }
+
+    #[must_use]
+    pub fn by_password(now: Timestamp) -> Self {
+        Self { amr: vec![Method::Pwd], auth_time: now, mfa_time: None }
+    }
+
+    /// A password, then `second`, entered at `mfa_time`.
+    #[must_use]
+    pub fn in_two_steps(second: Method, mfa_time: Timestamp, now: Timestamp) -> Self {
+        Self { amr: vec![Method::Pwd, second, Method::Mfa], auth_time: now, mfa_time: Some(mfa_time) }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +76,8 @@ pub struct Session {
     current: String,
     pub amr: Vec<Method>,
     pub auth_time: Timestamp,
+    #[serde(default)]
+    pub mfa_time: Option<Timestamp>,
     expires_at: Timestamp,
     /// The account's epoch when this session began.
     epoch: u64,
@@ -130,20 +166,17 @@ impl SessionStore {
 
     /// A new session and its first refresh token; it begins when [`Self::insert`] is committed.
     #[must_use]
-    pub fn begin(
-        account: &Holder,
-        amr: Vec<Method>,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-    ) -> (Session, RefreshToken) {
+    pub fn begin(account: &Holder, sign_in: SignIn, rng: &mut dyn CryptoRng) -> (Session, RefreshToken) {
         let token = RefreshToken::new(entropy::bytes(rng), rng);
-        let expires_at = now.plus(LIFETIME);
+        let SignIn { amr, auth_time, mfa_time } = sign_in;
+        let expires_at = auth_time.plus(LIFETIME);
         let session = Session {
             id: token.session_id(),
             user_id: account.user_id.clone(),
             current: token.secret_hash(),
             amr,
-            auth_time: now,
+            auth_time,
+            mfa_time,
             expires_at,
             epoch: account.epoch,
             ttl: expires_at,
@@ -241,8 +274,8 @@ mod tests {
     #[test]
     fn a_token_is_read_back_and_its_session_does_not_give_it_away() {
         let mut rng = StdRng::seed_from_u64(1);
-        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0 };
-        let (session, token) = SessionStore::begin(&account, vec![Method::Sms], Timestamp(0), &mut rng);
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+        let (session, token) = SessionStore::begin(&account, SignIn::by_phone(Timestamp(0)), &mut rng);
         let text = expose(&token);
         let read = RefreshToken::parse(&text).unwrap();
         assert_eq!((read.session_id(), read.secret_hash()), (session.id.clone(), session.current.clone()));

@@ -48,6 +48,21 @@ pub fn code_message(site: &Site, code: &Code) -> String {
     format!("{name}: your code is {code}. Do not share it.\n\n@{host} #{code}")
 }
 
+/// What the former number of an account is told: no code, no link.
+#[must_use]
+pub fn phone_changed_message(site: &Site) -> String {
+    format!(
+        "{}: this number was taken out of your account. If that was not you, sign in and change it back.",
+        site.name
+    )
+}
+
+/// What an admin's test says.
+#[must_use]
+pub fn test_message(site: &Site) -> String {
+    format!("{}: this is a test. Messages reach this number.", site.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +83,9 @@ mod tests {
     fn the_longest_message_is_one_gsm_7_segment() {
         let site = Site::new(&"N".repeat(30), &"h".repeat(60)).unwrap();
         let text = code_message(&site, &Code::parse("000000").unwrap());
-        assert!(text.chars().all(is_gsm7) && text.len() <= 160, "{} characters", text.len());
+        for text in [text, phone_changed_message(&site), test_message(&site)] {
+            assert!(text.chars().all(is_gsm7) && text.len() <= 160, "{} characters", text.len());
+        }
     }
 
     #[test]

@@ -51,6 +51,11 @@ pub fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
+#[must_use]
+pub fn texts(values: &[String]) -> AttributeValue {
+    AttributeValue::L(values.iter().map(text).collect())
+}
+
 /// NULL for none, as serde writes it.
 #[must_use]
 pub fn optional_text(value: Option<&str>) -> AttributeValue {

@@ -3,7 +3,7 @@
 //! `USER#id` is the account; the sentinels `EMAIL#normalised` and `PHONE#e164` say whose a name is. Every change of a
 //! name is one transaction over account and sentinels, so two people never hold one number.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, fmt::Write};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -21,6 +21,7 @@ use crate::{
     email::EmailAddress,
     entropy,
     name::PersonName,
+    password::PasswordHash,
     phone::PhoneNumber,
     table::{self, Item, TableError, number, text},
 };
@@ -69,21 +70,77 @@ pub struct User {
     pub epoch: u64,
     /// The session that made the last such change; it alone outlives it.
     pub kept_session: Option<String>,
+    pub password: Option<PasswordHash>,
+    /// Hashes; see [`crate::recovery`].
+    #[serde(default)]
+    pub recovery_codes: Vec<String>,
+    /// Browsers that may skip the second step, by id.
+    #[serde(default)]
+    pub devices: BTreeMap<String, Device>,
+}
+
+/// A browser whose owner asked to be remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Device {
+    pub name: String,
+    pub token_hash: String,
+    pub created_at: Timestamp,
+    pub last_used_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// When the code was entered that made this browser trusted.
+    pub mfa_time: Timestamp,
 }
 
 impl User {
+    /// A new account. One that begins with a proven number has two-step on.
+    #[must_use]
+    pub fn new(
+        id: UserId,
+        name: PersonName,
+        email: EmailAddress,
+        phone: Option<PhoneNumber>,
+        password: Option<PasswordHash>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            email,
+            two_step: phone.is_some(),
+            phone,
+            created_at: now,
+            epoch: 0,
+            kept_session: None,
+            password,
+            recovery_codes: Vec::new(),
+            devices: BTreeMap::new(),
+        }
+    }
+
+    /// What makes room for one more device: those whose time is over, and beyond twenty the one unused for longest.
+    #[must_use]
+    pub fn devices_to_forget(&self, now: Timestamp) -> Vec<String> {
+        const MOST: usize = 20;
+        let (live, over): (Vec<_>, Vec<_>) = self.devices.iter().partition(|(_, device)| now < device.expires_at);
+        let oldest = live.iter().min_by_key(|(_, device)| device.last_used_at).filter(|_| live.len() >= MOST);
+        over.iter().chain(oldest).map(|(id, _)| (*id).clone()).collect()
+    }
+
     #[must_use]
     pub fn holder(&self) -> Holder {
-        Holder { user_id: self.id.clone(), epoch: self.epoch }
+        Holder { user_id: self.id.clone(), epoch: self.epoch, has_password: self.password.is_some() }
     }
 }
 
-/// What a sentinel says: whose the name is, and how often that account ended its sessions. The epoch is here too so that
-/// a sign-in by phone can begin a session without reading the account first.
+/// What a sentinel says: whose the name is, how often that account ended its sessions, and whether it has a password.
+/// This is here too so that a sign-in by phone can be judged and begin a session without reading the account first; the
+/// phone's sentinel is kept up to date for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     pub user_id: UserId,
     pub epoch: u64,
+    #[serde(default)]
+    pub has_password: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +180,15 @@ impl UserStore {
     /// [`TableError`] when DynamoDB is away.
     pub async fn find(&self, id: &UserId) -> Result<Option<User>, TableError> {
         self.get(user_key(id)).await?.map(|item| table::read(TABLE, item)).transpose()
+    }
+
+    /// # Errors
+    /// [`TableError`] when DynamoDB is away.
+    pub async fn find_by_email(&self, email: &EmailAddress) -> Result<Option<User>, TableError> {
+        match self.get(email_key(email)).await?.map(holder_in).transpose()? {
+            Some(holder) => self.find(&holder.user_id).await,
+            None => Ok(None),
+        }
     }
 
     /// # Errors
@@ -168,7 +234,7 @@ impl UserStore {
     }
 
     /// The writes that give `phone`, just proven, to the account and take `former` away; two-step is on from then on, and
-    /// all sessions but `kept_session` end. To be saved together with the challenge that proved it.
+    /// all sessions but `kept_session` and all remembered devices end. `recovery_codes` replace the present ones. To be saved together with the challenge that proved it.
     #[must_use]
     pub fn set_phone(
         &self,
@@ -176,6 +242,7 @@ impl UserStore {
         phone: &PhoneNumber,
         former: Option<&PhoneNumber>,
         kept_session: Option<&str>,
+        recovery_codes: Option<&[String]>,
     ) -> Vec<TransactWriteItem> {
         let user = &account.user_id;
         let next = Holder { epoch: account.epoch + 1, ..account.clone() };
@@ -186,7 +253,7 @@ impl UserStore {
             .expression_attribute_values(":user", text(user.as_str()))
             .build()
             .expect("table and item are set");
-        let update = self.set_phone_of(account, former, Some(phone), kept_session);
+        let update = self.set_phone_of(account, former, Some(phone), kept_session, recovery_codes);
         let mut writes = vec![TransactWriteItem::builder().put(sentinel).build(), update];
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.delete_own(phone_key(former), user));
@@ -201,13 +268,137 @@ impl UserStore {
     ///
     /// # Errors
     /// [`ChangeError::Outdated`] when the account has another number by now.
-    pub async fn remove_phone(&self, user: &User, kept_session: &str) -> Result<(), ChangeError> {
+    pub async fn remove_phone(
+        &self,
+        user: &User,
+        kept_session: &str,
+        companion: TransactWriteItem,
+    ) -> Result<(), ChangeError> {
         let Some(phone) = &user.phone else { return Ok(()) };
         let writes = vec![
-            (Part::Account, self.set_phone_of(&user.holder(), Some(phone), None, Some(kept_session))),
+            (Part::Account, self.set_phone_of(&user.holder(), Some(phone), None, Some(kept_session), Some(&[]))),
             (Part::Account, self.delete_own(phone_key(phone), &user.id)),
         ];
+        self.transact(writes, vec![companion]).await
+    }
+
+    /// Sets the password; all other sessions and all remembered devices end.
+    ///
+    /// # Errors
+    /// [`ChangeError::Outdated`].
+    pub async fn set_password(
+        &self,
+        user: &User,
+        password: &PasswordHash,
+        kept_session: &str,
+    ) -> Result<(), ChangeError> {
+        let next = Holder { epoch: user.epoch + 1, has_password: true, ..user.holder() };
+        let account = self
+            .update(&user.id)
+            .condition_expression("epoch = :epoch")
+            .update_expression("SET password = :password, kept_session = :kept, epoch = :next, devices = :none")
+            .expression_attribute_values(":epoch", number(user.epoch))
+            .expression_attribute_values(":password", text(password.as_stored()))
+            .expression_attribute_values(":kept", text(kept_session))
+            .expression_attribute_values(":next", number(next.epoch))
+            .expression_attribute_values(":none", AttributeValue::M(Item::new()));
+        let mut writes = vec![(Part::Account, built(account))];
+        if let Some(phone) = &user.phone {
+            let sentinel = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(keyed(phone_key(phone), table::write(&next))))
+                .condition_expression("user_id = :user")
+                .expression_attribute_values(":user", text(user.id.as_str()))
+                .build()
+                .expect("table and item are set");
+            writes.push((Part::Account, TransactWriteItem::builder().put(sentinel).build()));
+        }
         self.transact(writes, Vec::new()).await
+    }
+
+    /// Replaces the recovery codes of an account that has two-step on.
+    ///
+    /// # Errors
+    /// [`ChangeError::Outdated`] when it has not, by now.
+    pub async fn set_recovery_codes(&self, user: &UserId, hashes: &[String]) -> Result<(), ChangeError> {
+        let update = self
+            .update(user)
+            .condition_expression("two_step = :on")
+            .update_expression("SET recovery_codes = :codes")
+            .expression_attribute_values(":on", AttributeValue::Bool(true))
+            .expression_attribute_values(":codes", table::texts(hashes));
+        self.transact(vec![(Part::Account, built(update))], Vec::new()).await
+    }
+
+    /// # Errors
+    /// [`ChangeError::Outdated`] when there is no such device.
+    pub async fn forget_device(&self, user: &UserId, device: &str) -> Result<(), ChangeError> {
+        let update = self
+            .update(user)
+            .condition_expression("attribute_exists(devices.#device)")
+            .update_expression("REMOVE devices.#device")
+            .expression_attribute_names("#device", device);
+        self.transact(vec![(Part::Account, built(update))], Vec::new()).await
+    }
+
+    /// A condition for someone else's transaction: the account has not ended its sessions since it was read.
+    #[must_use]
+    pub fn unchanged(&self, account: &Holder) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", text(user_key(&account.user_id)))
+            .condition_expression("epoch = :epoch")
+            .expression_attribute_values(":epoch", number(account.epoch));
+        TransactWriteItem::builder().condition_check(check.build().expect("table, key and condition are set")).build()
+    }
+
+    /// [`Self::unchanged`], and the device was used at `now`.
+    #[must_use]
+    pub fn device_used(&self, account: &Holder, device: &str, token_hash: &str, now: Timestamp) -> TransactWriteItem {
+        let update = self
+            .update(&account.user_id)
+            .condition_expression("epoch = :epoch AND devices.#device.token_hash = :hash")
+            .update_expression("SET devices.#device.last_used_at = :now")
+            .expression_attribute_names("#device", device)
+            .expression_attribute_values(":epoch", number(account.epoch))
+            .expression_attribute_values(":hash", text(token_hash))
+            .expression_attribute_values(":now", number(now.0));
+        built(update)
+    }
+
+    /// [`Self::unchanged`], and what a second step leaves behind: a recovery code used up (its place and hash), a device
+    /// remembered, others forgotten.
+    #[must_use]
+    pub fn second_step_done(
+        &self,
+        account: &Holder,
+        recovery_code: Option<(usize, &str)>,
+        device: Option<(&str, &Device)>,
+        forgotten: &[String],
+    ) -> TransactWriteItem {
+        if recovery_code.is_none() && device.is_none() {
+            return self.unchanged(account);
+        }
+        let mut update = self.update(&account.user_id).expression_attribute_values(":epoch", number(account.epoch));
+        let mut condition = "epoch = :epoch".to_owned();
+        let (mut set, mut remove) = (String::new(), Vec::new());
+        if let Some((place, hash)) = recovery_code {
+            let _ = write!(condition, " AND recovery_codes[{place}] = :code");
+            update = update.expression_attribute_values(":code", text(hash));
+            remove.push(format!("recovery_codes[{place}]"));
+        }
+        if let Some((id, device)) = device {
+            "SET devices.#device = :device".clone_into(&mut set);
+            update = update
+                .expression_attribute_names("#device", id)
+                .expression_attribute_values(":device", AttributeValue::M(table::write(device)));
+        }
+        for (index, id) in forgotten.iter().enumerate() {
+            update = update.expression_attribute_names(format!("#gone{index}"), id);
+            remove.push(format!("devices.#gone{index}"));
+        }
+        let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+        built(update.condition_expression(condition).update_expression(format!("{set}{remove}")))
     }
 
     /// Changes the account's own item, if it is still as `account` and `former` say. Having a phone is what turns
@@ -218,18 +409,28 @@ impl UserStore {
         former: Option<&PhoneNumber>,
         phone: Option<&PhoneNumber>,
         kept_session: Option<&str>,
+        recovery_codes: Option<&[String]>,
     ) -> TransactWriteItem {
+        let mut changes =
+            "SET phone = :phone, two_step = :on, kept_session = :kept, epoch = :next, devices = :none".to_owned();
+        if recovery_codes.is_some() {
+            changes.push_str(", recovery_codes = :codes");
+        }
         let update = self
             .update(&account.user_id)
             .condition_expression("phone = :former AND epoch = :epoch")
-            .update_expression("SET phone = :phone, two_step = :on, kept_session = :kept, epoch = :next")
+            .update_expression(changes)
             .expression_attribute_values(":former", table::optional_text(former.map(PhoneNumber::e164)))
             .expression_attribute_values(":epoch", number(account.epoch))
             .expression_attribute_values(":phone", table::optional_text(phone.map(PhoneNumber::e164)))
             .expression_attribute_values(":on", AttributeValue::Bool(phone.is_some()))
             .expression_attribute_values(":kept", table::optional_text(kept_session))
-            .expression_attribute_values(":next", number(account.epoch + 1));
-        built(update)
+            .expression_attribute_values(":next", number(account.epoch + 1))
+            .expression_attribute_values(":none", AttributeValue::M(Item::new()));
+        built(match recovery_codes {
+            Some(codes) => update.expression_attribute_values(":codes", table::texts(codes)),
+            None => update,
+        })
     }
 
     /// A condition for someone else's transaction: `phone` belongs to `holder`, whose sessions have not been ended since.
@@ -280,6 +481,14 @@ impl UserStore {
             .build()
             .expect("table and key are set");
         TransactWriteItem::builder().delete(delete).build()
+    }
+
+    /// Writes that belong to an account, which must be as it was read.
+    ///
+    /// # Errors
+    /// [`ChangeError::Outdated`] when it is not.
+    pub async fn commit(&self, writes: Vec<TransactWriteItem>) -> Result<(), ChangeError> {
+        self.transact(writes.into_iter().map(|write| (Part::Account, write)).collect(), Vec::new()).await
     }
 
     async fn transact(

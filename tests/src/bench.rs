@@ -21,6 +21,9 @@ use twostep::{
     phone::AllowedCountries,
     service::Service,
     sessions::SessionStore,
+    settings::{CachedSettings, Settings, SettingsStore},
+    sms::Site,
+    throttle::Throttle,
     users::UserStore,
 };
 use twostep_local::{dynamodb, secrets_manager, template::Template};
@@ -59,7 +62,7 @@ impl Bench {
         let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().expect("bound"));
         let (tables_url, secrets_url) = (url(&tables), url(&secrets));
         tokio::spawn(dynoxide::server::serve_on(tables, database.clone()));
-        tokio::spawn(secrets_manager::serve(secrets, None).await.expect("new secrets"));
+        tokio::spawn(secrets_manager::serve(secrets, None).await.expect("new secrets").server);
 
         let config = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -73,13 +76,19 @@ impl Bench {
             aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
+        let site = Site::new("Example", "localhost").expect("a site");
         let service = Service {
             policy: Policy::default(),
-            allowed_countries: AllowedCountries::All,
             keys: Keys::new(secrets, secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
             challenges: ChallengeStore::new(tables.clone(), "codes".into()),
             users: UserStore::new(tables.clone(), "users".into()),
-            sessions: SessionStore::new(tables, "sessions".into()),
+            sessions: SessionStore::new(tables.clone(), "sessions".into()),
+            settings: CachedSettings::new(
+                SettingsStore::new(tables.clone(), "settings".into(), Settings::initial(&site, AllowedCountries::All)),
+                clock.clone(),
+            ),
+            throttle: Throttle::new(tables, "counters".into()),
+            limit_addresses: false,
             issuer: Some("https://auth.example".into()),
             audience: "twostep".into(),
             clock: clock.clone(),

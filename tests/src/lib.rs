@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 pub use stack::Stack;
@@ -78,6 +79,16 @@ impl SignedIn {
         let text = |name: &str| body[name].as_str().expect(name).to_owned();
         Self { access_token: text("access_token"), refresh_token: text("refresh_token"), user: body["user"].clone() }
     }
+}
+
+/// The claims of an access token, unchecked.
+///
+/// # Panics
+/// When it is no JWT.
+#[must_use]
+pub fn claims(token: &str) -> Value {
+    let claims = token.split('.').nth(1).expect("three parts");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("JSON")
 }
 
 /// A client of one stack.
@@ -199,6 +210,35 @@ impl Client {
             Some(json!({ "phone": phone }).to_string()),
         )
         .await
+    }
+
+    /// Registers with e-mail and password.
+    pub async fn register_password(&self, email: &str, password: &str) -> SignedIn {
+        let body = json!({ "name": "Grace Hopper", "email": email, "password": password });
+        SignedIn::from_session(&self.post("/register/password", body).await.expect(201))
+    }
+
+    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+        self.post("/login/password", json!({ "email": email, "password": password })).await
+    }
+
+    /// Registers with a password and proves `phone` in the profile. Gives the address and the recovery codes.
+    pub async fn register_two_step(&self, phone: &str, password: &str) -> (String, Vec<String>) {
+        let email = fresh_email();
+        let session = self.register_password(&email, password).await;
+        let earlier = self.inbox(phone).await.len();
+        let challenge = self.set_phone(&session, phone).await.expect(202);
+        let verified = self.verify(&challenge, &self.nth_code(phone, earlier + 1).await).await.expect(200);
+        let codes = verified["recovery_codes"].as_array().expect("recovery codes come with the number");
+        (email, codes.iter().map(|code| code.as_str().expect("a text").to_owned()).collect())
+    }
+
+    /// Signs in with both steps.
+    pub async fn log_in_two_step(&self, email: &str, password: &str, phone: &str) -> SignedIn {
+        let earlier = self.inbox(phone).await.len();
+        let challenge = self.log_in(email, password).await.expect(202);
+        let code = self.nth_code(phone, earlier + 1).await;
+        SignedIn::from_session(&self.verify(&challenge, &code).await.expect(200))
     }
 
     pub async fn profile(&self, token: &str) -> Answer {

@@ -80,6 +80,19 @@ impl Stack {
         String::from_utf8_lossy(&fs::read(&self.log).expect("the stack's log")).into_owned()
     }
 
+    /// The admin key that the stack printed.
+    ///
+    /// # Panics
+    /// When it never does.
+    pub async fn admin_key(&self) -> String {
+        eventually("the admin key", async || {
+            let log = self.log();
+            let line = log.lines().find_map(|line| line.trim().strip_prefix("Admin key"))?;
+            Some(line.trim().to_owned())
+        })
+        .await
+    }
+
     /// The process ids of `function`'s running instances under this stack, and of no other stack's.
     #[must_use]
     pub fn instances_of(&self, function: &str) -> Vec<String> {

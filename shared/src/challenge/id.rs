@@ -4,10 +4,11 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 use super::Purpose;
-use crate::{keys::Pepper, phone::PhoneNumber, users::UserId};
+use crate::{entropy, keys::Pepper, phone::PhoneNumber, users::UserId};
 
 /// The table's key for one (purpose, subject, phone): an HMAC, so the table shows no phone number.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +24,12 @@ impl ChallengeKey {
         let subject = subject.map_or("", UserId::as_str);
         let name = format!("challenge-key|{}|{subject}|{}", purpose.as_str(), phone.e164());
         Self(URL_SAFE_NO_PAD.encode(pepper.authenticate(name.as_bytes())))
+    }
+
+    /// The key of a message that answers to nobody.
+    #[must_use]
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(entropy::bytes::<{ Self::BYTES }>(rng)))
     }
 
     #[must_use]

@@ -17,6 +17,8 @@ pub enum Purpose {
     Login,
     SecondStep,
     Profile,
+    /// No question at all: the owner of a number is told that it was taken out of an account.
+    Notice,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
             Self::Login => "login",
             Self::SecondStep => "second_step",
             Self::Profile => "profile",
+            Self::Notice => "notice",
         }
     }
 }
@@ -44,6 +47,9 @@ pub struct Payload {
     pub former_phone: Option<PhoneNumber>,
     /// `profile`: the session that asks, which outlives the change.
     pub session: Option<String>,
+    /// `profile`: the account has a password and no second step yet, so recovery codes come with the number.
+    #[serde(default)]
+    pub turns_two_step_on: bool,
 }
 
 /// `<data key id>.<base64url(nonce ‖ AES-256-GCM ciphertext ‖ tag)>`.

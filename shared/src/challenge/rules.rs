@@ -182,24 +182,7 @@ impl Challenge {
         seal: impl FnOnce(u64) -> Sealed,
     ) -> Result<Start, Refusal> {
         let Some(present) = present else {
-            let blank = Self {
-                key: key.clone(),
-                version: 0,
-                issue: 0,
-                sealed: Sealed(String::new()),
-                state: State::Open,
-                expires_at: now,
-                attempts_left: 0,
-                sends: Vec::new(),
-                failures: Vec::new(),
-                streak: 0,
-                send_number: 0,
-                delivery: Delivery::Pending,
-                delivery_changed_at: now,
-                decoy: ask.decoy,
-                ttl: now,
-            };
-            return Ok(Start::Send(blank.with_new_code(ask.decoy, now, policy, seal)));
+            return Ok(Start::Send(Self::blank(key, now).with_new_code(ask.decoy, now, policy, seal)));
         };
         let alive = present.is_alive(now, policy);
         let send_at = if alive && !ask.same_holder {
@@ -216,6 +199,33 @@ impl Challenge {
             return Err(Refusal::TooManyCodes { until });
         }
         Ok(Start::Send(present.with_new_code(ask.decoy, now, policy, seal)))
+    }
+
+    /// A message without a question: it is sent like a code and can be answered by none. `key` is its own.
+    #[must_use]
+    pub fn notice(key: &ChallengeKey, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
+        let notice = Self { sealed, expires_at: now.plus(policy.code_life), ..Self::blank(key, now) };
+        notice.with_send(now, policy)
+    }
+
+    fn blank(key: &ChallengeKey, now: Timestamp) -> Self {
+        Self {
+            key: key.clone(),
+            version: 0,
+            issue: 0,
+            sealed: Sealed(String::new()),
+            state: State::Open,
+            expires_at: now,
+            attempts_left: 0,
+            sends: Vec::new(),
+            failures: Vec::new(),
+            streak: 0,
+            send_number: 0,
+            delivery: Delivery::Pending,
+            delivery_changed_at: now,
+            decoy: false,
+            ttl: now,
+        }
     }
 
     /// Asks for the same code once more.

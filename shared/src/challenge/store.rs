@@ -153,6 +153,12 @@ impl ChallengeStore {
         Err(TableError::Contended { table: TABLE })
     }
 
+    /// The write that begins `challenge`, for someone else's transaction.
+    #[must_use]
+    pub fn insert(&self, challenge: &Challenge) -> TransactWriteItem {
+        TransactWriteItem::builder().put(self.put(challenge, &new_writer())).build()
+    }
+
     /// # Errors
     /// [`TableError`] when DynamoDB is away.
     pub async fn remember_message(&self, message: &SentMessage) -> Result<(), TableError> {

@@ -121,6 +121,9 @@ pub struct SessionBody {
     expires_in: u64,
     refresh_token: String,
     user: UserBody,
+    /// Spares the second step later; see the contract's `remember_device`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<String>,
 }
 
 impl SessionBody {
@@ -133,6 +136,7 @@ impl SessionBody {
             expires_in: access_token::LIFETIME.as_secs(),
             refresh_token,
             user: user.into(),
+            device_token: None,
         }
     }
 }

@@ -10,7 +10,7 @@ pub use answer::{Answer, ChallengeBody, SessionBody, UserBody};
 use lambda_http::{Body, RequestExt, Response, service_fn};
 pub use lambda_http::{Error, Request};
 pub use problem::Problem;
-pub use request::{bearer, body, domain_name, segment_after};
+pub use request::{bearer, body, domain_name, segment_after, source_address, user_agent};
 
 /// Serves requests with `handler` for as long as the function lives, and logs one line for each.
 ///

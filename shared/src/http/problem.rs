@@ -1,6 +1,8 @@
 //! What can be wrong, and how it is told: `application/problem+json` (RFC 9457). Nothing here carries a phone number, a
 //! code, a token or the words of an internal failure.
 
+use std::borrow::Cow;
+
 use lambda_http::{
     Body, Response,
     http::{
@@ -13,10 +15,12 @@ use serde::Serialize;
 use crate::{
     access_token::InvalidToken,
     challenge::{Refusal, id::InvalidChallengeId, payload::UnsealError},
+    clickatell::FailureCode,
     clock::Timestamp,
     code::InvalidCode,
     email::InvalidEmail,
     name::InvalidName,
+    password::WeakPassword,
     phone::{InvalidPhone, PhoneNotAllowed},
     secrets::SecretError,
     sessions::{InvalidRefreshToken, RefreshError},
@@ -25,14 +29,19 @@ use crate::{
 };
 
 /// The codes of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Problem {
     InvalidRequest,
     InvalidPhone,
     PhoneNotAllowed,
     InvalidName,
     InvalidEmail,
+    WeakPassword(WeakPassword),
+    /// The name of the field.
+    InvalidSetting(&'static str),
     InvalidCodeFormat,
+    InvalidCredentials,
+    InvalidAdminKey,
     WrongCode {
         attempts_left: usize,
     },
@@ -42,10 +51,12 @@ pub enum Problem {
     InvalidCallbackToken,
     ReauthRequired,
     UnknownChallenge,
+    UnknownDevice,
     NotFound,
     EmailTaken,
     PhoneTaken,
     LastWayIn,
+    TwoStepOff,
     CodeExpired,
     CodeUsed,
     /// Seconds until a new code can be had.
@@ -55,6 +66,13 @@ pub enum Problem {
     TooManyCodes {
         retry_after: u64,
     },
+    TooManyRequests {
+        retry_after: u64,
+    },
+    ClickatellKeyRejected,
+    /// The provider's code, or what kept it from answering.
+    SmsFailed(FailureCode),
+    SmsDisabled,
     /// A dependency does not answer. Nothing was half-done; the same request may be sent again.
     Unavailable,
 }
@@ -62,13 +80,16 @@ pub enum Problem {
 /// How long a client should wait before it tries again what failed for reasons on our side.
 const UNAVAILABLE_RETRY_AFTER: u64 = 2;
 
+/// How long the settings may be cached: no answer changes sooner.
+const DISABLED_RETRY_AFTER: u64 = 30;
+
 #[derive(Serialize)]
 struct Body9457 {
     r#type: &'static str,
     title: &'static str,
     status: u16,
     code: &'static str,
-    detail: &'static str,
+    detail: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +127,34 @@ impl Problem {
                 (400, "invalid_email", "Invalid e-mail address", "Give an address such as ada@example.com.")
             }
             Self::InvalidCodeFormat => (400, "invalid_code_format", "Invalid code format", "A code is six digits."),
+            Self::WeakPassword(_) => (400, "weak_password", "Weak password", ""),
+            Self::InvalidSetting(_) => {
+                (400, "invalid_setting", "Invalid setting", "This value is not possible for this setting.")
+            }
+            Self::InvalidCredentials => (
+                401,
+                "invalid_credentials",
+                "Invalid credentials",
+                "E-mail address and password do not belong together.",
+            ),
+            Self::InvalidAdminKey => {
+                (401, "invalid_admin_key", "Invalid admin key", "Send the admin key as a bearer token.")
+            }
+            Self::UnknownDevice => (404, "unknown_device", "Unknown device", "There is no such device."),
+            Self::TwoStepOff => {
+                (409, "two_step_off", "Two-step is off", "Set a phone number first: that turns two-step on.")
+            }
+            Self::ClickatellKeyRejected => (
+                422,
+                "clickatell_key_rejected",
+                "Clickatell key rejected",
+                "Clickatell does not accept this key for this API. Nothing was changed.",
+            ),
+            Self::SmsFailed(_) => (422, "sms_failed", "Message not sent", ""),
+            Self::TooManyRequests { .. } => {
+                (429, "too_many_requests", "Too many requests", "Wait before trying again.")
+            }
+            Self::SmsDisabled => (503, "sms_disabled", "Messages are off", "This site does not send codes at present."),
             Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "This is not the code that was sent."),
             Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in, or refresh the session."),
             Self::InvalidRegistrationToken => {
@@ -172,6 +221,8 @@ impl Problem {
             Self::InvalidName => Some("name"),
             Self::InvalidEmail => Some("email"),
             Self::InvalidCodeFormat => Some("code"),
+            Self::WeakPassword(_) => Some("password"),
+            Self::InvalidSetting(field) => Some(field),
             _ => None,
         }
     }
@@ -181,12 +232,20 @@ impl Problem {
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         let (status, code, title, detail) = self.facts();
+        let detail = match self {
+            Self::WeakPassword(reason) => Cow::Owned(reason.to_string()),
+            Self::SmsFailed(code) => Cow::Owned(format!("Clickatell's answer: {code}.")),
+            _ => Cow::Borrowed(detail),
+        };
         let attempts_left = match self {
             Self::WrongCode { attempts_left } => Some(attempts_left),
             _ => None,
         };
         let retry_after = match self {
-            Self::TooManyAttempts { retry_after } | Self::TooManyCodes { retry_after } => Some(retry_after),
+            Self::TooManyAttempts { retry_after }
+            | Self::TooManyCodes { retry_after }
+            | Self::TooManyRequests { retry_after } => Some(retry_after),
+            Self::SmsDisabled => Some(DISABLED_RETRY_AFTER),
             Self::Unavailable => Some(UNAVAILABLE_RETRY_AFTER),
             _ => None,
         };
@@ -207,7 +266,7 @@ impl Problem {
         if let Some(seconds) = retry_after {
             response = response.header(RETRY_AFTER, seconds);
         }
-        if matches!(self, Self::InvalidToken | Self::ReauthRequired) {
+        if matches!(self, Self::InvalidToken | Self::InvalidAdminKey | Self::ReauthRequired) {
             response = response.header(WWW_AUTHENTICATE, "Bearer");
         }
         let text = serde_json::to_string(&body).expect("a struct of constants");
@@ -277,6 +336,12 @@ macro_rules! facts {
             }
         })*
     };
+}
+
+impl From<WeakPassword> for Problem {
+    fn from(reason: WeakPassword) -> Self {
+        Self::WeakPassword(reason)
+    }
 }
 
 facts! {

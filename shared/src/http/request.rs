@@ -1,6 +1,12 @@
 //! Reading requests: parse at the edge, so that nobody behind it has to check again.
 
-use lambda_http::{Request, RequestExt, http::header::AUTHORIZATION, request::RequestContext};
+use std::net::IpAddr;
+
+use lambda_http::{
+    Request, RequestExt,
+    http::header::{AUTHORIZATION, USER_AGENT},
+    request::RequestContext,
+};
 use serde::de::DeserializeOwned;
 
 use super::Problem;
@@ -45,6 +51,23 @@ pub fn domain_name(request: &Request) -> Option<&str> {
         RequestContext::ApiGatewayV2(context) => context.domain_name.as_deref(),
         _ => None,
     }
+}
+
+/// The caller's address, from the gateway's own context: no header can change it.
+#[must_use]
+pub fn source_address(request: &Request) -> Option<IpAddr> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// What a browser says of itself, cut to what fits a list of devices.
+#[must_use]
+pub fn user_agent(request: &Request) -> String {
+    const LONGEST: usize = 120;
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("unknown");
+    agent.chars().take(LONGEST).collect()
 }
 
 #[cfg(test)]

@@ -1,17 +1,24 @@
 //! Owning an account: finishing a registration, the profile, giving up the phone.
 
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use lambda_http::Request;
 use serde::Deserialize;
 
 use super::{Service, verify::ProvenPhone};
 use crate::{
     access_token::Claims,
-    challenge::Sealed,
+    challenge::{Challenge, ChallengeKey, Payload, Purpose, Sealed},
+    code::Code,
     email::EmailAddress,
     entropy,
     http::{self, Problem, SessionBody, UserBody},
+    keys::KeyRing,
     name::PersonName,
-    sessions::{Method, SessionStore},
+    phone::PhoneNumber,
+    sessions::{SessionStore, SignIn},
+    settings::Settings,
     users::{User, UserId},
 };
 
@@ -47,17 +54,8 @@ impl Service {
             return Err(Problem::InvalidRegistrationToken);
         }
         let rng = &mut entropy::system();
-        let user = User {
-            id: UserId::random(rng),
-            name,
-            email,
-            phone: Some(proven.phone),
-            two_step: true,
-            created_at: now,
-            epoch: 0,
-            kept_session: None,
-        };
-        let (session, token) = SessionStore::begin(&user.holder(), vec![Method::Sms], now, rng);
+        let user = User::new(UserId::random(rng), name, email, Some(proven.phone), None, now);
+        let (session, token) = SessionStore::begin(&user.holder(), SignIn::by_phone(now), rng);
         self.users.create(&user, self.sessions.insert(&session)).await?;
         Ok(self.session_body(request, &ring, &session, &token, user))
     }
@@ -83,9 +81,10 @@ impl Service {
     pub async fn change_profile(&self, claims: &Claims, body: ProfileBody) -> Result<UserBody, Problem> {
         let name = body.name.map(|name| PersonName::parse(&name)).transpose()?;
         let email = body.email.map(|email| EmailAddress::parse(&email)).transpose()?;
-        let mut user = self.users.find(&claims.sub).await?.ok_or(Problem::InvalidToken)?;
+        let (_, settings, user) = self.account(claims).await?;
+        let mut user = user.ok_or(Problem::InvalidToken)?;
         if email.as_ref().is_some_and(|email| *email != user.email) {
-            user = self.require_fresh(claims, Some(user))?;
+            user = self.require_fresh(&settings, claims, Some(user))?;
         }
         let name = name.unwrap_or_else(|| user.name.clone());
         let email = email.unwrap_or_else(|| user.email.clone());
@@ -96,11 +95,39 @@ impl Service {
     /// # Errors
     /// [`Problem`] as the contract says for `DELETE /profile/phone`.
     pub async fn remove_phone(&self, claims: &Claims) -> Result<(), Problem> {
-        let user = self.require_fresh(claims, self.users.find(&claims.sub).await?)?;
-        if user.phone.is_some() {
-            // An account of this version has no password: the phone is its only way in.
+        let (ring, settings, user) = self.account(claims).await?;
+        let user = self.require_fresh(&settings, claims, user)?;
+        let Some(phone) = &user.phone else { return Ok(()) };
+        if user.password.is_none() {
             return Err(Problem::LastWayIn);
         }
-        Ok(self.users.remove_phone(&user, &claims.sid).await?)
+        Ok(self.users.remove_phone(&user, &claims.sid, self.notice(&ring, phone)).await?)
+    }
+
+    /// The message to a number that was taken out of an account, to be saved with that change.
+    pub(super) fn notice(&self, ring: &KeyRing, phone: &PhoneNumber) -> TransactWriteItem {
+        let rng = &mut entropy::system();
+        let key = ChallengeKey::random(rng);
+        let payload = Payload {
+            code: Code::random(rng),
+            phone: phone.clone(),
+            purpose: Purpose::Notice,
+            account: None,
+            former_phone: None,
+            session: None,
+            turns_two_step_on: false,
+        };
+        let sealed = ring.seal(key.as_str(), &payload, rng);
+        self.challenges.insert(&Challenge::notice(&key, sealed, self.now(), &self.policy))
+    }
+
+    /// What most changes of an account need to know.
+    pub(super) async fn account(
+        &self,
+        claims: &Claims,
+    ) -> Result<(Arc<KeyRing>, Arc<Settings>, Option<User>), Problem> {
+        let ring = self.keys.get().await?;
+        let (settings, user) = tokio::try_join!(self.settings.get(), self.users.find(&claims.sub))?;
+        Ok((ring, settings, user))
     }
 }

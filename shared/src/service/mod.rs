@@ -2,8 +2,11 @@
 //! have it again ([`codes`]), own an account ([`account`]), stay signed in ([`session`]).
 
 pub mod account;
+pub mod admin;
 pub mod codes;
 pub mod discovery;
+pub mod factors;
+pub mod password;
 pub mod session;
 pub mod start;
 pub mod verify;
@@ -20,9 +23,10 @@ use crate::{
     config::{self, ConfigError},
     http::{self, ChallengeBody, Problem, SessionBody},
     keys::{KeyRing, Keys},
-    phone::AllowedCountries,
     sessions::{self, RefreshToken, Session, SessionStore},
+    settings::CachedSettings,
     telemetry,
+    throttle::Throttle,
     users::{User, UserStore},
 };
 
@@ -30,11 +34,14 @@ use crate::{
 pub struct Service {
     pub clock: Arc<dyn Clock>,
     pub policy: Policy,
-    pub allowed_countries: AllowedCountries,
     pub keys: Keys,
     pub challenges: ChallengeStore,
     pub users: UserStore,
     pub sessions: SessionStore,
+    pub settings: CachedSettings,
+    pub throttle: Throttle,
+    /// Whether tries are counted by address. A laptop has one address for everybody.
+    pub limit_addresses: bool,
     pub issuer: Option<String>,
     pub audience: String,
 }
@@ -52,11 +59,13 @@ impl Service {
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
         let service = Self {
             policy: Policy::default(),
-            allowed_countries: config::allowed_countries()?,
             keys: Keys::new(secrets, config::required("KEYS_SECRET")?, Arc::clone(&clock), KeyRing::parse),
             challenges: ChallengeStore::new(tables.clone(), config::required("CODES_TABLE")?),
             users: UserStore::new(tables.clone(), config::required("USERS_TABLE")?),
             sessions: SessionStore::new(tables.clone(), config::required("SESSIONS_TABLE")?),
+            settings: config::settings(&tables, &clock)?,
+            throttle: Throttle::new(tables.clone(), config::required("COUNTERS_TABLE")?),
+            limit_addresses: config::optional("ADDRESS_LIMITS")?.as_deref() != Some("off"),
             issuer: config::optional("ISSUER")?,
             audience: config::optional("AUDIENCE")?.unwrap_or_else(|| "twostep".to_owned()),
             clock,

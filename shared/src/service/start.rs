@@ -1,5 +1,7 @@
 //! Asking for a code: the start of a registration, of a sign-in by phone, or of a new number in the profile.
 
+use std::{sync::Arc, time::Duration};
+
 use serde::Deserialize;
 
 use super::Service;
@@ -14,6 +16,8 @@ use crate::{
     http::{ChallengeBody, Problem},
     keys::KeyRing,
     phone::PhoneNumber,
+    sessions::Method,
+    settings::Settings,
     table::TableError,
     users::{Holder, User},
 };
@@ -26,13 +30,20 @@ pub struct PhoneBody {
 }
 
 /// What a new code is sealed with.
-struct Subject<'a> {
+pub(super) struct Subject<'a> {
     purpose: Purpose,
     phone: &'a PhoneNumber,
     decoy: bool,
     account: Option<Holder>,
     former_phone: Option<PhoneNumber>,
     session: Option<String>,
+    turns_two_step_on: bool,
+}
+
+impl<'a> Subject<'a> {
+    pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>) -> Self {
+        Self { purpose, phone, decoy: false, account, former_phone: None, session: None, turns_two_step_on: false }
+    }
 }
 
 impl Service {
@@ -41,19 +52,12 @@ impl Service {
     /// # Errors
     /// [`Problem`] as the contract says for `POST /register/phone`.
     pub async fn start_registration(&self, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
-        let phone = self.parse_phone(body)?;
+        let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Register, None, &phone);
-        let present = self.challenges.load(&key).await?;
-        let subject = Subject {
-            purpose: Purpose::Register,
-            phone: &phone,
-            decoy: false,
-            account: None,
-            former_phone: None,
-            session: None,
-        };
-        self.start(&ring, key, present, subject).await
+        let read = async { Ok(self.challenges.load(&key).await?) };
+        let (present, _) = tokio::try_join!(read, self.sending_to(&phone))?;
+        self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None)).await
     }
 
     /// Starts a sign-in by phone. A number without an account gets a decoy, through the same steps and with the same
@@ -62,18 +66,13 @@ impl Service {
     /// # Errors
     /// [`Problem`] as the contract says for `POST /login/phone`.
     pub async fn start_phone_login(&self, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
-        let phone = self.parse_phone(body)?;
+        let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Login, None, &phone);
-        let (present, holder) = tokio::try_join!(self.challenges.load(&key), self.users.holder_of(&phone))?;
-        let subject = Subject {
-            purpose: Purpose::Login,
-            phone: &phone,
-            decoy: holder.is_none(),
-            account: holder,
-            former_phone: None,
-            session: None,
-        };
+        let read = async { Ok(tokio::try_join!(self.challenges.load(&key), self.users.holder_of(&phone))?) };
+        let ((present, holder), settings) = tokio::try_join!(read, self.sending_to(&phone))?;
+        let holder = holder.filter(|holder| may_enter_by_phone(&settings, holder));
+        let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder) };
         self.start(&ring, key, present, subject).await
     }
 
@@ -83,30 +82,33 @@ impl Service {
     /// # Errors
     /// [`Problem`] as the contract says for `PUT /profile/phone`.
     pub async fn start_phone_change(&self, claims: &Claims, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
-        let phone = self.parse_phone(body)?;
+        let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Profile, Some(&claims.sub), &phone);
-        let (present, user) = tokio::try_join!(self.challenges.load(&key), self.users.find(&claims.sub))?;
-        let user = self.require_fresh(claims, user)?;
+        let read = async { Ok(tokio::try_join!(self.challenges.load(&key), self.users.find(&claims.sub))?) };
+        let ((present, user), settings) = tokio::try_join!(read, self.sending_to(&phone))?;
+        let user = self.require_fresh(&settings, claims, user)?;
         let subject = Subject {
-            purpose: Purpose::Profile,
-            phone: &phone,
-            decoy: false,
-            account: Some(user.holder()),
-            former_phone: user.phone,
             session: Some(claims.sid.clone()),
+            turns_two_step_on: user.password.is_some() && !user.two_step,
+            former_phone: user.phone.clone(),
+            ..Subject::of(Purpose::Profile, &phone, Some(user.holder()))
         };
         self.start(&ring, key, present, subject).await
     }
 
-    fn parse_phone(&self, body: &PhoneBody) -> Result<PhoneNumber, Problem> {
-        let phone = PhoneNumber::parse(&body.phone)?;
-        self.allowed_countries.check(&phone)?;
-        Ok(phone)
+    /// The settings, if they let a code go to `phone`.
+    async fn sending_to(&self, phone: &PhoneNumber) -> Result<Arc<Settings>, Problem> {
+        let settings = self.settings.get().await?;
+        settings.allowed_countries.check(phone)?;
+        if !settings.two_step_enabled {
+            return Err(Problem::SmsDisabled);
+        }
+        Ok(settings)
     }
 
     /// Runs the rule until its outcome is saved. The write is the only one: the table's stream does the sending.
-    async fn start(
+    pub(super) async fn start(
         &self,
         ring: &KeyRing,
         key: ChallengeKey,
@@ -120,6 +122,7 @@ impl Service {
             account: subject.account,
             former_phone: subject.former_phone,
             session: subject.session,
+            turns_two_step_on: subject.turns_two_step_on,
         };
         for _ in 0..ChallengeStore::ROUNDS {
             let sealed = match &present {
@@ -152,13 +155,25 @@ fn same_account(present: &Payload, now: &Payload) -> bool {
     id(present) == id(now) && (now.purpose != Purpose::Profile || present.account == now.account)
 }
 
+/// Whether the settings let an account be entered with its phone alone.
+pub(super) fn may_enter_by_phone(settings: &Settings, holder: &Holder) -> bool {
+    !holder.has_password || settings.phone_login_for_password_accounts
+}
+
 impl Service {
     /// A change of what signs someone in needs a sign-in that is fresh and as strong as the account demands
     /// (NIST SP 800-63B-4 §4.1.2).
-    pub(super) fn require_fresh(&self, claims: &Claims, user: Option<User>) -> Result<User, Problem> {
-        const FRESH_FOR: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+    pub(super) fn require_fresh(
+        &self,
+        settings: &Settings,
+        claims: &Claims,
+        user: Option<User>,
+    ) -> Result<User, Problem> {
+        const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
         let user = user.ok_or(Problem::InvalidToken)?;
-        if claims.auth_time.plus(FRESH_FOR) < self.now() {
+        let two_steps_demanded = settings.two_step_enabled && user.two_step && user.password.is_some();
+        let too_weak = two_steps_demanded && !claims.amr.contains(&Method::Mfa);
+        if too_weak || claims.auth_time.plus(FRESH_FOR) < self.now() {
             return Err(Problem::ReauthRequired);
         }
         Ok(user)

@@ -3,28 +3,51 @@
 //! A right code is used up in the same transaction that gives what it is worth, so it is worth something once, and it
 //! is not lost when something fails half-way.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use lambda_http::Request;
 use serde::{Deserialize, Serialize};
 
-use super::{Service, codes::named};
+use super::{Service, codes::named, password::DeviceToken, start::may_enter_by_phone};
 use crate::{
     challenge::{Challenge, ChallengeId, ChallengeStore, Payload, Purpose, Refusal, Saved, rules::Verdict},
     clock::Timestamp,
     code::Code,
     entropy,
-    http::{Problem, SessionBody, UserBody},
+    http::{self, Problem, SessionBody, UserBody},
     keys::KeyRing,
     phone::PhoneNumber,
-    sessions::{Method, SessionStore},
+    recovery::{self, RecoveryCode},
+    sessions::{Method, SessionStore, SignIn},
     table::TableError,
-    users::{Holder, UserStore, holder_in},
+    users::{Device, Holder, User, UserStore, holder_in},
 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyBody {
-    code: String,
+    code: Option<String>,
+    /// For a second step, instead of the code.
+    recovery_code: Option<String>,
+    /// For a second step: spare it on this device for thirty days.
+    #[serde(default)]
+    remember_device: bool,
+}
+
+/// What someone enters.
+enum Guess {
+    Code(Code),
+    RecoveryCode(RecoveryCode),
+}
+
+impl Guess {
+    fn read(body: &VerifyBody) -> Result<Self, Problem> {
+        match (&body.code, &body.recovery_code) {
+            (Some(code), None) => Ok(Self::Code(Code::parse(code)?)),
+            (None, Some(code)) => {
+                Ok(Self::RecoveryCode(RecoveryCode::parse(code).map_err(|_| Problem::InvalidCodeFormat)?))
+            }
+            _ => Err(Problem::InvalidRequest),
+        }
+    }
 }
 
 /// What a right code gives.
@@ -47,6 +70,8 @@ pub struct RegistrationBody {
 pub struct PhoneSetBody {
     outcome: &'static str,
     user: UserBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes: Option<Vec<String>>,
 }
 
 /// What a registration token carries, sealed.
@@ -69,6 +94,15 @@ struct Proof<'a> {
     /// The challenge with its code used.
     next: Challenge,
     payload: Payload,
+    /// For a second step: who it is of, the recovery code that took the code's place, and whether to remember.
+    second_step: Option<SecondStep>,
+}
+
+struct SecondStep {
+    user: User,
+    /// Place and hash.
+    recovery_code: Option<(usize, String)>,
+    remember_device: bool,
 }
 
 /// How the use of a right code ended.
@@ -82,14 +116,18 @@ impl Service {
     /// # Errors
     /// [`Problem`] as the contract says for `POST /codes/{challenge_id}/verify`.
     pub async fn verify(&self, request: &Request, id: &str, body: &VerifyBody) -> Result<Verified, Problem> {
-        let guess = Code::parse(&body.code)?;
+        let guess = Guess::read(body)?;
         let id = ChallengeId::parse(id)?;
         let ring = self.keys.get().await?;
         let mut found = self.challenges.load(id.key()).await?;
         for _ in 0..ChallengeStore::ROUNDS {
             let challenge = named(&ring, &id, found)?;
             let payload: Payload = ring.open(challenge.key.as_str(), &challenge.sealed)?;
-            let matches = payload.code.matches(&guess);
+            let second_step = self.second_step(&ring, &payload, &guess, body).await?;
+            let matches = match &guess {
+                Guess::Code(code) => payload.code.matches(code),
+                Guess::RecoveryCode(_) => second_step.as_ref().is_some_and(|step| step.recovery_code.is_some()),
+            };
             let verdict =
                 challenge.verify(matches, self.now(), &self.policy).map_err(|refusal| self.refuse(refusal))?;
             found = match verdict {
@@ -99,7 +137,7 @@ impl Service {
                     Saved::Refused { .. } => unreachable!("nothing was saved along"),
                 },
                 Verdict::Right { next } => {
-                    let proof = Proof { request, ring: &ring, next, payload };
+                    let proof = Proof { request, ring: &ring, next, payload, second_step };
                     match self.use_proof(proof).await? {
                         Use::Done(verified) => return Ok(*verified),
                         Use::LostRace(winner) => winner,
@@ -110,6 +148,30 @@ impl Service {
         Err(TableError::Contended { table: "codes" }.into())
     }
 
+    /// What a second step needs to know of its account, before the guess is judged.
+    async fn second_step(
+        &self,
+        ring: &KeyRing,
+        payload: &Payload,
+        guess: &Guess,
+        body: &VerifyBody,
+    ) -> Result<Option<SecondStep>, Problem> {
+        if payload.purpose != Purpose::SecondStep {
+            let asks_for_more = body.remember_device || matches!(guess, Guess::RecoveryCode(_));
+            return if asks_for_more { Err(Problem::InvalidRequest) } else { Ok(None) };
+        }
+        let Some(account) = &payload.account else { return Err(TableError::Malformed { table: "codes" }.into()) };
+        let user = self.users.find(&account.user_id).await?.ok_or(Problem::UnknownChallenge)?;
+        let recovery_code = match guess {
+            Guess::Code(_) => None,
+            Guess::RecoveryCode(code) => {
+                let hash = code.hash(&ring.pepper, &user.id);
+                recovery::position(&user.recovery_codes, &hash).map(|place| (place, hash))
+            }
+        };
+        Ok(Some(SecondStep { user, recovery_code, remember_device: body.remember_device }))
+    }
+
     async fn use_proof(&self, proof: Proof<'_>) -> Result<Use, Problem> {
         match proof.payload.purpose {
             Purpose::Register => self.use_for_registration(proof).await,
@@ -118,8 +180,9 @@ impl Service {
                 None => self.use_for_nothing(proof, self.refuse(Refusal::Expired)).await,
             },
             Purpose::Profile => self.use_for_profile(proof).await,
-            // No route of this version starts one.
-            Purpose::SecondStep => self.use_for_nothing(proof, self.refuse(Refusal::Expired)).await,
+            Purpose::SecondStep => self.use_for_second_step(proof).await,
+            // Nobody holds the id of a notice.
+            Purpose::Notice => Err(Problem::UnknownChallenge),
         }
     }
 
@@ -140,6 +203,9 @@ impl Service {
             Saved::Lost(winner) => Ok(Use::LostRace(winner.map(|boxed| *boxed))),
             Saved::Refused { found, .. } => {
                 let holder = holder_in(found.unwrap_or_default())?;
+                if !may_enter_by_phone(&*self.settings.get().await?, &holder) {
+                    return self.use_for_nothing(proof, Problem::PhoneTaken).await;
+                }
                 self.use_for_sign_in(proof, holder).await
             }
         }
@@ -147,10 +213,14 @@ impl Service {
 
     /// Signs in to the account that holds the number, if it still does.
     async fn use_for_sign_in(&self, proof: Proof<'_>, mut holder: Holder) -> Result<Use, Problem> {
+        let settings = self.settings.get().await?;
         // Twice at most: the account may have ended its sessions since the code was asked for.
         for _ in 0..2 {
-            let now = self.now();
-            let (session, token) = SessionStore::begin(&holder, vec![Method::Sms], now, &mut entropy::system());
+            if !may_enter_by_phone(&settings, &holder) {
+                break;
+            }
+            let sign_in = SignIn::by_phone(self.now());
+            let (session, token) = SessionStore::begin(&holder, sign_in, &mut entropy::system());
             let still_theirs = self.users.phone_belongs_to(&proof.payload.phone, &holder);
             let companions = vec![still_theirs, self.sessions.insert(&session)];
             let (saved, user) =
@@ -172,12 +242,59 @@ impl Service {
         self.use_for_nothing(proof, self.refuse(Refusal::Expired)).await
     }
 
-    /// Gives the number to the account that asked, unless another holds it.
+    /// Completes a sign-in that began with a password.
+    async fn use_for_second_step(&self, proof: Proof<'_>) -> Result<Use, Problem> {
+        let Some(SecondStep { user, recovery_code, remember_device }) = &proof.second_step else {
+            return Err(Problem::UnknownChallenge);
+        };
+        let (Some(account), now, rng) = (&proof.payload.account, self.now(), &mut entropy::system()) else {
+            return Err(TableError::Malformed { table: "codes" }.into());
+        };
+        let second = if recovery_code.is_some() { Method::Otp } else { Method::Sms };
+        let (session, token) = SessionStore::begin(account, SignIn::in_two_steps(second, now, now), rng);
+        let device = remember_device.then(|| {
+            let token = DeviceToken::random(rng);
+            let device = Device {
+                name: http::user_agent(proof.request),
+                token_hash: token.hash(),
+                created_at: now,
+                last_used_at: now,
+                expires_at: now.plus(DeviceToken::LIFETIME),
+                mfa_time: now,
+            };
+            (token, device)
+        });
+        let forgotten = if device.is_some() { user.devices_to_forget(now) } else { Vec::new() };
+        let done = self.users.second_step_done(
+            account,
+            recovery_code.as_ref().map(|(place, hash)| (*place, hash.as_str())),
+            device.as_ref().map(|(token, device)| (token.id.as_str(), device)),
+            &forgotten,
+        );
+        match self.challenges.save_with(&proof.next, vec![done, self.sessions.insert(&session)]).await? {
+            Saved::Won => {
+                let mut body = self.session_body(proof.request, proof.ring, &session, &token, user.clone());
+                body.device_token = device.map(|(token, _)| token.expose());
+                Ok(Use::Done(Box::new(Verified::SignedIn(Box::new(body)))))
+            }
+            Saved::Lost(winner) => Ok(Use::LostRace(winner.map(|boxed| *boxed))),
+            // Another guess used the same recovery code, or the account was changed since its password was entered.
+            Saved::Refused { .. } => self.use_for_nothing(proof, self.refuse(Refusal::Expired)).await,
+        }
+    }
+
+    /// Gives the number to the account that asked, unless another holds it. The former number is told.
     async fn use_for_profile(&self, proof: Proof<'_>) -> Result<Use, Problem> {
-        let Payload { phone, account, former_phone, session, .. } = &proof.payload;
+        let Payload { phone, account, former_phone, session, turns_two_step_on, .. } = &proof.payload;
         let Some(account) = account else { return Err(TableError::Malformed { table: "codes" }.into()) };
-        let writes: Vec<TransactWriteItem> =
-            self.users.set_phone(account, phone, former_phone.as_ref(), session.as_deref());
+        let (codes, hashes) = turns_two_step_on
+            .then(|| recovery::fresh_set(&proof.ring.pepper, &account.user_id, &mut entropy::system()))
+            .unzip();
+        let former = former_phone.as_ref();
+        let mut writes = self.users.set_phone(account, phone, former, session.as_deref(), hashes.as_deref());
+        if let Some(former) = former.filter(|former| *former != phone) {
+            writes.push(self.notice(proof.ring, former));
+        }
         let (saved, user) =
             tokio::try_join!(self.challenges.save_with(&proof.next, writes), self.users.find(&account.user_id))?;
         match saved {
@@ -185,14 +302,14 @@ impl Service {
                 let mut user = user.ok_or(TableError::Malformed { table: "users" })?;
                 user.phone = Some(phone.clone());
                 user.two_step = true;
-                let body = PhoneSetBody { outcome: "phone_verified", user: user.into() };
+                let body = PhoneSetBody { outcome: "phone_verified", user: user.into(), recovery_codes: codes };
                 Ok(Use::Done(Box::new(Verified::PhoneSet(body))))
             }
             Saved::Lost(winner) => Ok(Use::LostRace(winner.map(|boxed| *boxed))),
             Saved::Refused { companion: UserStore::PHONE_SENTINEL, .. } => {
                 self.use_for_nothing(proof, Problem::PhoneTaken).await
             }
-            // The account got another number meanwhile: what was asked for is out of date.
+            // The account was changed meanwhile: what was asked for is out of date.
             Saved::Refused { .. } => self.use_for_nothing(proof, self.refuse(Refusal::Expired)).await,
         }
     }

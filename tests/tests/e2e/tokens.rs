@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use twostep_tests::{Stack, fresh_phone, stack::root};
+use twostep_tests::{Stack, claims, fresh_phone, stack::root};
 
 const CHECK: &str = "
 import json, sys, jwt, urllib.request
@@ -48,10 +48,6 @@ async fn a_refresh_keeps_the_time_of_the_sign_in_and_the_session() {
     let client = Stack::shared().await.client();
     let session = client.register(&fresh_phone()).await;
     let again = client.refresh(&session.refresh_token).await.expect(200);
-    let claims = |token: &str| -> Value {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
-    };
     let (before, after) = (claims(&session.access_token), claims(again["access_token"].as_str().unwrap()));
     for same in ["sub", "sid", "auth_time", "amr"] {
         assert_eq!(before[same], after[same], "{same}");

@@ -1,0 +1,168 @@
+//! Passwords: what is accepted, and how they are kept (NIST SP 800-63B-4 §3.1.1.2).
+
+use std::fmt;
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc},
+};
+use rand::CryptoRng;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use zxcvbn::{Score, feedback::Warning, zxcvbn};
+
+use crate::entropy;
+
+/// A password as it was entered, in Unicode's form NFC, so that one word typed on two keyboards is one password.
+pub struct Password(SecretString);
+
+/// Why a password is not accepted for an account.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum WeakPassword {
+    #[error("Use at least {} characters.", Password::SHORTEST)]
+    TooShort,
+    #[error("Use at most {} characters.", Password::LONGEST)]
+    TooLong,
+    #[error("{0} Add another word or two; uncommon words are better.")]
+    Guessable(Warning),
+    #[error("This is easy to guess. Add another word or two; uncommon words are better.")]
+    Weak,
+}
+
+impl Password {
+    const SHORTEST: usize = 8;
+    const LONGEST: usize = 256;
+
+    /// Reads a password that someone enters to sign in. Too long a one is `None`: it can be nobody's, and must not cost
+    /// a hash.
+    #[must_use]
+    pub fn read(input: &SecretString) -> Option<Self> {
+        // Counted before it is normalised: a megabyte must cost nothing.
+        let fits = input.expose_secret().chars().take(Self::LONGEST + 1).count() <= Self::LONGEST;
+        fits.then(|| Self(input.expose_secret().nfc().collect::<String>().into()))
+    }
+
+    /// Reads a password that someone wants to have. `context` is what a guesser would try first: address and name.
+    ///
+    /// # Errors
+    /// [`WeakPassword`], with a reason that helps.
+    pub fn choose(input: &SecretString, context: &[&str]) -> Result<Self, WeakPassword> {
+        let password = Self::read(input).ok_or(WeakPassword::TooLong)?;
+        let text = password.0.expose_secret();
+        if text.chars().count() < Self::SHORTEST {
+            return Err(WeakPassword::TooShort);
+        }
+        let words: Vec<&str> =
+            context.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()).chain([*text])).collect();
+        let strength = zxcvbn(text, &words);
+        if strength.score() >= Score::Three {
+            return Ok(password);
+        }
+        Err(strength
+            .feedback()
+            .and_then(|feedback| feedback.warning())
+            .map_or(WeakPassword::Weak, WeakPassword::Guessable))
+    }
+
+    /// argon2id; costs what [`PasswordHash::verify`] costs.
+    #[must_use]
+    pub fn hash(&self, rng: &mut dyn CryptoRng) -> PasswordHash {
+        let salt: [u8; 16] = entropy::bytes(rng);
+        let hash = hasher().hash_password_with_salt(self.0.expose_secret().as_bytes(), &salt);
+        PasswordHash(hash.expect("salt and parameters are valid").to_string())
+    }
+}
+
+/// `$argon2id$v=19$m=19456,t=2,p=1$…` (OWASP Password Storage Cheat Sheet).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// A hash that no password has: an unknown address must cost the same work as a known one.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        Self(
+            "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                .to_owned(),
+        )
+    }
+
+    /// Compares in constant time, after one argon2id computation.
+    #[must_use]
+    pub fn verify(&self, password: &Password) -> bool {
+        tracing::debug!("a password is hashed");
+        let Ok(parsed) = phc::PasswordHash::new(&self.0) else { return false };
+        hasher().verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok()
+    }
+
+    #[must_use]
+    pub fn as_stored(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+fn hasher() -> Argon2<'static> {
+    const MEMORY_KIB: u32 = 19 * 1024;
+    let params = Params::new(MEMORY_KIB, 2, 1, None).expect("valid parameters");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const CONTEXT: [&str; 2] = ["ada.lovelace@example.com", "Ada Lovelace"];
+
+    fn choose(text: &str) -> Result<Password, WeakPassword> {
+        Password::choose(&text.to_owned().into(), &CONTEXT)
+    }
+
+    fn entered(text: &str) -> Password {
+        Password::read(&text.to_owned().into()).unwrap()
+    }
+
+    #[test]
+    fn weak_passwords_are_refused_with_a_reason() {
+        assert_eq!(choose("short").err(), Some(WeakPassword::TooShort));
+        assert_eq!(choose(&"a1B$".repeat(65)).err(), Some(WeakPassword::TooLong));
+        for weak in ["password", "12345678", "qwertyuiop", "adalovelace", "Lovelace1843", "aaaaaaaaaaaa", "iloveyou2"] {
+            let reason = choose(weak).err().expect(weak);
+            assert!(matches!(reason, WeakPassword::Guessable(_) | WeakPassword::Weak), "{weak}: {reason}");
+        }
+        assert!(choose("correct horse battery staple").is_ok());
+        assert!(choose("пароль-для-хорошего-сайта").is_ok());
+    }
+
+    #[test]
+    fn a_hash_is_of_one_password_in_every_spelling_of_unicode() {
+        let hash = choose("crème brûlée à minuit").unwrap().hash(&mut StdRng::seed_from_u64(1));
+        assert!(hash.as_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(hash.verify(&entered("cre\u{300}me bru\u{302}le\u{301}e a\u{300} minuit")));
+        assert!(!hash.verify(&entered("creme brulee a minuit")));
+    }
+
+    #[test]
+    fn long_passwords_differ_after_their_seventy_second_byte() {
+        let (one, other) = (format!("{}x", "ab1 ".repeat(18)), format!("{}y", "ab1 ".repeat(18)));
+        let hash = entered(&one).hash(&mut StdRng::seed_from_u64(1));
+        assert!(hash.verify(&entered(&one)) && !hash.verify(&entered(&other)));
+    }
+
+    #[test]
+    fn nobody_s_hash_is_like_the_others_and_fits_no_password() {
+        let real = entered("x").hash(&mut StdRng::seed_from_u64(1));
+        let shape = |hash: &PasswordHash| hash.as_stored().split('$').map(str::len).collect::<Vec<_>>();
+        assert_eq!(shape(&PasswordHash::of_nobody()), shape(&real));
+        assert!(!PasswordHash::of_nobody().verify(&entered("nobody")));
+    }
+}

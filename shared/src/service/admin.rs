@@ -1,0 +1,305 @@
+//! What the admin does: turning two-step on, pasting the Clickatell key, sending a test.
+
+use std::sync::Arc;
+
+use lambda_http::Request;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::Service;
+use crate::{
+    clickatell::{Account, Api, CachedAccount, Client, KeyCheck, Message, Outcome},
+    config, entropy,
+    http::{self, Problem},
+    phone::{AllowedCountries, PhoneNumber},
+    secrets::{CachedSecret, SecretError},
+    settings::{SaveError, Settings},
+    sms,
+    table::TableError,
+};
+
+/// What only the `settings` function has: the admin's key, and write access to Clickatell's.
+pub struct Admin {
+    service: &'static Service,
+    key: CachedSecret<SecretString>,
+    account: CachedAccount,
+    clickatell: Client,
+}
+
+/// Whoever holds the admin key, by the end of it: that is what the audit log says.
+pub struct Authorised {
+    hint: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsChange {
+    two_step_enabled: Option<bool>,
+    site_name: Option<String>,
+    site_host: Option<String>,
+    phone_login_for_password_accounts: Option<bool>,
+    allowed_countries: Option<Vec<String>>,
+    clickatell: Option<ClickatellChange>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClickatellChange {
+    api_key: Option<SecretString>,
+    api: Option<String>,
+    /// `null` or an empty text takes the sender away.
+    #[serde(default, deserialize_with = "present")]
+    from: Option<Option<String>>,
+}
+
+/// Tells `null` from a field that is not there.
+fn present<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestBody {
+    phone: String,
+}
+
+#[derive(Serialize)]
+pub struct TestedBody {
+    delivery: &'static str,
+    message_id: String,
+}
+
+/// The contract's Settings.
+#[derive(Serialize)]
+pub struct SettingsBody {
+    two_step_enabled: bool,
+    site_name: String,
+    site_host: String,
+    phone_login_for_password_accounts: bool,
+    allowed_countries: AllowedCountries,
+    clickatell: ClickatellBody,
+}
+
+#[derive(Serialize)]
+struct ClickatellBody {
+    configured: bool,
+    api: Api,
+    from: Option<String>,
+    key_hint: Option<String>,
+    updated_at: Option<String>,
+}
+
+impl From<Settings> for SettingsBody {
+    fn from(settings: Settings) -> Self {
+        Self {
+            two_step_enabled: settings.two_step_enabled,
+            site_name: settings.site_name,
+            site_host: settings.site_host,
+            phone_login_for_password_accounts: settings.phone_login_for_password_accounts,
+            allowed_countries: settings.allowed_countries,
+            clickatell: ClickatellBody {
+                configured: settings.clickatell.key_hint.is_some(),
+                api: settings.clickatell.api,
+                from: settings.clickatell.from,
+                key_hint: settings.clickatell.key_hint,
+                updated_at: settings.clickatell.updated_at.map(|at| at.rfc3339()),
+            },
+        }
+    }
+}
+
+impl Admin {
+    /// # Errors
+    /// When the environment is incomplete; the error names the variable.
+    pub async fn init() -> Result<&'static Self, http::Error> {
+        let service = Service::init().await?;
+        let secrets = aws_sdk_secretsmanager::Client::new(&crate::aws::sdk_config().await);
+        let clock = &service.clock;
+        let account = config::required("CLICKATELL_SECRET")?;
+        let admin = Self {
+            service,
+            key: CachedSecret::new(secrets.clone(), config::required("ADMIN_SECRET")?, Arc::clone(clock), |key| {
+                Ok(key.clone())
+            }),
+            account: CachedAccount::new(secrets, account, Arc::clone(clock), Account::parse),
+            clickatell: Client::new(config::clickatell_url()?)?,
+        };
+        Ok(Box::leak(Box::new(admin)))
+    }
+
+    /// Checks the admin key in constant time; wrong ones are counted by address.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidAdminKey`], [`Problem::TooManyRequests`].
+    pub async fn authorise(&self, request: &Request) -> Result<Authorised, Problem> {
+        let ring = self.service.keys.get().await?;
+        let address = self.service.address(&ring, request, "admin");
+        if let Some(address) = &address {
+            self.service.count(address).await?;
+        }
+        let key = self.key.get().await?;
+        let given = http::bearer(request).unwrap_or_default();
+        if !bool::from(given.as_bytes().ct_eq(key.expose_secret().as_bytes())) {
+            return Err(Problem::InvalidAdminKey);
+        }
+        if let Some(address) = &address {
+            self.service.throttle.give_back(address).await?;
+        }
+        Ok(Authorised { hint: hint(given) })
+    }
+
+    /// # Errors
+    /// [`Problem::Unavailable`].
+    pub async fn settings(&self) -> Result<SettingsBody, Problem> {
+        Ok(self.service.settings.store().load().await?.into())
+    }
+
+    /// Changes what `change` names, all or nothing. A Clickatell key is tried first; one that is refused changes nothing.
+    ///
+    /// # Errors
+    /// [`Problem`] as the contract says for `PUT /settings`.
+    pub async fn change(&self, who: &Authorised, change: SettingsChange) -> Result<SettingsBody, Problem> {
+        let store = self.service.settings.store();
+        let before = store.load().await?;
+        let (mut after, key) = apply(change, before.clone())?;
+        let account_changed =
+            (after.clickatell.api, &after.clickatell.from) != (before.clickatell.api, &before.clickatell.from);
+        if key.is_some() || account_changed {
+            let key = match key {
+                Some(key) => Some(key),
+                None => self.present_key().await?,
+            };
+            if let Some(key) = key {
+                self.store_account(&mut after, key).await?;
+            }
+        }
+        match store.save(&after).await {
+            Ok(()) => {}
+            Err(SaveError::Outdated) => return Err(Problem::Unavailable),
+            Err(SaveError::Table(error)) => return Err(error.into()),
+        }
+        let fields = changed_fields(&before, &after).join(",");
+        tracing::info!(who = who.hint, fields, "settings changed");
+        Ok(after.into())
+    }
+
+    /// Sends a real message and says what Clickatell said.
+    ///
+    /// # Errors
+    /// [`Problem::SmsFailed`] with the provider's code; [`Problem::SmsDisabled`] before a key was pasted.
+    pub async fn send_test(&self, who: &Authorised, body: &TestBody) -> Result<TestedBody, Problem> {
+        let phone = PhoneNumber::parse(&body.phone)?;
+        let settings = self.service.settings.store().load().await?;
+        settings.allowed_countries.check(&phone)?;
+        if settings.clickatell.key_hint.is_none() {
+            return Err(Problem::SmsDisabled);
+        }
+        let account = self.account.refetch().await?;
+        let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
+        let content = sms::test_message(&site);
+        let reference = entropy::identifier(&mut entropy::system());
+        let message = Message { to: &phone, content: &content, client_message_id: &reference };
+        let outcome = self.clickatell.send(&account, &message).await;
+        tracing::info!(who = who.hint, sent = outcome.failure().is_none(), "test message");
+        match (outcome.failure(), outcome) {
+            (None, Outcome::Accepted { message_id }) => Ok(TestedBody { delivery: "sent", message_id }),
+            (Some(code), _) => Err(Problem::SmsFailed(code)),
+            (None, _) => Err(Problem::Unavailable),
+        }
+    }
+
+    async fn present_key(&self) -> Result<Option<SecretString>, Problem> {
+        match self.account.refetch().await {
+            Ok(account) => Ok(Some(account.api_key.clone())),
+            Err(SecretError::Missing) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn store_account(&self, settings: &mut Settings, api_key: SecretString) -> Result<(), Problem> {
+        let account = Account { api_key, api: settings.clickatell.api, from: settings.clickatell.from.clone() };
+        match self.clickatell.check_key(&account).await {
+            KeyCheck::Accepted => {}
+            KeyCheck::Rejected => return Err(Problem::ClickatellKeyRejected),
+            KeyCheck::Unavailable => return Err(Problem::Unavailable),
+        }
+        self.account.put(&account.write()).await?;
+        settings.clickatell.key_hint = Some(hint(account.api_key.expose_secret().trim()));
+        settings.clickatell.updated_at = Some(self.service.now());
+        Ok(())
+    }
+}
+
+/// The end of a key, which tells keys apart and gives none away.
+fn hint(key: &str) -> String {
+    let shown = key.trim_end_matches('=');
+    let end: String = shown.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
+    format!("…{end}")
+}
+
+fn apply(change: SettingsChange, before: Settings) -> Result<(Settings, Option<SecretString>), Problem> {
+    let mut after = before;
+    if let Some(enabled) = change.two_step_enabled {
+        after.two_step_enabled = enabled;
+    }
+    if let Some(allowed) = change.phone_login_for_password_accounts {
+        after.phone_login_for_password_accounts = allowed;
+    }
+    if let Some(countries) = change.allowed_countries {
+        after.allowed_countries =
+            AllowedCountries::try_from(countries).map_err(|_| Problem::InvalidSetting("allowed_countries"))?;
+    }
+    if let Some(name) = change.site_name {
+        after.site_name = name;
+    }
+    if let Some(host) = change.site_host {
+        after.site_host = host;
+    }
+    after.site().map_err(|error| match error {
+        sms::InvalidSite::Name => Problem::InvalidSetting("site_name"),
+        sms::InvalidSite::Host => Problem::InvalidSetting("site_host"),
+    })?;
+    let Some(clickatell) = change.clickatell else { return Ok((after, None)) };
+    if let Some(api) = clickatell.api {
+        after.clickatell.api = match api.as_str() {
+            "rest" => Api::Rest,
+            "one" => Api::One,
+            _ => return Err(Problem::InvalidSetting("clickatell.api")),
+        };
+    }
+    if let Some(from) = clickatell.from {
+        let from = from.filter(|from| !from.is_empty());
+        let is_number =
+            |from: &String| (3..=15).contains(&from.len()) && from.bytes().all(|byte| byte.is_ascii_digit());
+        if !from.as_ref().is_none_or(is_number) {
+            return Err(Problem::InvalidSetting("clickatell.from"));
+        }
+        after.clickatell.from = from;
+    }
+    let is_key = |key: &SecretString| {
+        let key = key.expose_secret().trim();
+        (1..=200).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if !clickatell.api_key.as_ref().is_none_or(is_key) {
+        return Err(Problem::InvalidSetting("clickatell.api_key"));
+    }
+    Ok((after, clickatell.api_key))
+}
+
+fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {
+    let fields = [
+        ("two_step_enabled", before.two_step_enabled != after.two_step_enabled),
+        ("site_name", before.site_name != after.site_name),
+        ("site_host", before.site_host != after.site_host),
+        (
+            "phone_login_for_password_accounts",
+            before.phone_login_for_password_accounts != after.phone_login_for_password_accounts,
+        ),
+        ("allowed_countries", before.allowed_countries != after.allowed_countries),
+        ("clickatell.api", before.clickatell.api != after.clickatell.api),
+        ("clickatell.from", before.clickatell.from != after.clickatell.from),
+        ("clickatell.api_key", before.clickatell.updated_at != after.clickatell.updated_at),
+    ];
+    fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+}

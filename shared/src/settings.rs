@@ -1,0 +1,151 @@
+//! What the admin sets: one item, read through a cache of 30 seconds.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::{
+    clickatell::Api,
+    clock::{Clock, Timestamp},
+    phone::AllowedCountries,
+    sms::{InvalidSite, Site},
+    table::{self, TableError, number, text},
+};
+
+const TABLE: &str = "settings";
+const ID: &str = "settings";
+
+/// The item. Secrets are not in it: of the Clickatell key only a hint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    id: String,
+    version: u64,
+    pub two_step_enabled: bool,
+    pub site_name: String,
+    pub site_host: String,
+    /// Whether an account that has a password may be entered with its phone alone.
+    pub phone_login_for_password_accounts: bool,
+    pub allowed_countries: AllowedCountries,
+    pub clickatell: ClickatellSettings,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClickatellSettings {
+    pub api: Api,
+    pub from: Option<String>,
+    /// The key's last characters; none before one was pasted.
+    pub key_hint: Option<String>,
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Settings {
+    /// Before anybody set anything: two-step is off.
+    #[must_use]
+    pub fn initial(site: &Site, allowed_countries: AllowedCountries) -> Self {
+        Self {
+            id: ID.to_owned(),
+            version: 0,
+            two_step_enabled: false,
+            site_name: site.name.clone(),
+            site_host: site.host.clone(),
+            phone_login_for_password_accounts: true,
+            allowed_countries,
+            clickatell: ClickatellSettings::default(),
+        }
+    }
+
+    /// # Errors
+    /// [`InvalidSite`] when it cannot be part of a message.
+    pub fn site(&self) -> Result<Site, InvalidSite> {
+        Site::new(&self.site_name, &self.site_host)
+    }
+}
+
+#[derive(Debug)]
+pub enum SaveError {
+    /// Somebody else saved in between.
+    Outdated,
+    Table(TableError),
+}
+
+#[derive(Clone)]
+pub struct SettingsStore {
+    client: Client,
+    table: String,
+    initial: Settings,
+}
+
+impl SettingsStore {
+    #[must_use]
+    pub fn new(client: Client, table: String, initial: Settings) -> Self {
+        Self { client, table, initial }
+    }
+
+    /// # Errors
+    /// [`TableError`] when DynamoDB is away.
+    pub async fn load(&self) -> Result<Settings, TableError> {
+        let request = self.client.get_item().table_name(&self.table).key("id", text(ID)).consistent_read(true);
+        let item = request.send().await?.item;
+        item.map_or_else(|| Ok(self.initial.clone()), |item| table::read(TABLE, item))
+    }
+
+    /// Saves if nobody has saved since `settings` were loaded.
+    ///
+    /// # Errors
+    /// [`SaveError::Outdated`].
+    pub async fn save(&self, settings: &Settings) -> Result<(), SaveError> {
+        let item = table::write(&Settings { version: settings.version + 1, ..settings.clone() });
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = if settings.version == 0 {
+            put.condition_expression("attribute_not_exists(id)")
+        } else {
+            put.condition_expression("version = :seen").expression_attribute_values(":seen", number(settings.version))
+        };
+        let Err(error) = put.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => Err(SaveError::Outdated),
+            _ => Err(SaveError::Table(error.into())),
+        }
+    }
+}
+
+/// The settings as every function but `settings` itself reads them.
+pub struct CachedSettings {
+    store: SettingsStore,
+    clock: Arc<dyn Clock>,
+    cached: Mutex<Option<(Timestamp, Arc<Settings>)>>,
+}
+
+impl CachedSettings {
+    const FRESH_FOR: Duration = Duration::from_secs(30);
+
+    #[must_use]
+    pub fn new(store: SettingsStore, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, cached: Mutex::new(None) }
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &SettingsStore {
+        &self.store
+    }
+
+    /// The settings, at most 30 seconds old. Older ones are not used, whatever happens: the admin may have turned
+    /// two-step on since.
+    ///
+    /// # Errors
+    /// [`TableError`] when DynamoDB is away.
+    pub async fn get(&self) -> Result<Arc<Settings>, TableError> {
+        let mut cached = self.cached.lock().await;
+        let now = self.clock.now();
+        if let Some((read_at, settings)) = &*cached
+            && now < read_at.plus(Self::FRESH_FOR)
+        {
+            return Ok(Arc::clone(settings));
+        }
+        let settings = Arc::new(self.store.load().await?);
+        *cached = Some((now, Arc::clone(&settings)));
+        Ok(settings)
+    }
+}

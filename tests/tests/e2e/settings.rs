@@ -1,0 +1,239 @@
+//! The admin's settings. Each test has a stack of its own: what an admin sets holds for everybody.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use twostep_tests::{Answer, Client, SignedIn, Stack, claims, eventually, fresh_email, fresh_phone};
+
+const PASSWORD: &str = "correct horse battery staple";
+
+struct Admin {
+    client: Client,
+    key: String,
+}
+
+impl Admin {
+    async fn of(stack: &Stack) -> Self {
+        Self { client: stack.client(), key: stack.admin_key().await }
+    }
+
+    async fn get(&self) -> Value {
+        self.client.send(Method::GET, "/settings", Some(&self.key), None).await.expect(200)
+    }
+
+    async fn put(&self, body: Value) -> Answer {
+        self.client.send(Method::PUT, "/settings", Some(&self.key), Some(body.to_string())).await
+    }
+
+    async fn test_sms(&self, phone: &str) -> Answer {
+        let body = json!({"phone": phone}).to_string();
+        self.client.send(Method::POST, "/settings/test-sms", Some(&self.key), Some(body)).await
+    }
+}
+
+#[tokio::test]
+async fn an_admin_reads_and_changes_the_settings_and_nobody_else_does() {
+    let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "trace")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    for key in [None, Some(""), Some("wrong"), Some(&admin.key[1..])] {
+        let answer = client.send(Method::GET, "/settings", key, None).await;
+        answer.expect_problem(401, "invalid_admin_key");
+        client.send(Method::PUT, "/settings", key, Some("{}".into())).await.expect_problem(401, "invalid_admin_key");
+    }
+    let first = admin.get().await;
+    assert_eq!((&first["two_step_enabled"], &first["allowed_countries"]), (&json!(true), &json!(["*"])));
+    assert_eq!(first["clickatell"]["configured"], true);
+
+    for (field, body) in [
+        ("site_name", json!({"site_name": "Evil\nsite"})),
+        ("site_host", json!({"site_host": "https://x"})),
+        ("allowed_countries", json!({"allowed_countries": ["usa"]})),
+        ("allowed_countries", json!({"allowed_countries": []})),
+        ("clickatell.api", json!({"clickatell": {"api": "soap"}})),
+        ("clickatell.from", json!({"clickatell": {"from": "ACME"}})),
+        ("clickatell.api_key", json!({"clickatell": {"api_key": " "}})),
+    ] {
+        let answer = admin.put(body).await;
+        answer.expect_problem(400, "invalid_setting");
+        assert_eq!(answer.body["field"], field);
+    }
+    admin.put(json!({"unknown": 1})).await.expect_problem(400, "invalid_request");
+    admin.put(json!({"two_step_enabled": "yes"})).await.expect_problem(400, "invalid_request");
+    assert_eq!(admin.get().await, first, "nothing of that changed anything");
+
+    let changed = admin
+        .put(json!({"site_name": "Acme", "site_host": "acme.example", "allowed_countries": ["ES", "US"]}))
+        .await
+        .expect(200);
+    assert_eq!((&changed["site_name"], &changed["allowed_countries"]), (&json!("Acme"), &json!(["ES", "US"])));
+    assert_eq!(changed["two_step_enabled"], true, "what is not named stays");
+    assert_eq!(admin.get().await, changed);
+    let phone = fresh_phone();
+    client.start("/register/phone", &phone).await.expect(202);
+    eventually("a message with the new name", async || {
+        let message = client.inbox(&phone).await.pop()?;
+        message["content"].as_str()?.starts_with("Acme: your code is ").then_some(())
+    })
+    .await;
+    client.start("/register/phone", "+447911123456").await.expect_problem(400, "phone_not_allowed");
+
+    let log = stack.log();
+    let audit = log.lines().find(|line| line.contains("settings changed")).expect("an audit line");
+    assert!(audit.contains("site_name,site_host,allowed_countries") && !audit.contains("Acme"), "{audit}");
+    assert!(
+        !log.lines().filter(|line| line.starts_with('{')).any(|line| line.contains(&admin.key)),
+        "the key is in no log"
+    );
+}
+
+#[tokio::test]
+async fn a_clickatell_key_is_tried_before_it_is_stored_and_a_rejected_one_changes_nothing() {
+    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let before = admin.get().await;
+    client.set_fault(json!({"mode": "bad_key", "key": "a-bad-key-0000"})).await;
+    admin
+        .put(json!({"clickatell": {"api_key": "a-bad-key-0000"}}))
+        .await
+        .expect_problem(422, "clickatell_key_rejected");
+    client.set_fault(json!({"mode": "unavailable_503"})).await;
+    admin
+        .put(json!({"clickatell": {"api_key": "a-good-key-4f2a"}}))
+        .await
+        .expect_problem(503, "temporarily_unavailable");
+    client.set_fault(json!({"mode": "none"})).await;
+    assert_eq!(admin.get().await, before);
+
+    let after = admin.put(json!({"clickatell": {"api_key": " a-good-key-4f2a ", "api": "one"}})).await.expect(200);
+    let clickatell = &after["clickatell"];
+    assert_eq!((&clickatell["key_hint"], &clickatell["api"]), (&json!("…4f2a"), &json!("one")));
+    assert!(clickatell["updated_at"].is_string() && !after.to_string().contains("a-good-key"));
+
+    let phone = fresh_phone();
+    let tested = admin.test_sms(&phone).await.expect(200);
+    assert_eq!(tested["delivery"], "sent");
+    let message = &client.inbox(&phone).await[0];
+    assert_eq!((&message["api_message_id"], &message["api"]), (&tested["message_id"], &json!("one")));
+    client.set_fault(json!({"mode": "invalid_destination", "count": 1})).await;
+    let failed = admin.test_sms(&phone).await;
+    failed.expect_problem(422, "sms_failed");
+    assert!(failed.body["detail"].as_str().unwrap().contains("25"), "{}", failed.body);
+    admin.test_sms("nonsense").await.expect_problem(400, "invalid_phone");
+}
+
+#[tokio::test]
+async fn a_refused_key_gives_way_to_a_newer_one_and_to_the_one_before() {
+    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let register = async || {
+        let phone = fresh_phone();
+        let challenge = client.start("/register/phone", &phone).await.expect(202);
+        client.delivery_becomes(&challenge, "delivered").await;
+    };
+    // send-sms has the first key in its cache.
+    register().await;
+    admin.put(json!({"clickatell": {"api_key": "second-key-0002"}})).await.expect(200);
+    client.set_fault(json!({"mode": "bad_key", "key": twostep_local::clickatell::API_KEY})).await;
+    register().await;
+    // The new key is refused, the one before is still good.
+    client.set_fault(json!({"mode": "bad_key", "key": "second-key-0002"})).await;
+    register().await;
+    client.set_fault(json!({"mode": "bad_key"})).await;
+    let challenge = client.start("/register/phone", &fresh_phone()).await.expect(202);
+    client.delivery_becomes(&challenge, "failed").await;
+}
+
+#[tokio::test]
+async fn turning_two_step_on_reaches_running_functions_within_thirty_seconds() {
+    let stack = Stack::start(&[]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let phone = fresh_phone();
+    let (email, _) = client.register_two_step(&phone, PASSWORD).await;
+    admin.put(json!({"two_step_enabled": false})).await.expect(200);
+    let single = eventually("a sign-in with one step", async || {
+        let answer = client.log_in(&email, PASSWORD).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(claims(&SignedIn::from_session(&single.body).access_token)["amr"], json!(["pwd"]));
+    let off = eventually("messages are off", async || {
+        let answer = client.start("/register/phone", &fresh_phone()).await;
+        (answer.status == 503).then_some(answer)
+    })
+    .await;
+    off.expect_problem(503, "sms_disabled");
+
+    // All instances have read "off" by now or will read "on"; after thirty seconds none may give a token for a password alone.
+    for _ in 0..8 {
+        client.log_in(&email, PASSWORD).await.expect(200);
+    }
+    admin.put(json!({"two_step_enabled": true})).await.expect(200);
+    let began = tokio::time::Instant::now();
+    let mut last_single_factor = Duration::ZERO;
+    while began.elapsed() < Duration::from_secs(40) {
+        match client.log_in(&email, PASSWORD).await.status {
+            200 => last_single_factor = began.elapsed(),
+            202 | 429 => {}
+            other => panic!("{other}"),
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert!(last_single_factor <= Duration::from_secs(31), "a single-factor token after {last_single_factor:?}");
+    client.log_in(&email, PASSWORD).await.expect(202);
+}
+
+#[tokio::test]
+async fn phone_sign_in_can_be_forbidden_for_accounts_with_a_password() {
+    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let (with_password, without) = (fresh_phone(), fresh_phone());
+    client.register_two_step(&with_password, PASSWORD).await;
+    client.register(&without).await;
+    admin.put(json!({"phone_login_for_password_accounts": false})).await.expect(200);
+    eventually("a decoy", async || {
+        let before = client.inbox(&with_password).await.len();
+        let challenge = client.start("/login/phone", &with_password).await.expect(202);
+        // A decoy has no message; a real one would be sent in this time.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let _ = client.verify(&challenge, "000000").await;
+        (client.inbox(&with_password).await.len() == before).then_some(())
+    })
+    .await;
+    let before = client.inbox(&with_password).await.len();
+    let challenge = client.start("/register/phone", &with_password).await.expect(202);
+    let code = client.nth_code(&with_password, before + 1).await;
+    client.verify(&challenge, &code).await.expect_problem(409, "phone_taken");
+    let challenge = client.start("/login/phone", &without).await.expect(202);
+    let code = client.nth_code(&without, 2).await;
+    client.verify(&challenge, &code).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_unknown_address_costs_as_many_hashes_as_a_known_one() {
+    let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "trace"), ("LIMITS", "deployed")]).await;
+    let client = stack.client();
+    let email = fresh_email();
+    client.register_password(&email, PASSWORD).await;
+    let hashes = async |email: &str, password: &str, expected: u16| {
+        let before = stack.log().matches("a password is hashed").count();
+        assert_eq!(client.log_in(email, password).await.status, expected);
+        stack.log().matches("a password is hashed").count() - before
+    };
+    assert_eq!(hashes(&email, PASSWORD, 200).await, 1);
+    assert_eq!(hashes(&email, "seven purple bicycles sing", 401).await, 1);
+    assert_eq!(hashes(&fresh_email(), "seven purple bicycles sing", 401).await, 1);
+
+    // With the limits of a deployment, one address cannot try many accounts for long.
+    let mut statuses = Vec::new();
+    for _ in 0..45 {
+        statuses.push(client.log_in(&fresh_email(), "seven purple bicycles sing").await.status);
+    }
+    assert_eq!(statuses.first(), Some(&401));
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
