@@ -67,9 +67,8 @@ pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<Secre
         });
     }
     let secrets = serde_json::to_value(service.snapshot(default_account_id(), REGION).await)?;
-    let versions = secrets["secrets"][ADMIN]["versions"].as_object().into_iter().flatten();
-    let admin_key =
-        versions.filter_map(|(_, version)| version["secret_string"].as_str()).next().unwrap_or_default().to_owned();
+    let mut versions = secrets["secrets"][ADMIN]["versions"].as_object().into_iter().flatten();
+    let admin_key = versions.find_map(|(_, version)| version["secret_string"].as_str()).unwrap_or_default().to_owned();
     let app = Router::new().fallback(handle).with_state(service);
     let server = Box::pin(async move { axum::serve(listener, app).await.expect("serving does not end") });
     Ok(Secrets { admin_key, server })

@@ -214,14 +214,14 @@ fn key_header(account: &Account) -> Option<HeaderValue> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Balance {
+struct BalanceAnswer {
     balance: Option<serde_json::Value>,
     error_code: Option<serde_json::Value>,
     error: Option<serde_json::Value>,
 }
 
 fn read_balance(status: u16, body: &[u8]) -> KeyCheck {
-    let answer = serde_json::from_slice::<Balance>(body).ok();
+    let answer = serde_json::from_slice::<BalanceAnswer>(body).ok();
     let code = answer.as_ref().and_then(|answer| error_code(answer.error_code.as_ref(), answer.error.as_ref()));
     match (status, code.as_deref(), answer.and_then(|answer| answer.balance)) {
         (401 | 403, ..) | (_, Some("1" | "108"), _) => KeyCheck::Rejected,

@@ -10,7 +10,11 @@ use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
-use zxcvbn::{Score, feedback::Warning, zxcvbn};
+use zxcvbn::{
+    Score,
+    feedback::{Feedback, Warning},
+    zxcvbn,
+};
 
 use crate::entropy;
 
@@ -59,10 +63,7 @@ impl Password {
         if strength.score() >= Score::Three {
             return Ok(password);
         }
-        Err(strength
-            .feedback()
-            .and_then(|feedback| feedback.warning())
-            .map_or(WeakPassword::Weak, WeakPassword::Guessable))
+        Err(strength.feedback().and_then(Feedback::warning).map_or(WeakPassword::Weak, WeakPassword::Guessable))
     }
 
     /// argon2id; costs what [`PasswordHash::verify`] costs.

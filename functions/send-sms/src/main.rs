@@ -4,6 +4,6 @@ use twostep::outbox::{self, Outbox};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), outbox::Error> {
-    let outbox = Box::pin(Outbox::init()).await?;
+    let outbox = Outbox::init().await?;
     outbox::run(outbox).await
 }

@@ -7,7 +7,7 @@ use twostep::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let admin = Box::pin(Admin::init()).await?;
+    let admin = Admin::init().await?;
     http::run(|request| handle(admin, request)).await
 }
 

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use super::Service;
 use crate::{
     clickatell::{Account, Api, CachedAccount, Client, KeyCheck, Message, Outcome},
+    clock::Timestamp,
     config, entropy,
     http::{self, Problem},
     phone::{AllowedCountries, PhoneNumber},
@@ -48,14 +49,8 @@ pub struct SettingsChange {
 pub struct ClickatellChange {
     api_key: Option<SecretString>,
     api: Option<String>,
-    /// `null` or an empty text takes the sender away.
-    #[serde(default, deserialize_with = "present")]
-    from: Option<Option<String>>,
-}
-
-/// Tells `null` from a field that is not there.
-fn present<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(field).map(Some)
+    /// An empty text takes the sender away.
+    from: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +98,7 @@ impl From<Settings> for SettingsBody {
                 api: settings.clickatell.api,
                 from: settings.clickatell.from,
                 key_hint: settings.clickatell.key_hint,
-                updated_at: settings.clickatell.updated_at.map(|at| at.rfc3339()),
+                updated_at: settings.clickatell.updated_at.map(Timestamp::rfc3339),
             },
         }
     }
@@ -269,7 +264,7 @@ fn apply(change: SettingsChange, before: Settings) -> Result<(Settings, Option<S
         };
     }
     if let Some(from) = clickatell.from {
-        let from = from.filter(|from| !from.is_empty());
+        let from = Some(from).filter(|from| !from.is_empty());
         let is_number =
             |from: &String| (3..=15).contains(&from.len()) && from.bytes().all(|byte| byte.is_ascii_digit());
         if !from.as_ref().is_none_or(is_number) {

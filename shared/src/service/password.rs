@@ -113,7 +113,7 @@ impl Service {
             let sign_in = SignIn::by_password(self.now());
             return self.begin_session(request, &ring, user, sign_in, None).await;
         };
-        let device = body.device_token.as_ref().and_then(|token| DeviceToken::parse(token));
+        let device = body.device_token.as_ref().and_then(DeviceToken::parse);
         if let Some((token, device)) = device.and_then(|token| token.find(&user, self.now())) {
             let sign_in = SignIn::in_two_steps(Method::Sms, device.mfa_time, self.now());
             return self.begin_session(request, &ring, user, sign_in, Some(&token)).await;

@@ -6,6 +6,7 @@ mod events;
 mod journeys;
 mod outages;
 mod passwords;
+mod readme;
 mod second_step;
 mod secrecy;
 mod sessions;
