@@ -159,6 +159,8 @@ impl Client {
         let http = reqwest::Client::builder()
             .connect_timeout(Self::CONNECT_TIMEOUT)
             .timeout(Self::TOTAL_TIMEOUT)
+            // A connection kept over a freeze of the function may be dead, and a message sent into it is of unknown fate.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Self { http, base_url })

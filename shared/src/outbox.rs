@@ -154,7 +154,7 @@ impl Outbox {
             Purpose::Notice => sms::phone_changed_message(&site),
             _ => sms::code_message(&site, &payload.code),
         };
-        let client_message_id = format!("{}-{}", claimed.key.as_str(), claimed.send_number);
+        let client_message_id = SentMessage::reference(claimed);
         let message = Message { to: &payload.phone, content: &content, client_message_id: &client_message_id };
         let outcome = self.clickatell.send(&account, &message).await;
         if outcome.is_bad_key() {

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use lambda_http::{Request, RequestExt};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use crate::{
     aws,
-    challenge::{Challenge, ChallengeStore, Delivery},
+    challenge::{Challenge, ChallengeStore, Delivery, store::SentMessage},
     clock::{Clock, SystemClock},
     config::{self, ConfigError},
     http::{self, Answer, Problem},
@@ -31,6 +32,8 @@ pub struct Receipts {
 #[derive(Debug, PartialEq, Eq)]
 struct Receipt {
     message_id: String,
+    /// Our own name for the message, given back.
+    client_message_id: Option<String>,
     news: Option<Delivery>,
 }
 
@@ -53,7 +56,7 @@ impl Receipts {
         if !bool::from(token.as_bytes().ct_eq(self.token.expose_secret().as_bytes())) {
             return Err(Problem::InvalidCallbackToken);
         }
-        for receipt in read(request)? {
+        for receipt in read(request) {
             self.record(&receipt).await?;
         }
         Ok(Answer::empty())
@@ -61,7 +64,10 @@ impl Receipts {
 
     async fn record(&self, receipt: &Receipt) -> Result<(), Problem> {
         let Some(news) = receipt.news else { return Ok(()) };
-        let Some(message) = self.challenges.find_message(&receipt.message_id).await? else {
+        let known = self.challenges.find_message(&receipt.message_id).await?;
+        // A receipt can be faster than the note that the message was sent; our own name for it serves as well.
+        let named = || receipt.client_message_id.as_deref().and_then(SentMessage::from_reference);
+        let Some(message) = known.or_else(named) else {
             tracing::info!("a receipt for an unknown message was ignored");
             return Ok(());
         };
@@ -72,40 +78,31 @@ impl Receipts {
     }
 }
 
-/// Both families and both ways of sending: JSON in a POST, parameters in a GET. A call that says nothing is the
-/// portal's probe.
-fn read(request: &Request) -> Result<Vec<Receipt>, Problem> {
+/// Both families and both ways of sending: JSON in a POST, parameters in a GET. What is not understood is no news; an
+/// error would only make Clickatell repeat it.
+fn read(request: &Request) -> Vec<Receipt> {
     let query = request.query_string_parameters();
-    if let (Some(id), Some(status)) = (query.first("messageId"), query.first("statusCode")) {
-        return Ok(vec![rest_receipt(id.to_owned(), status.parse().ok())]);
+    if let Some(id) = query.first("messageId") {
+        let status = query.first("statusCode").and_then(|code| code.parse().ok());
+        let reference = query.first("clientMessageId").map(str::to_owned);
+        return vec![Receipt { message_id: id.to_owned(), client_message_id: reference, news: rest_news(status) }];
     }
-    let body: &[u8] = request.body();
-    if body.is_empty() {
-        return Ok(Vec::new());
-    }
-    read_json(body).ok_or(Problem::InvalidRequest)
+    read_json(request.body())
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Callback {
-    message_id: Option<String>,
-    status_code: Option<Number>,
-    event: Option<OneEvent>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OneEvent {
-    #[serde(default)]
-    message_status_update: Vec<OneStatus>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OneStatus {
+struct Status {
     message_id: String,
+    client_message_id: Option<String>,
     status_code: Option<Number>,
+}
+
+impl Status {
+    fn receipt(self, news: fn(Option<u32>) -> Option<Delivery>) -> Receipt {
+        let news = news(self.status_code.and_then(|code| code.value()));
+        Receipt { message_id: self.message_id, client_message_id: self.client_message_id, news }
+    }
 }
 
 /// Clickatell's documents show numbers; its consumers have seen text.
@@ -125,63 +122,59 @@ impl Number {
     }
 }
 
-fn read_json(body: &[u8]) -> Option<Vec<Receipt>> {
-    let callback: Callback = serde_json::from_slice(body).ok()?;
-    if let Some(event) = callback.event {
-        let updates = event.message_status_update.into_iter();
-        return Some(
-            updates
-                .map(|update| one_receipt(update.message_id, update.status_code.and_then(|code| code.value())))
-                .collect(),
-        );
+fn read_json(body: &[u8]) -> Vec<Receipt> {
+    let Ok(callback) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+    let status = |value: &Value| Status::deserialize(value).ok();
+    match callback.get("event") {
+        Some(event) => {
+            let updates = event["messageStatusUpdate"].as_array().into_iter().flatten();
+            updates.filter_map(status).map(|status| status.receipt(one_news)).collect()
+        }
+        None => status(&callback).map(|status| status.receipt(rest_news)).into_iter().collect(),
     }
-    Some(vec![rest_receipt(callback.message_id?, callback.status_code.and_then(|code| code.value()))])
 }
 
-fn rest_receipt(message_id: String, status: Option<u32>) -> Receipt {
-    let news = match status {
+fn rest_news(status: Option<u32>) -> Option<Delivery> {
+    match status {
         Some(3 | 8) => Some(Delivery::Sent),
         Some(4) => Some(Delivery::Delivered),
         Some(1 | 5..=7 | 9 | 10 | 12..=14) => Some(Delivery::Failed),
         _ => None,
-    };
-    Receipt { message_id, news }
+    }
 }
 
-fn one_receipt(message_id: String, status: Option<u32>) -> Receipt {
-    let news = match status {
+fn one_news(status: Option<u32>) -> Option<Delivery> {
+    match status {
         Some(4) => Some(Delivery::Sent),
         Some(5 | 6) => Some(Delivery::Delivered),
         Some(20..=29 | 60 | 61 | 80..=85 | 100) => Some(Delivery::Failed),
         _ => None,
-    };
-    Receipt { message_id, news }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn news(body: &str) -> Option<Vec<(String, Option<Delivery>)>> {
-        read_json(body.as_bytes())
-            .map(|receipts| receipts.into_iter().map(|receipt| (receipt.message_id, receipt.news)).collect())
+    fn news(body: &str) -> Vec<(String, Option<Delivery>)> {
+        read_json(body.as_bytes()).into_iter().map(|receipt| (receipt.message_id, receipt.news)).collect()
     }
 
     #[test]
     fn the_same_number_means_different_things_in_the_two_apis() {
         let rest = r#"{"integrationName":"otp","messageId":"a","clientMessageId":null,"statusCode":4,"status":"RECEIVED_BY_RECIPIENT","timestamp":1516217711000}"#;
-        assert_eq!(news(rest), Some(vec![("a".into(), Some(Delivery::Delivered))]));
+        assert_eq!(news(rest), vec![("a".into(), Some(Delivery::Delivered))]);
         let one = r#"{"integrationId":"f","event":{"messageStatusUpdate":[{"channel":"sms","messageId":"b","statusCode":4},{"messageId":"c","statusCode":"5"}]}}"#;
-        assert_eq!(news(one), Some(vec![("b".into(), Some(Delivery::Sent)), ("c".into(), Some(Delivery::Delivered))]));
-        assert_eq!(news(r#"{"messageId":"a","statusCode":5}"#), Some(vec![("a".into(), Some(Delivery::Failed))]));
+        assert_eq!(news(one), vec![("b".into(), Some(Delivery::Sent)), ("c".into(), Some(Delivery::Delivered))]);
+        assert_eq!(news(r#"{"messageId":"a","statusCode":5}"#), vec![("a".into(), Some(Delivery::Failed))]);
     }
 
     #[test]
     fn what_is_new_or_strange_is_no_news() {
-        assert_eq!(news(r#"{"messageId":"a","statusCode":77}"#), Some(vec![("a".into(), None)]));
-        assert_eq!(news(r#"{"event":{"moText":[]}}"#), Some(vec![]));
+        assert_eq!(news(r#"{"messageId":"a","statusCode":77}"#), vec![("a".into(), None)]);
+        assert_eq!(news(r#"{"event":{"moText":[]}}"#), vec![]);
         for malformed in ["", "[]", "{}", "x", r#"{"messageId":7}"#] {
-            assert_eq!(news(malformed), None, "{malformed}");
+            assert_eq!(news(malformed), vec![], "{malformed}");
         }
     }
 }

@@ -40,6 +40,11 @@ impl<T> CachedSecret<T> {
         Self { client, id, clock, parse, cached: Mutex::new(None) }
     }
 
+    /// Another secret, through the same connection.
+    pub fn beside<U>(&self, id: String, parse: fn(&SecretString) -> Result<U, SecretError>) -> CachedSecret<U> {
+        CachedSecret::new(self.client.clone(), id, Arc::clone(&self.clock), parse)
+    }
+
     /// The secret, at most five minutes old; an older one is better than none while Secrets Manager is away.
     ///
     /// # Errors

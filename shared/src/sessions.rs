@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::UpdateItemError,
-    types::{Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::CryptoRng;
@@ -38,6 +38,17 @@ pub enum Method {
     Otp,
     /// More than one of these.
     Mfa,
+}
+
+impl Method {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pwd => "pwd",
+            Self::Sms => "sms",
+            Self::Otp => "otp",
+            Self::Mfa => "mfa",
+        }
+    }
 }
 
 /// How and when someone proved who they are.
@@ -133,7 +144,8 @@ impl RefreshToken {
         URL_SAFE_NO_PAD.encode(bytes).into()
     }
 
-    fn session_id(&self) -> String {
+    #[must_use]
+    pub fn session_id(&self) -> String {
         let hash = digest(&SHA256, &self.family);
         URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
     }
@@ -193,6 +205,31 @@ impl SessionStore {
             .build()
             .expect("table and item are set");
         TransactWriteItem::builder().put(put).build()
+    }
+
+    /// # Errors
+    /// [`TableError`] when DynamoDB is away.
+    pub async fn find(&self, id: &str) -> Result<Option<Session>, TableError> {
+        let request = self.client.get_item().table_name(&self.table).key("id", text(id)).consistent_read(true);
+        request.send().await?.item.map(|item| table::read(TABLE, item)).transpose()
+    }
+
+    /// The write that makes a session which began with a password one of two steps: a code was entered in it.
+    #[must_use]
+    pub fn second_step_taken(&self, id: &str, now: Timestamp) -> TransactWriteItem {
+        let amr = SignIn::in_two_steps(Method::Sms, now, now).amr;
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("id", text(id))
+            .condition_expression("attribute_exists(id)")
+            .update_expression("SET amr = :amr, mfa_time = :now")
+            .expression_attribute_values(
+                ":amr",
+                AttributeValue::L(amr.iter().map(|method| text(method.as_str())).collect()),
+            )
+            .expression_attribute_values(":now", number(now.0));
+        let update = update.build().expect("table, key and expression are set");
+        TransactWriteItem::builder().update(update).build()
     }
 
     /// Trades a refresh token for its successor `next`.

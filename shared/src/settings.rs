@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use crate::{
     clickatell::Api,
     clock::{Clock, Timestamp},
+    entropy,
     phone::AllowedCountries,
     sms::{InvalidSite, Site},
     table::{self, TableError, number, text},
@@ -22,6 +23,9 @@ const ID: &str = "settings";
 pub struct Settings {
     id: String,
     version: u64,
+    /// A mark of the write, by which a repeated one recognises itself.
+    #[serde(default)]
+    writer: String,
     pub two_step_enabled: bool,
     pub site_name: String,
     pub site_host: String,
@@ -47,6 +51,7 @@ impl Settings {
         Self {
             id: ID.to_owned(),
             version: 0,
+            writer: String::new(),
             two_step_enabled: false,
             site_name: site.name.clone(),
             site_host: site.host.clone(),
@@ -96,7 +101,9 @@ impl SettingsStore {
     /// # Errors
     /// [`SaveError::Outdated`].
     pub async fn save(&self, settings: &Settings) -> Result<(), SaveError> {
-        let item = table::write(&Settings { version: settings.version + 1, ..settings.clone() });
+        let writer = entropy::identifier(&mut entropy::system());
+        let item = Settings { version: settings.version + 1, writer: writer.clone(), ..settings.clone() };
+        let item = table::write(&item);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = if settings.version == 0 {
             put.condition_expression("attribute_not_exists(id)")
@@ -105,7 +112,11 @@ impl SettingsStore {
         };
         let Err(error) = put.send().await else { return Ok(()) };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_)) => Err(SaveError::Outdated),
+            Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                // Ours, if the answer to it was lost and the SDK sent it again.
+                let present = self.load().await.map_err(SaveError::Table)?;
+                if present.writer == writer { Ok(()) } else { Err(SaveError::Outdated) }
+            }
             _ => Err(SaveError::Table(error.into())),
         }
     }

@@ -3,7 +3,7 @@
 //! `USER#id` is the account; the sentinels `EMAIL#normalised` and `PHONE#e164` say whose a name is. Every change of a
 //! name is one transaction over account and sentinels, so two people never hold one number.
 
-use std::{collections::BTreeMap, fmt, fmt::Write};
+use std::{collections::BTreeMap, fmt, fmt::Write, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -23,6 +23,7 @@ use crate::{
     name::PersonName,
     password::PasswordHash,
     phone::PhoneNumber,
+    sessions::Method,
     table::{self, Item, TableError, number, text},
 };
 
@@ -87,7 +88,8 @@ pub struct Device {
     pub created_at: Timestamp,
     pub last_used_at: Timestamp,
     pub expires_at: Timestamp,
-    /// When the code was entered that made this browser trusted.
+    /// How and when the second step was taken that made this browser trusted.
+    pub method: Method,
     pub mfa_time: Timestamp,
 }
 
@@ -185,10 +187,10 @@ impl UserStore {
     /// # Errors
     /// [`TableError`] when DynamoDB is away.
     pub async fn find_by_email(&self, email: &EmailAddress) -> Result<Option<User>, TableError> {
-        match self.get(email_key(email)).await?.map(holder_in).transpose()? {
-            Some(holder) => self.find(&holder.user_id).await,
-            None => Ok(None),
-        }
+        let holder = self.get(email_key(email)).await?.map(holder_in).transpose()?;
+        // Nobody is looked up too: an unknown address takes as many round trips as a known one.
+        let id = holder.map_or_else(|| UserId::from_stored("nobody"), |holder| holder.user_id);
+        self.find(&id).await
     }
 
     /// # Errors
@@ -212,21 +214,38 @@ impl UserStore {
         self.transact(writes, vec![companion]).await
     }
 
-    /// Changes name and e-mail address of `user`, if the address is still what `user` says.
+    /// Changes what is given of name and e-mail address, if the account is still as `user` says.
     ///
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::Outdated`].
-    pub async fn rename(&self, user: &User, name: &PersonName, email: &EmailAddress) -> Result<(), ChangeError> {
-        let account = self
+    pub async fn rename(
+        &self,
+        user: &User,
+        name: Option<&PersonName>,
+        email: Option<&EmailAddress>,
+    ) -> Result<(), ChangeError> {
+        let mut account = self
             .update(&user.id)
-            .condition_expression("email = :former")
-            .update_expression("SET #name = :name, email = :email")
-            .expression_attribute_names("#name", "name")
-            .expression_attribute_values(":name", text(name.clone()))
-            .expression_attribute_values(":email", text(email.as_written()))
-            .expression_attribute_values(":former", text(user.email.as_written()));
+            .condition_expression("email = :former AND epoch = :epoch")
+            .expression_attribute_values(":former", text(user.email.as_written()))
+            .expression_attribute_values(":epoch", number(user.epoch));
+        let mut changes = Vec::new();
+        if let Some(name) = name {
+            changes.push("#name = :name");
+            account = account
+                .expression_attribute_names("#name", "name")
+                .expression_attribute_values(":name", text(name.clone()));
+        }
+        if let Some(email) = email {
+            changes.push("email = :email");
+            account = account.expression_attribute_values(":email", text(email.as_written()));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let account = account.update_expression(format!("SET {}", changes.join(", ")));
         let mut writes = vec![(Part::Account, built(account))];
-        if user.email.normalised() != email.normalised() {
+        if let Some(email) = email.filter(|email| email.normalised() != user.email.normalised()) {
             writes.push((Part::Email, self.put_new(email_key(email), table::write(&user.holder()))));
             writes.push((Part::Account, self.delete_own(email_key(&user.email), &user.id)));
         }
@@ -320,10 +339,11 @@ impl UserStore {
     ///
     /// # Errors
     /// [`ChangeError::Outdated`] when it has not, by now.
-    pub async fn set_recovery_codes(&self, user: &UserId, hashes: &[String]) -> Result<(), ChangeError> {
+    pub async fn set_recovery_codes(&self, account: &Holder, hashes: &[String]) -> Result<(), ChangeError> {
         let update = self
-            .update(user)
-            .condition_expression("two_step = :on")
+            .update(&account.user_id)
+            .condition_expression("two_step = :on AND epoch = :epoch")
+            .expression_attribute_values(":epoch", number(account.epoch))
             .update_expression("SET recovery_codes = :codes")
             .expression_attribute_values(":on", AttributeValue::Bool(true))
             .expression_attribute_values(":codes", table::texts(hashes));
@@ -496,18 +516,29 @@ impl UserStore {
         writes: Vec<(Part, TransactWriteItem)>,
         companions: Vec<TransactWriteItem>,
     ) -> Result<(), ChangeError> {
+        // DynamoDB cancels a transaction that meets another on the same item; nothing was written, so it is sent again.
+        const TRIES: u32 = 5;
+        const FIRST_PAUSE: Duration = Duration::from_millis(20);
         let (parts, writes): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
-        let items = writes.into_iter().chain(companions).collect();
-        let Err(error) = self.client.transact_write_items().set_transact_items(Some(items)).send().await else {
-            return Ok(());
-        };
-        let Some(reasons) = cancellation_reasons(&error) else { return Err(TableError::from(error).into()) };
-        let failed = reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed"));
-        match failed.and_then(|index| parts.get(index)) {
-            Some(Part::Email) => Err(ChangeError::EmailTaken),
-            Some(Part::Phone) => Err(ChangeError::PhoneTaken),
-            Some(Part::Account) => Err(ChangeError::Outdated),
-            None => Err(TableError::from(error).into()),
+        let items: Vec<_> = writes.into_iter().chain(companions).collect();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else { return Ok(()) };
+            let Some(reasons) = cancellation_reasons(&error) else { return Err(TableError::from(error).into()) };
+            let failed = reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed"));
+            let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
+            if failed.is_none() && conflict && attempt < TRIES {
+                tokio::time::sleep(FIRST_PAUSE * attempt).await;
+                continue;
+            }
+            return match failed.and_then(|index| parts.get(index)) {
+                Some(Part::Email) => Err(ChangeError::EmailTaken),
+                Some(Part::Phone) => Err(ChangeError::PhoneTaken),
+                Some(Part::Account) => Err(ChangeError::Outdated),
+                None => Err(TableError::from(error).into()),
+            };
         }
     }
 

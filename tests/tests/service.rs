@@ -306,3 +306,37 @@ async fn a_session_ends_after_thirty_days_however_often_it_is_refreshed() {
     bench.clock.advance(24 * 60 * MINUTE);
     assert_eq!(bench.refresh(&session).await, Err(Problem::InvalidRefreshToken));
 }
+
+#[tokio::test]
+async fn an_ended_session_cannot_take_the_account_with_its_last_access_token() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    bench.register(&phone, &fresh_email()).await;
+    bench.clock.advance(10 * MINUTE);
+    let sign_in = async || {
+        let challenge = bench.start_login(&phone).await.unwrap();
+        bench.verify(&challenge, &bench.code(&challenge).await).await.unwrap()
+    };
+    let (owner, thief) = (sign_in().await, sign_in().await);
+    let change = bench.start_phone_change(&owner, &fresh_phone()).await.unwrap();
+    bench.verify(&change, &bench.code(&change).await).await.unwrap();
+    assert_eq!(bench.start_phone_change(&thief, &fresh_phone()).await, Err(Problem::InvalidToken));
+    assert!(bench.start_phone_change(&owner, &fresh_phone()).await.is_ok(), "the session that made the change goes on");
+}
+
+#[tokio::test]
+async fn a_code_asked_for_again_from_a_new_session_keeps_that_session() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let first = bench.register(&phone, &fresh_email()).await;
+    let wanted = fresh_phone();
+    let started = bench.start_phone_change(&first, &wanted).await.unwrap();
+    let login = bench.start_login(&phone).await.unwrap();
+    let second = bench.verify(&login, &bench.code(&login).await).await.unwrap();
+    let code = bench.code(&started).await;
+    let again = bench.start_phone_change(&second, &wanted).await.unwrap();
+    assert_eq!((&again["challenge_id"], bench.code(&again).await), (&started["challenge_id"], code.clone()));
+    bench.verify(&again, &code).await.unwrap();
+    assert!(bench.refresh(&second).await.is_ok());
+    assert_eq!(bench.refresh(&first).await, Err(Problem::InvalidRefreshToken));
+}

@@ -32,6 +32,12 @@ impl ChallengeKey {
         Self(URL_SAFE_NO_PAD.encode(entropy::bytes::<{ Self::BYTES }>(rng)))
     }
 
+    /// For a key that this service wrote itself.
+    #[must_use]
+    pub fn from_stored(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -50,6 +50,9 @@ pub struct Payload {
     /// `profile`: the account has a password and no second step yet, so recovery codes come with the number.
     #[serde(default)]
     pub turns_two_step_on: bool,
+    /// `profile`: the session began with a password, so the code makes it one of two steps.
+    #[serde(default)]
+    pub after_password: bool,
 }
 
 /// `<data key id>.<base64url(nonce ‖ AES-256-GCM ciphertext ‖ tag)>`.

@@ -40,6 +40,20 @@ impl SentMessage {
         }
     }
 
+    /// Our own name for the message, which travels with it: `<challenge key>-<number>`.
+    #[must_use]
+    pub fn reference(challenge: &Challenge) -> String {
+        format!("{}-{}", challenge.key.as_str(), challenge.send_number)
+    }
+
+    /// Reads [`Self::reference`] back.
+    #[must_use]
+    pub fn from_reference(reference: &str) -> Option<Self> {
+        let (key, number) = reference.rsplit_once('-')?;
+        let challenge = ChallengeKey::from_stored(key);
+        Some(Self { id: String::new(), challenge, send_number: number.parse().ok()?, ttl: Timestamp::default() })
+    }
+
     /// The key of a message in the table; challenge keys have no `#`.
     fn key(message_id: &str) -> String {
         format!("MESSAGE#{message_id}")

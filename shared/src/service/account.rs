@@ -18,7 +18,6 @@ use crate::{
     name::PersonName,
     phone::PhoneNumber,
     sessions::{SessionStore, SignIn},
-    settings::Settings,
     users::{User, UserId},
 };
 
@@ -81,22 +80,24 @@ impl Service {
     pub async fn change_profile(&self, claims: &Claims, body: ProfileBody) -> Result<UserBody, Problem> {
         let name = body.name.map(|name| PersonName::parse(&name)).transpose()?;
         let email = body.email.map(|email| EmailAddress::parse(&email)).transpose()?;
-        let (_, settings, user) = self.account(claims).await?;
-        let mut user = user.ok_or(Problem::InvalidToken)?;
-        if email.as_ref().is_some_and(|email| *email != user.email) {
-            user = self.require_fresh(&settings, claims, Some(user))?;
-        }
+        let account = self.account(claims).await?;
+        let user = match (&account.user, &email) {
+            (Some(user), Some(email)) if *email != user.email => self.require_fresh(claims, account)?,
+            _ => account.user.ok_or(Problem::InvalidToken)?,
+        };
+        let email = email.filter(|email| *email != user.email);
+        self.users.rename(&user, name.as_ref(), email.as_ref()).await?;
         let name = name.unwrap_or_else(|| user.name.clone());
         let email = email.unwrap_or_else(|| user.email.clone());
-        self.users.rename(&user, &name, &email).await?;
         Ok(User { name, email, ..user }.into())
     }
 
     /// # Errors
     /// [`Problem`] as the contract says for `DELETE /profile/phone`.
     pub async fn remove_phone(&self, claims: &Claims) -> Result<(), Problem> {
-        let (ring, settings, user) = self.account(claims).await?;
-        let user = self.require_fresh(&settings, claims, user)?;
+        let account = self.account(claims).await?;
+        let ring = Arc::clone(&account.ring);
+        let user = self.require_fresh(claims, account)?;
         let Some(phone) = &user.phone else { return Ok(()) };
         if user.password.is_none() {
             return Err(Problem::LastWayIn);
@@ -116,18 +117,9 @@ impl Service {
             former_phone: None,
             session: None,
             turns_two_step_on: false,
+            after_password: false,
         };
         let sealed = ring.seal(key.as_str(), &payload, rng);
         self.challenges.insert(&Challenge::notice(&key, sealed, self.now(), &self.policy))
-    }
-
-    /// What most changes of an account need to know.
-    pub(super) async fn account(
-        &self,
-        claims: &Claims,
-    ) -> Result<(Arc<KeyRing>, Arc<Settings>, Option<User>), Problem> {
-        let ring = self.keys.get().await?;
-        let (settings, user) = tokio::try_join!(self.settings.get(), self.users.find(&claims.sub))?;
-        Ok((ring, settings, user))
     }
 }

@@ -1,7 +1,5 @@
 //! What the admin does: turning two-step on, pasting the Clickatell key, sending a test.
 
-use std::sync::Arc;
-
 use lambda_http::Request;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -15,7 +13,7 @@ use crate::{
     http::{self, Problem},
     phone::{AllowedCountries, PhoneNumber},
     secrets::{CachedSecret, SecretError},
-    settings::{SaveError, Settings},
+    settings::{ClickatellSettings, SaveError, Settings},
     sms,
     table::TableError,
 };
@@ -109,15 +107,10 @@ impl Admin {
     /// When the environment is incomplete; the error names the variable.
     pub async fn init() -> Result<&'static Self, http::Error> {
         let service = Service::init().await?;
-        let secrets = aws_sdk_secretsmanager::Client::new(&crate::aws::sdk_config().await);
-        let clock = &service.clock;
-        let account = config::required("CLICKATELL_SECRET")?;
         let admin = Self {
             service,
-            key: CachedSecret::new(secrets.clone(), config::required("ADMIN_SECRET")?, Arc::clone(clock), |key| {
-                Ok(key.clone())
-            }),
-            account: CachedAccount::new(secrets, account, Arc::clone(clock), Account::parse),
+            key: service.keys.beside(config::required("ADMIN_SECRET")?, |key| Ok(key.clone())),
+            account: service.keys.beside(config::required("CLICKATELL_SECRET")?, Account::parse),
             clickatell: Client::new(config::clickatell_url()?)?,
         };
         Ok(Box::leak(Box::new(admin)))
@@ -154,29 +147,34 @@ impl Admin {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `PUT /settings`.
-    pub async fn change(&self, who: &Authorised, change: SettingsChange) -> Result<SettingsBody, Problem> {
+    pub async fn change(&self, who: &Authorised, change: &SettingsChange) -> Result<SettingsBody, Problem> {
+        const TRIES: usize = 3;
         let store = self.service.settings.store();
-        let before = store.load().await?;
-        let (mut after, key) = apply(change, before.clone())?;
-        let account_changed =
-            (after.clickatell.api, &after.clickatell.from) != (before.clickatell.api, &before.clickatell.from);
-        if key.is_some() || account_changed {
-            let key = match key {
-                Some(key) => Some(key),
-                None => self.present_key().await?,
-            };
-            if let Some(key) = key {
-                self.store_account(&mut after, key).await?;
+        let mut stored: Option<ClickatellSettings> = None;
+        for _ in 0..TRIES {
+            let before = store.load().await?;
+            let (mut after, key) = apply(&change, before.clone())?;
+            let account = |settings: &Settings| (settings.clickatell.api, settings.clickatell.from.clone());
+            match &stored {
+                Some(stored) => after.clickatell = stored.clone(),
+                None if key.is_some() || account(&after) != account(&before) => {
+                    self.store_account(&mut after, key).await?;
+                    stored = Some(after.clickatell.clone());
+                }
+                None => {}
+            }
+            match store.save(&after).await {
+                Ok(()) => {
+                    let fields = changed_fields(&before, &after).join(",");
+                    tracing::info!(who = who.hint, fields, "settings changed");
+                    return Ok(after.into());
+                }
+                // Another admin was faster: the change is applied to what they left.
+                Err(SaveError::Outdated) => {}
+                Err(SaveError::Table(error)) => return Err(error.into()),
             }
         }
-        match store.save(&after).await {
-            Ok(()) => {}
-            Err(SaveError::Outdated) => return Err(Problem::Unavailable),
-            Err(SaveError::Table(error)) => return Err(error.into()),
-        }
-        let fields = changed_fields(&before, &after).join(",");
-        tracing::info!(who = who.hint, fields, "settings changed");
-        Ok(after.into())
+        Err(TableError::Contended { table: "settings" }.into())
     }
 
     /// Sends a real message and says what Clickatell said.
@@ -212,7 +210,14 @@ impl Admin {
         }
     }
 
-    async fn store_account(&self, settings: &mut Settings, api_key: SecretString) -> Result<(), Problem> {
+    /// Tries the account that `settings` describe, with `key` or the present one, and stores it.
+    async fn store_account(&self, settings: &mut Settings, key: Option<SecretString>) -> Result<(), Problem> {
+        let Some(api_key) = (match key {
+            Some(key) => Some(key),
+            None => self.present_key().await?,
+        }) else {
+            return Ok(());
+        };
         let account = Account { api_key, api: settings.clickatell.api, from: settings.clickatell.from.clone() };
         match self.clickatell.check_key(&account).await {
             KeyCheck::Accepted => {}
@@ -233,7 +238,7 @@ fn hint(key: &str) -> String {
     format!("…{end}")
 }
 
-fn apply(change: SettingsChange, before: Settings) -> Result<(Settings, Option<SecretString>), Problem> {
+fn apply(change: &SettingsChange, before: Settings) -> Result<(Settings, Option<SecretString>), Problem> {
     let mut after = before;
     if let Some(enabled) = change.two_step_enabled {
         after.two_step_enabled = enabled;
@@ -241,29 +246,29 @@ fn apply(change: SettingsChange, before: Settings) -> Result<(Settings, Option<S
     if let Some(allowed) = change.phone_login_for_password_accounts {
         after.phone_login_for_password_accounts = allowed;
     }
-    if let Some(countries) = change.allowed_countries {
+    if let Some(countries) = change.allowed_countries.clone() {
         after.allowed_countries =
             AllowedCountries::try_from(countries).map_err(|_| Problem::InvalidSetting("allowed_countries"))?;
     }
-    if let Some(name) = change.site_name {
-        after.site_name = name;
+    if let Some(name) = &change.site_name {
+        after.site_name.clone_from(name);
     }
-    if let Some(host) = change.site_host {
-        after.site_host = host;
+    if let Some(host) = &change.site_host {
+        after.site_host.clone_from(host);
     }
     after.site().map_err(|error| match error {
         sms::InvalidSite::Name => Problem::InvalidSetting("site_name"),
         sms::InvalidSite::Host => Problem::InvalidSetting("site_host"),
     })?;
-    let Some(clickatell) = change.clickatell else { return Ok((after, None)) };
-    if let Some(api) = clickatell.api {
+    let Some(clickatell) = &change.clickatell else { return Ok((after, None)) };
+    if let Some(api) = &clickatell.api {
         after.clickatell.api = match api.as_str() {
             "rest" => Api::Rest,
             "one" => Api::One,
             _ => return Err(Problem::InvalidSetting("clickatell.api")),
         };
     }
-    if let Some(from) = clickatell.from {
+    if let Some(from) = clickatell.from.clone() {
         let from = Some(from).filter(|from| !from.is_empty());
         let is_number =
             |from: &String| (3..=15).contains(&from.len()) && from.bytes().all(|byte| byte.is_ascii_digit());
@@ -279,7 +284,7 @@ fn apply(change: SettingsChange, before: Settings) -> Result<(Settings, Option<S
     if !clickatell.api_key.as_ref().is_none_or(is_key) {
         return Err(Problem::InvalidSetting("clickatell.api_key"));
     }
-    Ok((after, clickatell.api_key))
+    Ok((after, clickatell.api_key.clone()))
 }
 
 fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {

@@ -1,5 +1,7 @@
 //! What stands in for the second step: recovery codes and remembered devices.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::Service;
@@ -43,13 +45,14 @@ impl Service {
     /// # Errors
     /// [`Problem`] as the contract says for `POST /profile/recovery-codes`.
     pub async fn new_recovery_codes(&self, claims: &Claims) -> Result<RecoveryCodesBody, Problem> {
-        let (ring, settings, user) = self.account(claims).await?;
-        let user = self.require_fresh(&settings, claims, user)?;
+        let account = self.account(claims).await?;
+        let ring = Arc::clone(&account.ring);
+        let user = self.require_fresh(claims, account)?;
         if !user.two_step {
             return Err(Problem::TwoStepOff);
         }
         let (codes, hashes) = recovery::fresh_set(&ring.pepper, &user.id, &mut entropy::system());
-        match self.users.set_recovery_codes(&user.id, &hashes).await {
+        match self.users.set_recovery_codes(&user.holder(), &hashes).await {
             Ok(()) => Ok(RecoveryCodesBody { recovery_codes: codes }),
             Err(ChangeError::Outdated) => Err(Problem::TwoStepOff),
             Err(error) => Err(error.into()),

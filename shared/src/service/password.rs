@@ -1,5 +1,7 @@
 //! E-mail and password: registering, signing in, and changing the password.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lambda_http::Request;
@@ -18,7 +20,7 @@ use crate::{
     keys::KeyRing,
     name::PersonName,
     password::{Password, PasswordHash},
-    sessions::{Method, SessionStore, SignIn},
+    sessions::{SessionStore, SignIn},
     throttle::{self, ThrottleError},
     users::{ChangeError, Device, User, UserId},
 };
@@ -115,7 +117,7 @@ impl Service {
         };
         let device = body.device_token.as_ref().and_then(DeviceToken::parse);
         if let Some((token, device)) = device.and_then(|token| token.find(&user, self.now())) {
-            let sign_in = SignIn::in_two_steps(Method::Sms, device.mfa_time, self.now());
+            let sign_in = SignIn::in_two_steps(device.method, device.mfa_time, self.now());
             return self.begin_session(request, &ring, user, sign_in, Some(&token)).await;
         }
         let key = ChallengeKey::derive(&ring.pepper, Purpose::SecondStep, Some(&user.id), &phone);
@@ -129,10 +131,12 @@ impl Service {
     /// # Errors
     /// [`Problem`] as the contract says for `PUT /profile/password`.
     pub async fn change_password(&self, claims: &Claims, body: &PasswordBody) -> Result<(), Problem> {
-        let (ring, settings, user) = self.account(claims).await?;
-        let user = self.require_fresh(&settings, claims, user)?;
+        let account = self.account(claims).await?;
+        let ring = Arc::clone(&account.ring);
+        let user = self.require_fresh(claims, account)?;
         if let Some(kept) = &user.password {
-            let account = throttle::Subject::account(&ring.pepper, &user.email.normalised());
+            // Counted apart from sign-ins: guessing there must not keep the owner from changing it here.
+            let account = throttle::Subject::account(&ring.pepper, user.id.as_str());
             self.count(&account).await?;
             let current = body.current_password.as_ref().and_then(Password::read);
             if !current.is_some_and(|current| kept.verify(&current)) {

@@ -7,8 +7,17 @@ use super::Service;
 use crate::{
     entropy,
     http::{Problem, SessionBody},
-    sessions::RefreshToken,
+    sessions::{Method, RefreshToken},
+    settings::Settings,
+    users::User,
 };
+
+/// A session of a password alone does not go on once its account asks for two steps. A phone alone is a way in of its
+/// own.
+fn is_strong_enough(settings: &Settings, user: &User, amr: &[Method]) -> bool {
+    let two_steps = settings.two_step_enabled && user.two_step;
+    !(two_steps && amr == [Method::Pwd])
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,13 +31,18 @@ impl Service {
     pub async fn refresh(&self, request: &Request, body: &RefreshBody) -> Result<SessionBody, Problem> {
         let token = RefreshToken::parse(&body.refresh_token)?;
         let ring = self.keys.get().await?;
-        let next = token.successor(&mut entropy::system());
-        let session = self.sessions.rotate(&token, &next, self.now()).await?;
-        let user = self.users.find(&session.user_id).await?.filter(|user| session.outlives(user));
+        let id = token.session_id();
+        let (session, settings) = tokio::try_join!(self.sessions.find(&id), self.settings.get())?;
+        let session = session.ok_or(Problem::InvalidRefreshToken)?;
+        let user = self.users.find(&session.user_id).await?;
+        let user = user.filter(|user| session.outlives(user) && is_strong_enough(&settings, user, &session.amr));
         let Some(user) = user else {
-            self.sessions.log_out(&next).await?;
+            self.sessions.log_out(&token).await?;
             return Err(Problem::InvalidRefreshToken);
         };
+        // Last, so that a caller who is told to try again still has a token that was never used.
+        let next = token.successor(&mut entropy::system());
+        let session = self.sessions.rotate(&token, &next, self.now()).await?;
         Ok(self.session_body(request, &ring, &session, &next, user))
     }
 

@@ -11,12 +11,13 @@ use crate::{
         Challenge, ChallengeKey, ChallengeStore, Payload, Purpose, Saved,
         rules::{Ask, Start},
     },
+    clock::Timestamp,
     code::Code,
     entropy,
     http::{ChallengeBody, Problem},
     keys::KeyRing,
     phone::PhoneNumber,
-    sessions::Method,
+    sessions::{Method, Session},
     settings::Settings,
     table::TableError,
     users::{Holder, User},
@@ -38,11 +39,21 @@ pub(super) struct Subject<'a> {
     former_phone: Option<PhoneNumber>,
     session: Option<String>,
     turns_two_step_on: bool,
+    after_password: bool,
 }
 
 impl<'a> Subject<'a> {
     pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>) -> Self {
-        Self { purpose, phone, decoy: false, account, former_phone: None, session: None, turns_two_step_on: false }
+        Self {
+            purpose,
+            phone,
+            decoy: false,
+            account,
+            former_phone: None,
+            session: None,
+            turns_two_step_on: false,
+            after_password: false,
+        }
     }
 }
 
@@ -85,11 +96,12 @@ impl Service {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Profile, Some(&claims.sub), &phone);
-        let read = async { Ok(tokio::try_join!(self.challenges.load(&key), self.users.find(&claims.sub))?) };
-        let ((present, user), settings) = tokio::try_join!(read, self.sending_to(&phone))?;
-        let user = self.require_fresh(&settings, claims, user)?;
+        let load = async { Ok(self.challenges.load(&key).await?) };
+        let (present, account, _) = tokio::try_join!(load, self.account(claims), self.sending_to(&phone))?;
+        let user = self.require_fresh(claims, account)?;
         let subject = Subject {
             session: Some(claims.sid.clone()),
+            after_password: claims.amr.contains(&Method::Pwd),
             turns_two_step_on: user.password.is_some() && !user.two_step,
             former_phone: user.phone.clone(),
             ..Subject::of(Purpose::Profile, &phone, Some(user.holder()))
@@ -123,6 +135,7 @@ impl Service {
             former_phone: subject.former_phone,
             session: subject.session,
             turns_two_step_on: subject.turns_two_step_on,
+            after_password: subject.after_password,
         };
         for _ in 0..ChallengeStore::ROUNDS {
             let sealed = match &present {
@@ -134,25 +147,34 @@ impl Service {
             let seal = |_issue| ring.seal(key.as_str(), &fresh, &mut entropy::system());
             let started = Challenge::start(present.as_ref(), &key, ask, self.now(), &self.policy, seal)
                 .map_err(|refusal| self.refuse(refusal))?;
-            match (started, &present) {
-                (Start::Alive, Some(challenge)) => return Ok(self.challenge_body(ring, challenge, &fresh)),
-                (Start::Alive, None) => unreachable!("only a present challenge is alive"),
-                (Start::Send(next), _) => match self.challenges.save(&next).await? {
-                    Saved::Won => return Ok(self.challenge_body(ring, &next, &fresh)),
-                    Saved::Lost(winner) => present = winner.map(|boxed| *boxed),
-                    Saved::Refused { .. } => unreachable!("nothing was saved along"),
+            let next = match (started, &present) {
+                (Start::Alive, Some(challenge)) => match sealed.filter(|sealed| sealed.session != fresh.session) {
+                    // The same code, now for the session that asks: that one outlives the change.
+                    Some(sealed) => {
+                        let payload = Payload { code: sealed.code, ..fresh.clone() };
+                        let sealed = ring.seal(key.as_str(), &payload, &mut entropy::system());
+                        Challenge { sealed, ..challenge.clone() }
+                    }
+                    None => return Ok(self.challenge_body(ring, challenge, &fresh)),
                 },
+                (Start::Alive, None) => unreachable!("only a present challenge is alive"),
+                (Start::Send(next), _) => next,
+            };
+            match self.challenges.save(&next).await? {
+                Saved::Won => return Ok(self.challenge_body(ring, &next, &fresh)),
+                Saved::Lost(winner) => present = winner.map(|boxed| *boxed),
+                Saved::Refused { .. } => unreachable!("nothing was saved along"),
             }
         }
         Err(TableError::Contended { table: "codes" }.into())
     }
 }
 
-/// Whether a present code is of use to whoever asks now. A sign-in code follows the number's account; a profile's code
-/// is made for the account as it was and the session that asked.
+/// Whether a present code is of use to whoever asks now. A sign-in code follows the number's account, whatever has
+/// changed about it; a code for a second step or a profile is made for the account as it was.
 fn same_account(present: &Payload, now: &Payload) -> bool {
     let id = |payload: &Payload| payload.account.as_ref().map(|holder| holder.user_id.clone());
-    id(present) == id(now) && (now.purpose != Purpose::Profile || present.account == now.account)
+    id(present) == id(now) && (now.purpose == Purpose::Login || present.account == now.account)
 }
 
 /// Whether the settings let an account be entered with its phone alone.
@@ -160,22 +182,35 @@ pub(super) fn may_enter_by_phone(settings: &Settings, holder: &Holder) -> bool {
     !holder.has_password || settings.phone_login_for_password_accounts
 }
 
+/// What a change of an account needs to know before it is allowed.
+pub(super) struct Account {
+    pub ring: Arc<KeyRing>,
+    pub settings: Arc<Settings>,
+    pub user: Option<User>,
+    pub session: Option<Session>,
+}
+
 impl Service {
-    /// A change of what signs someone in needs a sign-in that is fresh and as strong as the account demands
-    /// (NIST SP 800-63B-4 §4.1.2).
-    pub(super) fn require_fresh(
-        &self,
-        settings: &Settings,
-        claims: &Claims,
-        user: Option<User>,
-    ) -> Result<User, Problem> {
+    /// Reads it all side by side.
+    pub(super) async fn account(&self, claims: &Claims) -> Result<Account, Problem> {
+        let ring = self.keys.get().await?;
+        let (settings, user, session) =
+            tokio::try_join!(self.settings.get(), self.users.find(&claims.sub), self.sessions.find(&claims.sid))?;
+        Ok(Account { ring, settings, user, session })
+    }
+
+    /// A change of what signs someone in needs a session that has not been ended, fresh and as strong as the account
+    /// demands (NIST SP 800-63B-4 §4.1.2). A remembered device spares the message, not this: the code itself must have
+    /// been entered lately.
+    pub(super) fn require_fresh(&self, claims: &Claims, account: Account) -> Result<User, Problem> {
         const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
+        let Account { settings, user, session, .. } = account;
         let user = user.ok_or(Problem::InvalidToken)?;
+        // An access token outlives its session by minutes: enough to look at the profile, not to take the account.
+        let session = session.filter(|session| session.outlives(&user)).ok_or(Problem::InvalidToken)?;
+        let is_fresh = |at: Timestamp| self.now() <= at.plus(FRESH_FOR);
         let two_steps_demanded = settings.two_step_enabled && user.two_step && user.password.is_some();
-        let too_weak = two_steps_demanded && !claims.amr.contains(&Method::Mfa);
-        if too_weak || claims.auth_time.plus(FRESH_FOR) < self.now() {
-            return Err(Problem::ReauthRequired);
-        }
-        Ok(user)
+        let strong_enough = !two_steps_demanded || session.mfa_time.is_some_and(is_fresh);
+        if strong_enough && is_fresh(claims.auth_time) { Ok(user) } else { Err(Problem::ReauthRequired) }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     recovery::{self, RecoveryCode},
     sessions::{Method, SessionStore, SignIn},
     table::TableError,
-    users::{Device, Holder, User, UserStore, holder_in},
+    users::{Device, Holder, User, UserId, UserStore, holder_in},
 };
 
 #[derive(Deserialize)]
@@ -223,11 +223,12 @@ impl Service {
             let (session, token) = SessionStore::begin(&holder, sign_in, &mut entropy::system());
             let still_theirs = self.users.phone_belongs_to(&proof.payload.phone, &holder);
             let companions = vec![still_theirs, self.sessions.insert(&session)];
+            // Both to their end: a failed read must not cut off a write that may have been done.
             let (saved, user) =
-                tokio::try_join!(self.challenges.save_with(&proof.next, companions), self.users.find(&holder.user_id))?;
-            match saved {
+                tokio::join!(self.challenges.save_with(&proof.next, companions), self.users.find(&holder.user_id));
+            match saved? {
                 Saved::Won => {
-                    let user = user.ok_or(TableError::Malformed { table: "users" })?;
+                    let user = self.read_again(user, &holder.user_id).await?;
                     let body = self.session_body(proof.request, proof.ring, &session, &token, user);
                     return Ok(Use::Done(Box::new(Verified::SignedIn(Box::new(body)))));
                 }
@@ -260,6 +261,7 @@ impl Service {
                 created_at: now,
                 last_used_at: now,
                 expires_at: now.plus(DeviceToken::LIFETIME),
+                method: second,
                 mfa_time: now,
             };
             (token, device)
@@ -285,7 +287,7 @@ impl Service {
 
     /// Gives the number to the account that asked, unless another holds it. The former number is told.
     async fn use_for_profile(&self, proof: Proof<'_>) -> Result<Use, Problem> {
-        let Payload { phone, account, former_phone, session, turns_two_step_on, .. } = &proof.payload;
+        let Payload { phone, account, former_phone, session, turns_two_step_on, after_password, .. } = &proof.payload;
         let Some(account) = account else { return Err(TableError::Malformed { table: "codes" }.into()) };
         let (codes, hashes) = turns_two_step_on
             .then(|| recovery::fresh_set(&proof.ring.pepper, &account.user_id, &mut entropy::system()))
@@ -295,11 +297,14 @@ impl Service {
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.notice(proof.ring, former));
         }
+        if let Some(session) = session.as_ref().filter(|_| *after_password) {
+            writes.push(self.sessions.second_step_taken(session, self.now()));
+        }
         let (saved, user) =
-            tokio::try_join!(self.challenges.save_with(&proof.next, writes), self.users.find(&account.user_id))?;
-        match saved {
+            tokio::join!(self.challenges.save_with(&proof.next, writes), self.users.find(&account.user_id));
+        match saved? {
             Saved::Won => {
-                let mut user = user.ok_or(TableError::Malformed { table: "users" })?;
+                let mut user = self.read_again(user, &account.user_id).await?;
                 user.phone = Some(phone.clone());
                 user.two_step = true;
                 let body = PhoneSetBody { outcome: "phone_verified", user: user.into(), recovery_codes: codes };
@@ -312,6 +317,15 @@ impl Service {
             // The account was changed meanwhile: what was asked for is out of date.
             Saved::Refused { .. } => self.use_for_nothing(proof, self.refuse(Refusal::Expired)).await,
         }
+    }
+
+    /// The account after a code was used for it. What was written is done, so a read that failed is tried once more.
+    async fn read_again(&self, read: Result<Option<User>, TableError>, id: &UserId) -> Result<User, Problem> {
+        let user = match read {
+            Ok(user) => user,
+            Err(_) => self.users.find(id).await?,
+        };
+        Ok(user.ok_or(TableError::Malformed { table: "users" })?)
     }
 
     /// Uses the code up and says why it gives nothing.

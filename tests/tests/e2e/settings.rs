@@ -117,6 +117,14 @@ async fn a_clickatell_key_is_tried_before_it_is_stored_and_a_rejected_one_change
     assert_eq!(tested["delivery"], "sent");
     let message = &client.inbox(&phone).await[0];
     assert_eq!((&message["api_message_id"], &message["api"]), (&tested["message_id"], &json!("one")));
+    for (fault, outcome) in [("none", "delivered"), ("delivery_failed", "failed")] {
+        // The same number means another state in this API's callbacks.
+        let phone = fresh_phone();
+        client.set_fault(json!({"mode": fault, "to": phone})).await;
+        let challenge = client.start("/register/phone", &phone).await.expect(202);
+        client.delivery_becomes(&challenge, outcome).await;
+        assert_eq!(client.inbox(&phone).await[0]["api"], "one");
+    }
     client.set_fault(json!({"mode": "invalid_destination", "count": 1})).await;
     let failed = admin.test_sms(&phone).await;
     failed.expect_problem(422, "sms_failed");
