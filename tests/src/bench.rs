@@ -77,6 +77,7 @@ impl Bench {
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
         let site = Site::new("Example", "localhost").expect("a site");
+        let settings = Settings::initial(&site, AllowedCountries::All);
         let service = Service {
             policy: Policy::default(),
             keys: Keys::new(secrets, secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
@@ -84,7 +85,7 @@ impl Bench {
             users: UserStore::new(tables.clone(), "users".into()),
             sessions: SessionStore::new(tables.clone(), "sessions".into()),
             settings: CachedSettings::new(
-                SettingsStore::new(tables.clone(), "settings".into(), Settings::initial(&site, AllowedCountries::All)),
+                SettingsStore::new(tables.clone(), "settings".into(), settings),
                 clock.clone(),
             ),
             throttle: Throttle::new(tables, "counters".into()),
@@ -108,12 +109,35 @@ impl Bench {
         self.service.start_phone_login(&read(json!({ "phone": phone }))).await.map(|body| written(&body))
     }
 
+    /// Registers with a password and gives the Session.
+    ///
+    /// # Errors
+    /// The service's own.
+    pub async fn register_password(&self, email: &str, password: &str) -> Result<Value, Problem> {
+        let body = read(json!({ "name": "Grace", "email": email, "password": password }));
+        self.service.register_with_password(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+    }
+
+    /// # Errors
+    /// The service's own.
+    pub async fn log_in(&self, email: &str, password: &str, device: Option<&str>) -> Result<Value, Problem> {
+        let body = read(json!({ "email": email, "password": password, "device_token": device }));
+        self.service.log_in_with_password(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+    }
+
+    /// Enters what `body` says.
+    ///
+    /// # Errors
+    /// The service's own.
+    pub async fn enter(&self, challenge: &Value, body: Value) -> Result<Value, Problem> {
+        let id = challenge["challenge_id"].as_str().expect("an id");
+        self.service.verify(&Request::new(Body::Empty), id, &read(body)).await.map(|body| written(&body))
+    }
+
     /// # Errors
     /// The service's own.
     pub async fn verify(&self, challenge: &Value, code: &str) -> Result<Value, Problem> {
-        let id = challenge["challenge_id"].as_str().expect("an id");
-        let body = read(json!({ "code": code }));
-        self.service.verify(&Request::new(Body::Empty), id, &body).await.map(|body| written(&body))
+        self.enter(challenge, json!({ "code": code })).await
     }
 
     /// What the message would say, read from the table with the service's own keys.

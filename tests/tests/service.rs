@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use twostep::http::Problem;
-use twostep_tests::{bench::Bench, fresh_email, fresh_phone, other_than};
+use twostep_tests::{bench::Bench, claims, fresh_email, fresh_phone, other_than};
 
 const MINUTE: i64 = 60;
 
@@ -23,7 +23,7 @@ where
 }
 
 fn sends_saved(bench: &Bench) -> u64 {
-    let scan = serde_json::from_value(serde_json::json!({ "TableName": "codes" })).unwrap();
+    let scan = serde_json::from_value(json!({ "TableName": "codes" })).unwrap();
     let items = serde_json::to_value(bench.database.scan(scan).unwrap()).unwrap();
     let items = items["Items"].as_array().unwrap().iter();
     items.map(|item| item["send_number"]["N"].as_str().unwrap().parse::<u64>().unwrap()).sum()
@@ -339,4 +339,73 @@ async fn a_code_asked_for_again_from_a_new_session_keeps_that_session() {
     bench.verify(&again, &code).await.unwrap();
     assert!(bench.refresh(&second).await.is_ok());
     assert_eq!(bench.refresh(&first).await, Err(Problem::InvalidRefreshToken));
+}
+
+const PASSWORD: &str = "correct horse battery staple";
+
+#[tokio::test]
+async fn a_remembered_device_spares_the_message_but_not_the_proof_for_a_change_of_the_phone() {
+    let bench = Bench::start().await;
+    let email = fresh_email();
+    let session = bench.register_password(&email, PASSWORD).await.unwrap();
+    let proof = bench.start_phone_change(&session, &fresh_phone()).await.unwrap();
+    bench.verify(&proof, &bench.code(&proof).await).await.unwrap();
+    let step = bench.log_in(&email, PASSWORD, None).await.unwrap();
+    let code = bench.code(&step).await;
+    let entered = bench.enter(&step, json!({"code": code, "remember_device": true})).await.unwrap();
+    let device = entered["device_token"].as_str().unwrap();
+
+    bench.clock.advance(4 * MINUTE);
+    let spared = bench.log_in(&email, PASSWORD, Some(device)).await.unwrap();
+    assert!(bench.start_phone_change(&spared, &fresh_phone()).await.is_ok(), "the code was entered four minutes ago");
+    bench.clock.advance(2 * MINUTE);
+    let spared = bench.log_in(&email, PASSWORD, Some(device)).await.unwrap();
+    assert_eq!(bench.start_phone_change(&spared, &fresh_phone()).await, Err(Problem::ReauthRequired));
+    bench.clock.advance(30 * 24 * 60 * MINUTE);
+    assert_eq!(bench.log_in(&email, PASSWORD, Some(device)).await.unwrap()["purpose"], "second_step", "thirty days");
+}
+
+#[tokio::test]
+async fn the_session_that_proves_a_number_after_a_password_is_one_of_two_steps_from_then_on() {
+    let bench = Bench::start().await;
+    let session = bench.register_password(&fresh_email(), PASSWORD).await.unwrap();
+    assert_eq!(claims(session["access_token"].as_str().unwrap())["amr"], json!(["pwd"]));
+    let proof = bench.start_phone_change(&session, &fresh_phone()).await.unwrap();
+    bench.verify(&proof, &bench.code(&proof).await).await.unwrap();
+    let refreshed = bench.refresh(&session).await.unwrap();
+    assert_eq!(claims(refreshed["access_token"].as_str().unwrap())["amr"], json!(["pwd", "sms", "mfa"]));
+    assert!(bench.start_phone_change(&refreshed, &fresh_phone()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_second_step_asked_for_before_the_password_changed_is_made_anew() {
+    let bench = Bench::start().await;
+    let email = fresh_email();
+    let session = bench.register_password(&email, PASSWORD).await.unwrap();
+    let proof = bench.start_phone_change(&session, &fresh_phone()).await.unwrap();
+    bench.verify(&proof, &bench.code(&proof).await).await.unwrap();
+    let early = bench.log_in(&email, PASSWORD, None).await.unwrap();
+    let claims = bench.authenticate(&session).await.unwrap();
+    let changed = "seven purple bicycles sing";
+    let body = serde_json::from_value(json!({"current_password": PASSWORD, "new_password": changed})).unwrap();
+    bench.service.change_password(&claims, &body).await.unwrap();
+    let late = bench.log_in(&email, changed, None).await.unwrap();
+    assert_ne!(late["challenge_id"], early["challenge_id"]);
+    assert_eq!(bench.verify(&late, &bench.code(&late).await).await.unwrap()["outcome"], "signed_in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_parallel_password_guesses_five_are_judged() {
+    let bench = Arc::new(Bench::start().await);
+    let email = fresh_email();
+    bench.register_password(&email, PASSWORD).await.unwrap();
+    let outcomes = at_once(200, || {
+        let (bench, email) = (Arc::clone(&bench), email.clone());
+        async move { bench.log_in(&email, "seven purple bicycles sing", None).await.unwrap_err() }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|problem| **problem == Problem::InvalidCredentials).count(), 5);
+    assert!(
+        outcomes.iter().all(|problem| matches!(problem, Problem::InvalidCredentials | Problem::TooManyRequests { .. }))
+    );
 }

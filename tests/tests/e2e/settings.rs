@@ -193,6 +193,8 @@ async fn turning_two_step_on_reaches_running_functions_within_thirty_seconds() {
     }
     assert!(last_single_factor <= Duration::from_secs(31), "a single-factor token after {last_single_factor:?}");
     client.log_in(&email, PASSWORD).await.expect(202);
+    let refresh_token = single.body["refresh_token"].as_str().unwrap();
+    client.refresh(refresh_token).await.expect_problem(401, "invalid_refresh_token");
 }
 
 #[tokio::test]
