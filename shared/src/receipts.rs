@@ -92,13 +92,13 @@ fn read(request: &Request) -> Vec<Receipt> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+struct StatusReport {
     message_id: String,
     client_message_id: Option<String>,
     status_code: Option<Number>,
 }
 
-impl Status {
+impl StatusReport {
     fn receipt(self, news: fn(Option<u32>) -> Option<Delivery>) -> Receipt {
         let news = news(self.status_code.and_then(|code| code.value()));
         Receipt { message_id: self.message_id, client_message_id: self.client_message_id, news }
@@ -124,7 +124,7 @@ impl Number {
 
 fn read_json(body: &[u8]) -> Vec<Receipt> {
     let Ok(callback) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
-    let status = |value: &Value| Status::deserialize(value).ok();
+    let status = |value: &Value| StatusReport::deserialize(value).ok();
     match callback.get("event") {
         Some(event) => {
             let updates = event["messageStatusUpdate"].as_array().into_iter().flatten();

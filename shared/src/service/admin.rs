@@ -153,7 +153,7 @@ impl Admin {
         let mut stored: Option<ClickatellSettings> = None;
         for _ in 0..TRIES {
             let before = store.load().await?;
-            let (mut after, key) = apply(&change, before.clone())?;
+            let (mut after, key) = apply(change, before.clone())?;
             let account = |settings: &Settings| (settings.clickatell.api, settings.clickatell.from.clone());
             match &stored {
                 Some(stored) => after.clickatell = stored.clone(),
