@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e check format package clean
+.PHONY: help setup build dev test test-setup unit e2e check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
@@ -47,10 +47,6 @@ check: ## Check format and lints
 
 format: ## Format the code
 	cargo fmt --all
-
-package: setup ## Build every function for arm64, as `sam build` does
-	PATH="$(CURDIR)/.venv/bin:$$PATH" $(CARGO_LAMBDA) lambda build --release --arm64 --output-format zip $(addprefix -p ,$(FUNCTIONS))
-	@ls -l target/lambda/*/bootstrap.zip
 
 clean: ## Remove what was built and the data of `dev`
 	cargo clean
