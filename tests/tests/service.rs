@@ -409,3 +409,29 @@ async fn of_two_hundred_parallel_password_guesses_five_are_judged() {
         outcomes.iter().all(|problem| matches!(problem, Problem::InvalidCredentials | Problem::TooManyRequests { .. }))
     );
 }
+
+#[tokio::test]
+async fn phone_sign_in_can_be_forbidden_for_accounts_with_a_password() {
+    let bench = Bench::start().await;
+    let (with_password, without) = (fresh_phone(), fresh_phone());
+    let session = bench.register_password(&fresh_email(), PASSWORD).await.unwrap();
+    let proof = bench.start_phone_change(&session, &with_password).await.unwrap();
+    bench.verify(&proof, &bench.code(&proof).await).await.unwrap();
+    bench.register(&without, &fresh_email()).await;
+    let early = bench.start_login(&with_password).await.unwrap();
+    let code = bench.code(&early).await;
+
+    let store = bench.service.settings.store();
+    let mut settings = store.load().await.unwrap();
+    settings.phone_login_for_password_accounts = false;
+    store.save(&settings).await.unwrap();
+    bench.clock.advance(30);
+    assert_eq!(bench.verify(&early, &code).await, Err(Problem::CodeExpired), "asked for before, entered after");
+    let decoy = bench.start_login(&with_password).await.unwrap();
+    let own_code = bench.code(&decoy).await;
+    assert!(matches!(bench.verify(&decoy, &own_code).await, Err(Problem::WrongCode { .. })), "like an unknown number");
+    let register = bench.start_registration(&with_password).await.unwrap();
+    assert_eq!(bench.verify(&register, &bench.code(&register).await).await, Err(Problem::PhoneTaken));
+    let login = bench.start_login(&without).await.unwrap();
+    assert!(bench.verify(&login, &bench.code(&login).await).await.is_ok());
+}

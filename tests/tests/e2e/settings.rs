@@ -198,33 +198,6 @@ async fn turning_two_step_on_reaches_running_functions_within_thirty_seconds() {
 }
 
 #[tokio::test]
-async fn phone_sign_in_can_be_forbidden_for_accounts_with_a_password() {
-    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
-    let admin = Admin::of(&stack).await;
-    let client = &admin.client;
-    let (with_password, without) = (fresh_phone(), fresh_phone());
-    client.register_two_step(&with_password, PASSWORD).await;
-    client.register(&without).await;
-    admin.put(json!({"phone_login_for_password_accounts": false})).await.expect(200);
-    eventually("a decoy", async || {
-        let before = client.inbox(&with_password).await.len();
-        let challenge = client.start("/login/phone", &with_password).await.expect(202);
-        // A decoy has no message; a real one would be sent in this time.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let _ = client.verify(&challenge, "000000").await;
-        (client.inbox(&with_password).await.len() == before).then_some(())
-    })
-    .await;
-    let before = client.inbox(&with_password).await.len();
-    let challenge = client.start("/register/phone", &with_password).await.expect(202);
-    let code = client.nth_code(&with_password, before + 1).await;
-    client.verify(&challenge, &code).await.expect_problem(409, "phone_taken");
-    let challenge = client.start("/login/phone", &without).await.expect(202);
-    let code = client.nth_code(&without, 2).await;
-    client.verify(&challenge, &code).await.expect(200);
-}
-
-#[tokio::test]
 async fn an_unknown_address_costs_as_many_hashes_as_a_known_one() {
     let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "trace"), ("LIMITS", "deployed")]).await;
     let client = stack.client();
