@@ -61,18 +61,22 @@ async fn told_to_end(with_stdin: bool) {
         Err(_) => future::pending().await,
     };
     let (closed, stdin_closed) = oneshot::channel();
-    let mut closed = Some(closed);
-    if with_stdin && let Some(closed) = closed.take() {
+    if with_stdin {
         // A thread, because a read of standard input cannot be given up and would keep the runtime from ending.
         std::thread::spawn(move || {
             let _ = io::copy(&mut io::stdin(), &mut io::sink());
             closed.send(())
         });
     }
+    let stdin_closed = async {
+        if !with_stdin || stdin_closed.await.is_err() {
+            future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         () = signalled(SignalKind::interrupt()) => {}
         () = signalled(SignalKind::terminate()) => {}
-        _ = stdin_closed => {}
+        () = stdin_closed => {}
     }
 }
 

@@ -11,7 +11,6 @@ use aws_sdk_dynamodb::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::CryptoRng;
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -137,11 +136,12 @@ impl RefreshToken {
         Ok(Self { family: *family, secret: secret.try_into().map_err(|_| InvalidRefreshToken)? })
     }
 
+    /// The text of the token, for the answer that delivers it and for nothing else.
     #[must_use]
-    pub fn write(&self) -> SecretString {
+    pub fn expose(&self) -> String {
         let mut bytes = self.family.to_vec();
         bytes.extend_from_slice(&self.secret);
-        URL_SAFE_NO_PAD.encode(bytes).into()
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     #[must_use]
@@ -296,12 +296,6 @@ fn read(item: Option<Item>) -> Result<Session, TableError> {
     table::read(TABLE, item.unwrap_or_default())
 }
 
-/// The text of a freshly made token, for the answer that delivers it and for nothing else.
-#[must_use]
-pub fn expose(token: &RefreshToken) -> String {
-    token.write().expose_secret().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{SeedableRng, rngs::StdRng};
@@ -313,7 +307,7 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(1);
         let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
         let (session, token) = SessionStore::begin(&account, SignIn::by_phone(Timestamp(0)), &mut rng);
-        let text = expose(&token);
+        let text = token.expose();
         let read = RefreshToken::parse(&text).unwrap();
         assert_eq!((read.session_id(), read.secret_hash()), (session.id.clone(), session.current.clone()));
         let stored = serde_json::to_string(&session).unwrap();

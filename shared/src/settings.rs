@@ -12,7 +12,7 @@ use crate::{
     entropy,
     phone::AllowedCountries,
     sms::{InvalidSite, Site},
-    table::{self, TableError, number, text},
+    table::{self, TableError, text},
 };
 
 const TABLE: &str = "settings";
@@ -104,12 +104,14 @@ impl SettingsStore {
         let writer = entropy::identifier(&mut entropy::system());
         let item = Settings { version: settings.version + 1, writer: writer.clone(), ..settings.clone() };
         let item = table::write(&item);
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let put = if settings.version == 0 {
-            put.condition_expression("attribute_not_exists(id)")
-        } else {
-            put.condition_expression("version = :seen").expression_attribute_values(":seen", number(settings.version))
-        };
+        let (condition, values) = table::unchanged_since(settings.version);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_values(values);
         let Err(error) = put.send().await else { return Ok(()) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(_)) => {

@@ -41,6 +41,16 @@ pub fn write(value: &impl serde::Serialize) -> Item {
     serde_dynamo::to_item(value).expect("a struct with named fields")
 }
 
+/// The condition under which an item with an `id` and a `version` may be replaced: nobody has since it was read at
+/// `version`, where 0 stands for an item that is not there yet.
+#[must_use]
+pub fn unchanged_since(version: u64) -> (&'static str, Option<Item>) {
+    match version {
+        0 => ("attribute_not_exists(id)", None),
+        seen => ("version = :seen", Some(Item::from([(":seen".to_owned(), number(seen))]))),
+    }
+}
+
 #[must_use]
 pub fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     keys::Pepper,
-    table::{self, TableError, number, text},
+    table::{self, TableError, text},
 };
 
 const TABLE: &str = "counters";
@@ -162,17 +162,15 @@ impl Throttle {
 
     /// `Some` is who was faster.
     async fn save(&self, next: &Tries) -> Result<Option<Tries>, TableError> {
+        let (condition, values) = table::unchanged_since(next.version);
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(table::write(&Tries { version: next.version + 1, ..next.clone() })))
+            .condition_expression(condition)
+            .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = if next.version == 0 {
-            put.condition_expression("attribute_not_exists(id)")
-        } else {
-            put.condition_expression("version = :seen").expression_attribute_values(":seen", number(next.version))
-        };
         let Err(error) = put.send().await else { return Ok(None) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {

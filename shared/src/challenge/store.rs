@@ -206,17 +206,15 @@ impl ChallengeStore {
         let saved = Challenge { version: next.version + 1, ..next.clone() };
         let mut item = table::write(&saved);
         item.insert(WRITER.into(), text(writer));
-        let put = Put::builder()
+        let (condition, values) = table::unchanged_since(next.version);
+        Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = if next.version == 0 {
-            put.condition_expression("attribute_not_exists(id)")
-        } else {
-            put.condition_expression("version = :seen")
-                .expression_attribute_values(":seen", table::number(next.version))
-        };
-        put.build().expect("table and item are set")
+            .condition_expression(condition)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("table and item are set")
     }
 }
 

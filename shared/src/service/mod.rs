@@ -23,7 +23,7 @@ use crate::{
     config::{self, ConfigError},
     http::{self, ChallengeBody, Problem, SessionBody},
     keys::{KeyRing, Keys},
-    sessions::{self, RefreshToken, Session, SessionStore},
+    sessions::{RefreshToken, Session, SessionStore},
     settings::CachedSettings,
     telemetry,
     throttle::Throttle,
@@ -106,7 +106,7 @@ impl Service {
     ) -> SessionBody {
         let rng = &mut crate::entropy::system();
         let access_token = self.issuer(request).issue(ring, session, self.now(), rng);
-        SessionBody::new(access_token, sessions::expose(token), user)
+        SessionBody::new(access_token, token.expose(), user)
     }
 
     fn refuse(&self, refusal: crate::challenge::Refusal) -> Problem {
