@@ -100,13 +100,19 @@ impl Bench {
     /// # Errors
     /// The service's own.
     pub async fn start_registration(&self, phone: &str) -> Result<Value, Problem> {
-        self.service.start_registration(&read(json!({ "phone": phone }))).await.map(|body| written(&body))
+        self.service
+            .start_registration(&Request::new(Body::Empty), &read(json!({ "phone": phone })))
+            .await
+            .map(|body| written(&body))
     }
 
     /// # Errors
     /// The service's own.
     pub async fn start_login(&self, phone: &str) -> Result<Value, Problem> {
-        self.service.start_phone_login(&read(json!({ "phone": phone }))).await.map(|body| written(&body))
+        self.service
+            .start_phone_login(&Request::new(Body::Empty), &read(json!({ "phone": phone })))
+            .await
+            .map(|body| written(&body))
     }
 
     /// Registers with a password and gives the Session.
@@ -182,7 +188,10 @@ impl Bench {
     /// The service's own.
     pub async fn start_phone_change(&self, session: &Value, phone: &str) -> Result<Value, Problem> {
         let claims = self.authenticate(session).await?;
-        self.service.start_phone_change(&claims, &read(json!({ "phone": phone }))).await.map(|body| written(&body))
+        self.service
+            .start_phone_change(&Request::new(Body::Empty), &claims, &read(json!({ "phone": phone })))
+            .await
+            .map(|body| written(&body))
     }
 
     /// # Errors

@@ -13,5 +13,5 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
     let body = http::body(&request)?;
-    Ok(Answer::json(202, &service.start_registration(&body).await?))
+    Ok(Answer::json(202, &service.start_registration(&request, &body).await?))
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use lambda_http::Request;
 use serde::Deserialize;
 
 use super::Service;
@@ -62,7 +63,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `POST /register/phone`.
-    pub async fn start_registration(&self, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+    pub async fn start_registration(&self, _request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Register, None, &phone);
@@ -76,7 +77,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `POST /login/phone`.
-    pub async fn start_phone_login(&self, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+    pub async fn start_phone_login(&self, _request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Login, None, &phone);
@@ -92,7 +93,12 @@ impl Service {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `PUT /profile/phone`.
-    pub async fn start_phone_change(&self, claims: &Claims, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+    pub async fn start_phone_change(
+        &self,
+        _request: &Request,
+        claims: &Claims,
+        body: &PhoneBody,
+    ) -> Result<ChallengeBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Profile, Some(&claims.sub), &phone);
