@@ -5,7 +5,10 @@ use aws_lc_rs::{
     hmac,
     rsa::{KeyPair, KeySize},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
     jwk::{Jwk, PublicKeyUse},
@@ -36,6 +39,12 @@ impl Pepper {
     #[must_use]
     pub fn authenticate(&self, message: &[u8]) -> hmac::Tag {
         hmac::sign(&self.0, message)
+    }
+
+    /// A name under which `name` can be counted without being told. `kind` keeps names of one kind apart from another's.
+    #[must_use]
+    pub fn hide(&self, kind: &str, name: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.authenticate(format!("{kind}|{name}").as_bytes()))
     }
 
     #[must_use]

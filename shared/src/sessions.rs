@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn a_token_is_read_back_and_its_session_does_not_give_it_away() {
         let mut rng = StdRng::seed_from_u64(1);
-        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false, proven_at: None };
         let (session, token) = SessionStore::begin(&account, SignIn::by_phone(Timestamp(0)), &mut rng);
         let text = token.expose();
         let read = RefreshToken::parse(&text).unwrap();

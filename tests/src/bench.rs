@@ -23,6 +23,7 @@ use twostep::{
     sessions::SessionStore,
     settings::{CachedSettings, Settings, SettingsStore},
     sms::Site,
+    spending::{Spending, policy::Budgets},
     throttle::Throttle,
     users::UserStore,
 };
@@ -49,12 +50,25 @@ pub struct Bench {
     pub service: Arc<Service>,
     pub clock: Arc<TestClock>,
     pub database: Database,
+    pub tables: aws_sdk_dynamodb::Client,
 }
 
 impl Bench {
     /// # Panics
     /// When a server cannot be started.
     pub async fn start() -> Self {
+        Self::with_limits(true).await
+    }
+
+    /// With the limits of a deployment.
+    ///
+    /// # Panics
+    /// When a server cannot be started.
+    pub async fn deployed() -> Self {
+        Self::with_limits(false).await
+    }
+
+    async fn with_limits(lifted: bool) -> Self {
         let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
         let database = dynamodb::open(None, &template).expect("an empty database");
         let tables = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -76,8 +90,9 @@ impl Bench {
             aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
+        let shared_clock: Arc<dyn Clock> = clock.clone();
         let site = Site::new("Example", "localhost").expect("a site");
-        let settings = Settings::initial(&site, AllowedCountries::All);
+        let settings = Settings::initial(&site, AllowedCountries::All, Budgets::default());
         let service = Service {
             policy: Policy::default(),
             keys: Keys::new(secrets, secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
@@ -88,13 +103,14 @@ impl Bench {
                 SettingsStore::new(tables.clone(), "settings".into(), settings),
                 clock.clone(),
             ),
-            throttle: Throttle::new(tables, "counters".into()),
-            limit_addresses: false,
+            throttle: Throttle::new(tables.clone(), "counters".into()),
+            spending: Spending::new(&tables, "counters", &shared_clock, lifted),
+            limits_lifted: lifted,
             issuer: Some("https://auth.example".into()),
             audience: "twostep".into(),
             clock: clock.clone(),
         };
-        Self { service: Arc::new(service), clock, database }
+        Self { service: Arc::new(service), clock, database, tables }
     }
 
     /// # Errors

@@ -73,6 +73,10 @@ pub enum Problem {
     /// The provider's code, or what kept it from answering.
     SmsFailed(FailureCode),
     SmsDisabled,
+    /// What the operator allows is spent, or held back for now.
+    SmsBudgetSpent {
+        retry_after: u64,
+    },
     /// A dependency does not answer. Nothing was half-done; the same request may be sent again.
     Unavailable,
 }
@@ -156,6 +160,12 @@ impl Problem {
                 (429, "too_many_requests", "Too many requests", "Wait before trying again.")
             }
             Self::SmsDisabled => (503, "sms_disabled", "Messages are off", "This site does not send codes at present."),
+            Self::SmsBudgetSpent { .. } => (
+                503,
+                "sms_budget_spent",
+                "No messages for now",
+                "This site has sent as many codes as it may for now. Try later, or another way.",
+            ),
             Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "This is not the code that was sent."),
             Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in, or refresh the session."),
             Self::InvalidRegistrationToken => {
@@ -245,7 +255,8 @@ impl Problem {
         let retry_after = match self {
             Self::TooManyAttempts { retry_after }
             | Self::TooManyCodes { retry_after }
-            | Self::TooManyRequests { retry_after } => Some(retry_after),
+            | Self::TooManyRequests { retry_after }
+            | Self::SmsBudgetSpent { retry_after } => Some(retry_after),
             Self::SmsDisabled => Some(DISABLED_RETRY_AFTER),
             Self::Unavailable => Some(UNAVAILABLE_RETRY_AFTER),
             _ => None,
