@@ -15,6 +15,7 @@ pub mod email;
 pub mod entropy;
 pub mod http;
 pub mod keys;
+pub mod language;
 pub mod name;
 pub mod outbox;
 pub mod password;

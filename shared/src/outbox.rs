@@ -151,8 +151,8 @@ impl Outbox {
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
         let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed)?;
         let content = match payload.purpose {
-            Purpose::Notice => sms::phone_changed_message(&site),
-            _ => sms::code_message(&site, &payload.code),
+            Purpose::Notice => sms::phone_changed_message(&site, payload.language),
+            _ => sms::code_message(&site, payload.language, &payload.code),
         };
         let client_message_id = SentMessage::reference(claimed);
         let message = Message { to: &payload.phone, content: &content, client_message_id: &client_message_id };

@@ -95,7 +95,7 @@ pub fn claims(token: &str) -> Value {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    api: String,
+    pub api: String,
     sandbox: String,
 }
 
@@ -108,14 +108,30 @@ impl Client {
     /// # Panics
     /// When nothing answers, as everywhere here.
     pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Answer {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers = bearer.as_deref().map(|bearer| ("authorization", bearer));
+        self.send_with(method, path, headers.as_slice(), body).await
+    }
+
+    /// [`Self::send`], with headers of one's own.
+    ///
+    /// # Panics
+    /// When nothing answers, as everywhere here.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
         let url = if path.starts_with("/.well-known") {
             format!("{}{path}", self.api)
         } else {
             format!("{}/v1{path}", self.api)
         };
         let mut request = self.http.request(method, url);
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);

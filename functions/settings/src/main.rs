@@ -16,7 +16,9 @@ async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
     match (request.method().as_str(), http::segment_after(&request, "settings")) {
         ("GET", None) => Ok(Answer::json(200, &admin.settings().await?)),
         ("PUT", None) => Ok(Answer::json(200, &admin.change(&who, &http::body(&request)?).await?)),
-        ("POST", Some("test-sms")) => Ok(Answer::json(200, &admin.send_test(&who, &http::body(&request)?).await?)),
+        ("POST", Some("test-sms")) => {
+            Ok(Answer::json(200, &admin.send_test(&request, &who, &http::body(&request)?).await?))
+        }
         _ => Err(Problem::NotFound),
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     challenge::{Challenge, ChallengeStore, Payload, Policy},
     clock::{Clock, SystemClock, Timestamp},
     config::{self, ConfigError},
-    http::{self, ChallengeBody, Problem, SessionBody},
+    http::{self, Carrier, ChallengeBody, KeptToken, Problem, SessionBody},
     keys::{KeyRing, Keys},
     sessions::{RefreshToken, Session, SessionStore},
     settings::CachedSettings,
@@ -92,6 +92,14 @@ impl Service {
         Issuer { issuer, audience: self.audience.clone() }
     }
 
+    /// Where the caller wants its tokens. Asked before anything is done: a session cannot be given back.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`], [`Problem::ForeignOrigin`].
+    pub fn carrier(&self, request: &Request) -> Result<Carrier, Problem> {
+        Carrier::of(request, &self.issuer(request).issuer)
+    }
+
     fn challenge_body(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeBody {
         ChallengeBody::new(challenge, payload, &ring.pepper, &self.policy, self.now())
     }
@@ -106,7 +114,8 @@ impl Service {
     ) -> SessionBody {
         let rng = &mut crate::entropy::system();
         let access_token = self.issuer(request).issue(ring, session, self.now(), rng);
-        SessionBody::new(access_token, token.expose(), user)
+        let refresh_token = KeptToken::new(token.expose(), session.rest(self.now()));
+        SessionBody::new(access_token, refresh_token, user)
     }
 
     fn refuse(&self, refusal: crate::challenge::Refusal) -> Problem {

@@ -15,8 +15,9 @@ use crate::{
     clock::Timestamp,
     code::Code,
     entropy,
-    http::{ChallengeBody, Problem},
+    http::{self, ChallengeBody, Problem},
     keys::KeyRing,
+    language::Language,
     phone::PhoneNumber,
     sessions::{Method, Session},
     settings::Settings,
@@ -41,10 +42,11 @@ pub(super) struct Subject<'a> {
     session: Option<String>,
     turns_two_step_on: bool,
     after_password: bool,
+    language: Language,
 }
 
 impl<'a> Subject<'a> {
-    pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>) -> Self {
+    pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>, request: &Request) -> Self {
         Self {
             purpose,
             phone,
@@ -54,6 +56,7 @@ impl<'a> Subject<'a> {
             session: None,
             turns_two_step_on: false,
             after_password: false,
+            language: http::language(request),
         }
     }
 }
@@ -63,13 +66,13 @@ impl Service {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `POST /register/phone`.
-    pub async fn start_registration(&self, _request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+    pub async fn start_registration(&self, request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Register, None, &phone);
         let read = async { Ok(self.challenges.load(&key).await?) };
         let (present, _) = tokio::try_join!(read, self.sending_to(&phone))?;
-        self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None)).await
+        self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None, request)).await
     }
 
     /// Starts a sign-in by phone. A number without an account gets a decoy, through the same steps and with the same
@@ -77,14 +80,14 @@ impl Service {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `POST /login/phone`.
-    pub async fn start_phone_login(&self, _request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+    pub async fn start_phone_login(&self, request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Login, None, &phone);
         let read = async { Ok(tokio::try_join!(self.challenges.load(&key), self.users.holder_of(&phone))?) };
         let ((present, holder), settings) = tokio::try_join!(read, self.sending_to(&phone))?;
         let holder = holder.filter(|holder| may_enter_by_phone(&settings, holder));
-        let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder) };
+        let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder, request) };
         self.start(&ring, key, present, subject).await
     }
 
@@ -95,7 +98,7 @@ impl Service {
     /// [`Problem`] as the contract says for `PUT /profile/phone`.
     pub async fn start_phone_change(
         &self,
-        _request: &Request,
+        request: &Request,
         claims: &Claims,
         body: &PhoneBody,
     ) -> Result<ChallengeBody, Problem> {
@@ -110,7 +113,7 @@ impl Service {
             after_password: claims.amr.contains(&Method::Pwd),
             turns_two_step_on: user.password.is_some() && !user.two_step,
             former_phone: user.phone.clone(),
-            ..Subject::of(Purpose::Profile, &phone, Some(user.holder()))
+            ..Subject::of(Purpose::Profile, &phone, Some(user.holder()), request)
         };
         self.start(&ring, key, present, subject).await
     }
@@ -142,6 +145,7 @@ impl Service {
             session: subject.session,
             turns_two_step_on: subject.turns_two_step_on,
             after_password: subject.after_password,
+            language: subject.language,
         };
         for _ in 0..ChallengeStore::ROUNDS {
             let sealed = match &present {
