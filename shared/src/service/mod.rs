@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod factors;
 pub mod password;
 pub mod session;
+pub mod site;
 pub mod start;
 pub mod verify;
 

@@ -15,3 +15,4 @@ mod sessions;
 mod settings;
 mod silence;
 mod tokens;
+mod web;
