@@ -1,10 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e check format clean
+.PHONY: help setup build dev test test-setup unit e2e browser browser-setup check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
 BUILD_FUNCTIONS := cargo build $(addprefix -p ,$(FUNCTIONS))
 REST := -p twostep -p twostep-local -p twostep-tests
+RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
 export CARGO_LAMBDA := $(CURDIR)/.venv/bin/cargo-lambda
 export SAM_CLI_TELEMETRY := 0
 
@@ -22,6 +23,10 @@ setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	touch $@
 
+.venv/browser: .venv/dev tests/browser/requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
+	touch $@
+
 build: ## Build everything that `dev` and `test` run
 	$(BUILD_FUNCTIONS)
 	cargo build $(REST) --bin twostep-local
@@ -29,8 +34,12 @@ build: ## Build everything that `dev` and `test` run
 dev: setup build ## Run the whole service on this machine
 	target/debug/twostep-local
 
-test: test-setup build ## Run every test: unit, property, service, template, end-to-end
+# A browser that is missing is told before the long part; SKIP_BROWSER=1 leaves its tests out.
+BROWSER := $(if $(SKIP_BROWSER),,browser)
+
+test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
 	cargo test $(REST)
+	$(if $(BROWSER),$(RUN_BROWSER))
 
 test-setup: .venv/test
 
@@ -40,6 +49,12 @@ unit: ## Run the fast tests only: no emulator, no Python
 
 e2e: test-setup build ## Run the end-to-end tests only
 	cargo test $(REST) --test e2e
+
+browser: browser-setup build ## Run the tests in a real browser only
+	$(RUN_BROWSER)
+
+browser-setup: .venv/browser
+	@python3 tests/browser/chrome.py > /dev/null
 
 check: ## Check format and lints
 	cargo fmt --all --check

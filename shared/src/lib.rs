@@ -16,6 +16,7 @@ pub mod entropy;
 pub mod http;
 pub mod json;
 pub mod keys;
+pub mod language;
 pub mod name;
 pub mod outbox;
 pub mod password;

@@ -162,8 +162,8 @@ impl Outbox {
             Err(ReserveError::Table(error)) => return Err(error.into()),
         };
         let content = match payload.purpose {
-            Purpose::Notice => sms::phone_changed_message(&site),
-            _ => sms::code_message(&site, &payload.code),
+            Purpose::Notice => sms::phone_changed_message(&site, payload.language),
+            _ => sms::code_message(&site, payload.language, &payload.code),
         };
         let client_message_id = SentMessage::reference(claimed);
         let message = Message { to: phone, content: &content, client_message_id: &client_message_id };

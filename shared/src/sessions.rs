@@ -95,6 +95,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// How long it goes on, however often it is refreshed.
+    #[must_use]
+    pub fn rest(&self, now: Timestamp) -> Duration {
+        now.until(self.expires_at)
+    }
+
     /// Whether the account has not been changed since in a way that ends its sessions.
     #[must_use]
     pub fn outlives(&self, user: &User) -> bool {

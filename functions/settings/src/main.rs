@@ -17,7 +17,9 @@ async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
         ("GET", None) => Ok(Answer::json(200, &admin.settings().await?)),
         ("PUT", None) => Ok(Answer::json(200, &admin.change(&who, &http::body(&request)?).await?)),
         ("GET", Some("usage")) => Ok(Answer::json(200, &admin.usage().await?)),
-        ("POST", Some("test-sms")) => Ok(Answer::json(200, &admin.send_test(&who, &http::body(&request)?).await?)),
+        ("POST", Some("test-sms")) => {
+            Ok(Answer::json(200, &admin.send_test(&request, &who, &http::body(&request)?).await?))
+        }
         _ => Err(Problem::NotFound),
     }
 }

@@ -7,11 +7,12 @@ use lambda_http::{
     Body, Response,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
 
+use super::Jar;
 use crate::{
     access_token::InvalidToken,
     challenge::{Refusal, id::InvalidChallengeId, payload::UnsealError},
@@ -48,8 +49,11 @@ pub enum Problem {
     InvalidToken,
     InvalidRegistrationToken,
     InvalidRefreshToken,
+    /// The same of a token that came in a cookie, which is taken back.
+    InvalidRefreshCookie(Jar),
     InvalidCallbackToken,
     ReauthRequired,
+    ForeignOrigin,
     UnknownChallenge,
     UnknownDevice,
     NotFound,
@@ -171,7 +175,9 @@ impl Problem {
             Self::InvalidRegistrationToken => {
                 (401, "invalid_registration_token", "Invalid registration token", "Verify the phone number again.")
             }
-            Self::InvalidRefreshToken => (401, "invalid_refresh_token", "Invalid refresh token", "Sign in again."),
+            Self::InvalidRefreshToken | Self::InvalidRefreshCookie(_) => {
+                (401, "invalid_refresh_token", "Invalid refresh token", "Sign in again.")
+            }
             Self::InvalidCallbackToken => (
                 401,
                 "invalid_callback_token",
@@ -183,6 +189,12 @@ impl Problem {
                 "reauth_required",
                 "Fresh sign-in required",
                 "Sign in again, with every step of the account, and retry within five minutes.",
+            ),
+            Self::ForeignOrigin => (
+                403,
+                "foreign_origin",
+                "Foreign origin",
+                "Cookies are for this site's own pages: send its address as Origin, or leave X-Session out.",
             ),
             Self::UnknownChallenge => (
                 404,
@@ -280,6 +292,9 @@ impl Problem {
         }
         if matches!(self, Self::InvalidToken | Self::InvalidAdminKey | Self::ReauthRequired) {
             response = response.header(WWW_AUTHENTICATE, "Bearer");
+        }
+        if let Self::InvalidRefreshCookie(jar) = self {
+            response = response.header(SET_COOKIE, jar.forget_refresh_token());
         }
         let text = serde_json::to_string(&body).expect("a struct of constants");
         response.body(Body::Text(text)).expect("headers are constants and numbers")

@@ -214,7 +214,7 @@ impl Admin {
     /// # Errors
     /// [`Problem::SmsFailed`] with the provider's code; [`Problem::SmsDisabled`] before a key was pasted;
     /// [`Problem::SmsBudgetSpent`].
-    pub async fn send_test(&self, who: &Authorised, body: &TestBody) -> Result<TestedBody, Problem> {
+    pub async fn send_test(&self, request: &Request, who: &Authorised, body: &TestBody) -> Result<TestedBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let settings = self.service.settings.store().load().await?;
         settings.allowed_countries.check(&phone)?;
@@ -223,7 +223,7 @@ impl Admin {
         }
         let account = self.account.refetch().await?;
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
-        let content = sms::test_message(&site);
+        let content = sms::test_message(&site, http::language(request));
         let reference = entropy::identifier(&mut entropy::system());
         let message = Message { to: &phone, content: &content, client_message_id: &reference };
         let reservation = self.reserve(&settings, &phone).await?;

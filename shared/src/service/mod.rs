@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod factors;
 pub mod password;
 pub mod session;
+pub mod site;
 pub mod start;
 pub mod verify;
 
@@ -21,7 +22,7 @@ use crate::{
     challenge::{Challenge, ChallengeStore, Payload, Policy},
     clock::{Clock, SystemClock, Timestamp},
     config::{self, ConfigError},
-    http::{self, ChallengeBody, Problem, SessionBody},
+    http::{self, Carrier, ChallengeBody, KeptToken, Problem, SessionBody},
     keys::{KeyRing, Keys},
     sessions::{RefreshToken, Session, SessionStore},
     settings::CachedSettings,
@@ -95,6 +96,14 @@ impl Service {
         Issuer { issuer, audience: self.audience.clone() }
     }
 
+    /// Where the caller wants its tokens. Asked before anything is done: a session cannot be given back.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`], [`Problem::ForeignOrigin`].
+    pub fn carrier(&self, request: &Request) -> Result<Carrier, Problem> {
+        Carrier::of(request, &self.issuer(request).issuer)
+    }
+
     fn challenge_body(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeBody {
         ChallengeBody::new(challenge, payload, &ring.pepper, &self.policy, self.now())
     }
@@ -109,7 +118,8 @@ impl Service {
     ) -> SessionBody {
         let rng = &mut crate::entropy::system();
         let access_token = self.issuer(request).issue(ring, session, self.now(), rng);
-        SessionBody::new(access_token, token.expose(), user)
+        let refresh_token = KeptToken::new(token.expose(), session.rest(self.now()));
+        SessionBody::new(access_token, refresh_token, user)
     }
 
     fn refuse(&self, refusal: crate::challenge::Refusal) -> Problem {

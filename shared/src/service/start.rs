@@ -17,6 +17,7 @@ use crate::{
     entropy,
     http::{self, ChallengeBody, Problem},
     keys::KeyRing,
+    language::Language,
     phone::PhoneNumber,
     quota::QuotaError,
     sessions::{Method, Session},
@@ -44,10 +45,11 @@ pub(super) struct Subject<'a> {
     session: Option<String>,
     turns_two_step_on: bool,
     after_password: bool,
+    language: Language,
 }
 
 impl<'a> Subject<'a> {
-    pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>) -> Self {
+    pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>, request: &Request) -> Self {
         Self {
             purpose,
             phone,
@@ -57,6 +59,7 @@ impl<'a> Subject<'a> {
             session: None,
             turns_two_step_on: false,
             after_password: false,
+            language: http::language(request),
         }
     }
 }
@@ -72,7 +75,7 @@ impl Service {
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Register, None, &phone);
         let read = async { Ok(self.challenges.load(&key).await?) };
         let (present, _) = self.admitted(request, &ring, &phone, Some(Recipient::New), read).await?;
-        self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None)).await
+        self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None, request)).await
     }
 
     /// Starts a sign-in by phone. A number without an account gets a decoy, through the same steps and with the same
@@ -88,7 +91,7 @@ impl Service {
         // Who the number belongs to decides nothing here: the answer would tell.
         let ((present, holder), settings) = self.admitted(request, &ring, &phone, None, read).await?;
         let holder = holder.filter(|holder| may_enter_by_phone(&settings, holder));
-        let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder) };
+        let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder, request) };
         self.start(&ring, key, present, subject).await
     }
 
@@ -118,7 +121,7 @@ impl Service {
             after_password: claims.amr.contains(&Method::Pwd),
             turns_two_step_on: user.password.is_some() && !user.two_step,
             former_phone: user.phone.clone(),
-            ..Subject::of(Purpose::Profile, &phone, Some(user.holder()))
+            ..Subject::of(Purpose::Profile, &phone, Some(user.holder()), request)
         };
         self.start(&ring, key, present, subject).await
     }
@@ -195,6 +198,7 @@ impl Service {
             session: subject.session,
             turns_two_step_on: subject.turns_two_step_on,
             after_password: subject.after_password,
+            language: subject.language,
         };
         for _ in 0..ChallengeStore::ROUNDS {
             let sealed = match &present {

@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     code::Code,
     entropy,
-    http::{self, Problem, SessionBody, UserBody},
+    http::{self, KeptToken, Problem, SessionBody, UserBody},
     keys::KeyRing,
     phone::{AllowedCountries, PhoneNumber},
     recovery::{self, RecoveryCode},
@@ -295,7 +295,7 @@ impl Service {
         match self.challenges.save_with(&proof.next, vec![done, self.sessions.insert(&session)]).await? {
             Saved::Won => {
                 let mut body = self.session_body(proof.request, proof.ring, &session, &token, user.clone());
-                body.device_token = device.map(|(token, _)| token.expose());
+                body.device_token = device.map(|(token, _)| KeptToken::new(token.expose(), DeviceToken::LIFETIME));
                 Ok(Use::Done(Box::new(Verified::SignedIn(Box::new(body)))))
             }
             Saved::Lost(winner) => Ok(Use::LostRace(winner.map(|boxed| *boxed))),
@@ -315,7 +315,7 @@ impl Service {
         let mut writes =
             self.users.set_phone(account, phone, former, session.as_deref(), hashes.as_deref(), self.now());
         if let Some(former) = former.filter(|former| *former != phone) {
-            writes.push(self.notice(proof.ring, former));
+            writes.push(self.notice(proof.request, proof.ring, former));
         }
         if let Some(session) = session.as_ref().filter(|_| *after_password) {
             writes.push(self.sessions.second_step_taken(session, self.now()));
