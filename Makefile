@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e browser browser-setup check format clean
+.PHONY: help setup build dev test test-setup unit e2e attacks timing browser browser-setup check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
@@ -45,10 +45,16 @@ test-setup: .venv/test
 
 unit: ## Run the fast tests only: no emulator, no Python
 	cargo test -p twostep -p twostep-local
-	cargo test $(REST) --test service
+	cargo test $(REST) --test service --test spending
 
 e2e: test-setup build ## Run the end-to-end tests only
 	cargo test $(REST) --test e2e
+
+attacks: setup build ## Try every attack and write docs/attacks.md
+	cargo test $(REST) --test attacks
+
+timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
+	cargo run --quiet -p twostep-tests --bin timing
 
 browser: browser-setup build ## Run the tests in a real browser only
 	$(RUN_BROWSER)
