@@ -2,8 +2,9 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig, value::Serde};
-use serde_json::Value;
+use minijinja::{
+    AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig, value::Serde, value::Value,
+};
 
 use crate::{
     LANGUAGES, Result,
@@ -28,7 +29,7 @@ pub struct Common {
 
 pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String> {
     let environment = environment()?;
-    let texts: Vec<(&str, Value)> = LANGUAGES
+    let texts: Vec<(&str, serde_json::Value)> = LANGUAGES
         .into_iter()
         .map(|language| {
             let path = format!("texts/{language}.json");
@@ -49,13 +50,13 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
             let page = environment.get_template(&format!("{name}.html"))?.render(context! {
                 language => *language,
                 name,
-                messages => messages.as_str(),
-                preloads => &script.imports,
+                messages => Value::from_safe_string(messages.clone()),
+                preloads => script.imports.iter().map(|address| Value::from_safe_string(address.clone())).collect::<Vec<_>>(),
                 t => Serde(&texts["pages"]),
                 title => texts["pages"][name]["title"].as_str(),
-                script => script.address.as_str(),
-                style => common.style.as_str(),
-                icon => common.icon.as_str(),
+                script => Value::from_safe_string(script.address.clone()),
+                style => Value::from_safe_string(common.style.clone()),
+                icon => Value::from_safe_string(common.icon.clone()),
             })?;
             languages.push(entity(out, &format!("pages/{name}.{language}.html"), page.as_bytes())?);
         }
