@@ -217,15 +217,14 @@ fn pretty(value: &Value) -> String {
 
 /// Paragraphs, and words in backticks as code; all else is text.
 pub fn prose(text: &str) -> String {
-    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let paragraph = |text: &str| {
-        let parts = text.split('`').enumerate();
-        parts
-            .map(|(index, part)| if index % 2 == 1 { format!("<code>{}</code>", escape(part)) } else { escape(part) })
-            .collect::<String>()
-    };
-    text.split("\n\n")
-        .filter(|text| !text.trim().is_empty())
-        .map(|text| format!("<p>{}</p>", paragraph(text)))
-        .collect()
+    let mut html = String::new();
+    for paragraph in text.split("\n\n").filter(|text| !text.trim().is_empty()) {
+        html.push_str("<p>");
+        for (index, part) in paragraph.split('`').enumerate() {
+            let part = part.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            html.push_str(&if index % 2 == 1 { format!("<code>{part}</code>") } else { part });
+        }
+        html.push_str("</p>");
+    }
+    html
 }
