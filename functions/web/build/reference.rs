@@ -222,7 +222,8 @@ pub fn prose(text: &str) -> String {
         html.push_str("<p>");
         for (index, part) in paragraph.split('`').enumerate() {
             let part = part.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            html.push_str(&if index % 2 == 1 { format!("<code>{part}</code>") } else { part });
+            let (open, close) = if index % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+            html.extend([open, &part, close]);
         }
         html.push_str("</p>");
     }

@@ -60,7 +60,10 @@ function drawCountries() {
   );
 }
 
-/** What differs from what is stored, and nothing else: two admins do not undo each other. */
+/**
+ * What differs from what is stored, and nothing else: two admins do not undo each other.
+ * @returns {Record<string, any>}
+ */
 function changes() {
   const before = {
     two_step_enabled: stored.two_step_enabled,
