@@ -21,6 +21,7 @@ pub mod password;
 pub mod phone;
 pub mod receipts;
 pub mod recovery;
+pub mod rotate_keys;
 pub mod secrets;
 pub mod service;
 pub mod sessions;

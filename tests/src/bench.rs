@@ -49,6 +49,8 @@ pub struct Bench {
     pub service: Arc<Service>,
     pub clock: Arc<TestClock>,
     pub database: Database,
+    tables: aws_sdk_dynamodb::Client,
+    pub secrets: aws_sdk_secretsmanager::Client,
 }
 
 impl Bench {
@@ -76,25 +78,20 @@ impl Bench {
             aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
-        let site = Site::new("Example", "localhost").expect("a site");
-        let settings = Settings::initial(&site, AllowedCountries::All);
-        let service = Service {
-            policy: Policy::default(),
-            keys: Keys::new(secrets, secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
-            challenges: ChallengeStore::new(tables.clone(), "codes".into()),
-            users: UserStore::new(tables.clone(), "users".into()),
-            sessions: SessionStore::new(tables.clone(), "sessions".into()),
-            settings: CachedSettings::new(
-                SettingsStore::new(tables.clone(), "settings".into(), settings),
-                clock.clone(),
-            ),
-            throttle: Throttle::new(tables, "counters".into()),
-            limit_addresses: false,
-            issuer: Some("https://auth.example".into()),
-            audience: "twostep".into(),
-            clock: clock.clone(),
-        };
-        Self { service: Arc::new(service), clock, database }
+        let service = Arc::new(service(&tables, &secrets, &clock));
+        Self { service, clock, database, tables, secrets }
+    }
+
+    /// The same bench with another instance of the service, which has caches of its own.
+    #[must_use]
+    pub fn another_instance(&self) -> Self {
+        Self {
+            service: Arc::new(service(&self.tables, &self.secrets, &self.clock)),
+            clock: Arc::clone(&self.clock),
+            database: self.database.clone(),
+            tables: self.tables.clone(),
+            secrets: self.secrets.clone(),
+        }
     }
 
     /// # Errors
@@ -199,6 +196,28 @@ impl Bench {
     pub async fn refresh(&self, session: &Value) -> Result<Value, Problem> {
         let body = read(json!({ "refresh_token": session["refresh_token"] }));
         self.service.refresh(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+    }
+}
+
+fn service(
+    tables: &aws_sdk_dynamodb::Client,
+    secrets: &aws_sdk_secretsmanager::Client,
+    clock: &Arc<TestClock>,
+) -> Service {
+    let site = Site::new("Example", "localhost").expect("a site");
+    let settings = Settings::initial(&site, AllowedCountries::All);
+    Service {
+        policy: Policy::default(),
+        keys: Keys::new(secrets.clone(), secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
+        challenges: ChallengeStore::new(tables.clone(), "codes".into()),
+        users: UserStore::new(tables.clone(), "users".into()),
+        sessions: SessionStore::new(tables.clone(), "sessions".into()),
+        settings: CachedSettings::new(SettingsStore::new(tables.clone(), "settings".into(), settings), clock.clone()),
+        throttle: Throttle::new(tables.clone(), "counters".into()),
+        limit_addresses: false,
+        issuer: Some("https://auth.example".into()),
+        audience: "twostep".into(),
+        clock: clock.clone(),
     }
 }
 

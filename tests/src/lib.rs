@@ -2,6 +2,7 @@
 //! website would.
 
 pub mod bench;
+pub mod rotation;
 pub mod stack;
 
 use std::{

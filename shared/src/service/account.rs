@@ -119,7 +119,7 @@ impl Service {
             turns_two_step_on: false,
             after_password: false,
         };
-        let sealed = ring.seal(key.as_str(), &payload, rng);
+        let sealed = ring.seal(key.as_str(), &payload, self.now(), rng);
         self.challenges.insert(&Challenge::notice(&key, sealed, self.now(), &self.policy))
     }
 }
