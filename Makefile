@@ -18,8 +18,10 @@ setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/test: .venv/dev tests/requirements.txt
+.venv/test: .venv/dev tests/requirements.txt tests/requirements-checkov.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	python3 -m venv .venv/checkov
+	.venv/checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt
 	touch $@
 
 build: ## Build everything that `dev` and `test` run
