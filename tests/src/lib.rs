@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod rotation;
 pub mod stack;
+pub mod template;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},

@@ -5,43 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     process::Command,
-    sync::LazyLock,
 };
 
 use serde_json::Value;
 use twostep::keys::KeysSecret;
-use twostep_tests::stack::root;
-
-/// As CloudFormation would see it, and where that is.
-static EXPANDED: LazyLock<(Value, String)> = LazyLock::new(|| {
-    let output = Command::new(root().join(".venv/bin/python"))
-        .args(["tests/expand_template.py", "template.yaml"])
-        .current_dir(root())
-        .output()
-        .expect("`make test` has made .venv");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let file = root().join("target/expanded-template.json");
-    fs::write(&file, &output.stdout).unwrap();
-    (serde_json::from_slice(&output.stdout).unwrap(), file.to_string_lossy().into_owned())
-});
-
-fn template() -> &'static Value {
-    &EXPANDED.0
-}
-
-fn resources(kind: &str) -> BTreeMap<&'static str, &'static Value> {
-    let all = template()["Resources"].as_object().unwrap().iter();
-    let found = all.filter(|(_, resource)| resource["Type"] == kind);
-    found.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
-}
-
-/// Functions by the names of their folders.
-fn functions() -> BTreeMap<String, &'static Value> {
-    let functions = resources("AWS::Lambda::Function").into_values();
-    let name =
-        |function: &Value| function["Code"]["S3Key"].as_str().unwrap().trim_start_matches("functions/").to_owned();
-    functions.map(|function| (name(function), function)).collect()
-}
+use twostep_tests::{
+    stack::root,
+    template::{expanded, expanded_file, functions, resources},
+};
 
 fn list(value: &Value) -> Vec<&Value> {
     match value {
@@ -55,7 +26,7 @@ fn list(value: &Value) -> Vec<&Value> {
 fn rights(function: &Value) -> BTreeSet<(String, String)> {
     let role = function["Role"]["Fn::GetAtt"][0].as_str().unwrap();
     let mut rights = BTreeSet::new();
-    for policy in list(&template()["Resources"][role]["Properties"]["Policies"]) {
+    for policy in list(&expanded()["Resources"][role]["Properties"]["Policies"]) {
         for statement in list(&policy["PolicyDocument"]["Statement"]) {
             assert_eq!(statement["Effect"], "Allow");
             for action in list(&statement["Action"]) {
@@ -160,7 +131,7 @@ fn no_function_gets_beyond_this_stack_whatever_sam_adds_to_its_role() {
     }
     for (name, function) in functions() {
         let role = function["Role"]["Fn::GetAtt"][0].as_str().unwrap();
-        let role = &template()["Resources"][role]["Properties"];
+        let role = &expanded()["Resources"][role]["Properties"];
         assert_eq!(role["PermissionsBoundary"]["Ref"], "FunctionsBoundary", "{name}");
         for (action, target) in rights(function) {
             assert!(
@@ -253,8 +224,8 @@ fn tables_keep_what_must_be_kept_and_forget_what_must_be_forgotten() {
     for (name, table) in &tables {
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
-        let policy = &template()["Resources"][name]["DeletionPolicy"];
-        assert_eq!(*policy, template()["Resources"][name]["UpdateReplacePolicy"], "{name}");
+        let policy = &expanded()["Resources"][name]["DeletionPolicy"];
+        assert_eq!(*policy, expanded()["Resources"][name]["UpdateReplacePolicy"], "{name}");
         let forgets = ["CodesTable", "CountersTable", "SessionsTable"].contains(name);
         if forgets {
             assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "ttl", "{name}");
@@ -266,7 +237,7 @@ fn tables_keep_what_must_be_kept_and_forget_what_must_be_forgotten() {
         }
     }
     for (name, _) in resources("AWS::SecretsManager::Secret") {
-        assert_eq!(template()["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
+        assert_eq!(expanded()["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
     }
 }
 
@@ -277,7 +248,7 @@ fn the_first_deployment_makes_the_first_keys_and_a_month_later_the_next() {
     assert_eq!(schedule["RotationRules"]["AutomaticallyAfterDays"], 30);
     assert_eq!(schedule["SecretId"]["Ref"], "KeysSecret");
     assert_eq!(target(&schedule["RotationLambdaARN"]), "RotateKeysFunction");
-    assert_eq!(template()["Resources"]["KeysRotation"]["DependsOn"], "RotateKeysPermission");
+    assert_eq!(expanded()["Resources"]["KeysRotation"]["DependsOn"], "RotateKeysPermission");
     let permission = resources("AWS::Lambda::Permission")["RotateKeysPermission"];
     assert_eq!(permission["Principal"], "secretsmanager.amazonaws.com");
     assert_eq!(permission["FunctionName"]["Ref"], "RotateKeysFunction");
@@ -298,7 +269,7 @@ fn every_alarm_is_mailed_if_there_is_an_address_and_the_operations_guide_says_wh
     }
     assert_eq!(resources("AWS::SNS::Topic")["AlarmTopic"]["KmsMasterKeyId"]["Ref"], "AlarmKey");
     for name in ["AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "AlarmSubscription"] {
-        assert_eq!(template()["Resources"][name]["Condition"], "AlarmsAreMailed", "{name}");
+        assert_eq!(expanded()["Resources"][name]["Condition"], "AlarmsAreMailed", "{name}");
     }
 }
 
@@ -321,7 +292,7 @@ fn matches(pattern: &str, value: &str) -> bool {
 
 #[test]
 fn a_parameter_outside_its_pattern_is_refused_with_a_sentence_that_helps() {
-    let parameters = template()["Parameters"].as_object().unwrap();
+    let parameters = expanded()["Parameters"].as_object().unwrap();
     for (name, parameter) in parameters {
         assert!(parameter["Description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
         let sentence = parameter["ConstraintDescription"].as_str();
@@ -354,11 +325,11 @@ fn a_parameter_outside_its_pattern_is_refused_with_a_sentence_that_helps() {
 
 #[test]
 fn outputs_tell_where_things_are_and_no_secret() {
-    let outputs = template()["Outputs"].as_object().unwrap();
+    let outputs = expanded()["Outputs"].as_object().unwrap();
     for name in ["ApiAddress", "PagesAddress", "AdminSecretName", "CallbackAddress", "DashboardAddress"] {
         assert!(outputs[name]["Description"].is_string(), "{name}");
     }
-    assert!(!template()["Outputs"].to_string().contains("CallbackToken}"), "outputs can be read by many");
+    assert!(!expanded()["Outputs"].to_string().contains("CallbackToken}"), "outputs can be read by many");
 }
 
 /// The rules that the scanners are told to leave out, by scanner.
@@ -383,7 +354,7 @@ fn run(program: &str, arguments: &[&str]) -> Value {
 
 #[test]
 fn checkov_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
-    let file = EXPANDED.1.as_str();
+    let file = &expanded_file();
     let found = run(
         ".venv/checkov/bin/checkov",
         &["-f", file, "--framework", "cloudformation", "--skip-download", "-o", "json"],
@@ -403,7 +374,7 @@ fn checkov_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
 
 #[test]
 fn cfn_lint_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
-    let file = EXPANDED.1.as_str();
+    let file = &expanded_file();
     let rules = "cfn_lint_serverless.rules";
     let found = run(
         ".venv/bin/cfn-lint",

@@ -65,8 +65,8 @@ impl Service {
             sessions: SessionStore::new(tables.clone(), config::required("SESSIONS_TABLE")?),
             settings: config::settings(&tables, &clock)?,
             throttle: Throttle::new(tables.clone(), config::required("COUNTERS_TABLE")?),
-            limit_addresses: config::optional("ADDRESS_LIMITS")?.as_deref() != Some("off"),
-            issuer: config::optional("ISSUER")?,
+            limit_addresses: config::address_limits()?,
+            issuer: config::issuer()?,
             audience: config::optional("AUDIENCE")?.unwrap_or_else(|| "twostep".to_owned()),
             clock,
         };
