@@ -1,10 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e check format clean
+.PHONY: help setup build dev test test-setup unit e2e browser browser-setup package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
 BUILD_FUNCTIONS := cargo build $(addprefix -p ,$(FUNCTIONS))
 REST := -p twostep -p twostep-local -p twostep-tests
+RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
+WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
+FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
+MAIN_FUNCTIONS := start-registration verify-code phone-login profile-phone
 export CARGO_LAMBDA := $(CURDIR)/.venv/bin/cargo-lambda
 export SAM_CLI_TELEMETRY := 0
 
@@ -24,6 +28,10 @@ setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
 	.venv/checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt
 	touch $@
 
+.venv/browser: .venv/dev tests/browser/requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
+	touch $@
+
 build: ## Build everything that `dev` and `test` run
 	$(BUILD_FUNCTIONS)
 	cargo build $(REST) --bin twostep-local
@@ -31,8 +39,12 @@ build: ## Build everything that `dev` and `test` run
 dev: setup build ## Run the whole service on this machine
 	target/debug/twostep-local
 
-test: test-setup build ## Run every test: unit, property, service, template, end-to-end
+# A browser that is missing is told before the long part; SKIP_BROWSER=1 leaves its tests out.
+BROWSER := $(if $(SKIP_BROWSER),,browser)
+
+test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
 	cargo test $(REST)
+	$(if $(BROWSER),$(RUN_BROWSER))
 
 test-setup: .venv/test
 
@@ -42,6 +54,24 @@ unit: ## Run the fast tests only: no emulator, no Python
 
 e2e: test-setup build ## Run the end-to-end tests only
 	cargo test $(REST) --test e2e
+
+browser: browser-setup build ## Run the tests in a real browser only
+	$(RUN_BROWSER)
+
+browser-setup: .venv/browser
+	@python3 tests/browser/chrome.py > /dev/null
+
+package: setup ## Build every function for arm64 as it is deployed, and print how large each is
+	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
+	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(stat -c %s target/lambda/$$function/bootstrap.zip) $$function; done
+
+arm64: setup build ## Build the main functions for arm64 and run them here, under an emulator
+	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
+	cargo test $(REST) --test arm64 -- --ignored
+
+deploy: test-setup ## Build and deploy; asks for the parameters
+	$(WITH_VENV) sam build
+	$(WITH_VENV) sam deploy --guided
 
 check: ## Check format and lints
 	cargo fmt --all --check

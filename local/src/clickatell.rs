@@ -1,7 +1,7 @@
 //! A stand-in for Clickatell: both POST APIs, the balance query, status callbacks, faults on demand, and an inbox.
 
 use std::{
-    collections::VecDeque,
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,11 +9,15 @@ use std::{
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Query, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
-    response::{Html, IntoResponse, Redirect, Response},
-    routing::{get, post, put},
+    response::{
+        Html, IntoResponse, Redirect, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+    routing::{get, post},
 };
+use futures_util::stream::{self, Stream};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,7 +27,10 @@ use twostep::{
     entropy,
 };
 
-use crate::http_client;
+use crate::{
+    http_client,
+    inbox::{self, Inbox, Sms, Status},
+};
 
 /// The key that the laptop begins with. Any other works too, unless a fault refuses it.
 pub const API_KEY: &str = "sandbox-key==";
@@ -34,11 +41,10 @@ const HANG: Duration = Duration::from_secs(60);
 const TRAVEL: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_secs(5);
 const CALLBACK_TRIES: u32 = 5;
-const INBOX_LIMIT: usize = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Api {
+pub(crate) enum Api {
     Rest,
     One,
 }
@@ -68,6 +74,8 @@ enum Mode {
     DeliveryFailed,
     DuplicateCallbacks,
     LateCallbacks,
+    /// The handset's way is told by hand, with the inbox page's buttons.
+    NoCallbacks,
 }
 
 /// What goes wrong, for which number (all, if none is named), and how often (always, if no count is given).
@@ -84,19 +92,8 @@ struct Fault {
     key: Option<String>,
 }
 
-#[derive(Clone, Serialize)]
-struct Sms {
-    to: String,
-    content: String,
-    from: Option<String>,
-    received_at: String,
-    api_message_id: String,
-    client_message_id: Option<String>,
-    api: Api,
-}
-
 struct Sandbox {
-    inbox: Mutex<VecDeque<Sms>>,
+    inbox: Inbox,
     fault: Mutex<Fault>,
     callback_url: String,
     client: reqwest::Client,
@@ -108,7 +105,7 @@ type Shared = Arc<Sandbox>;
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, callback_url: String) {
     let sandbox = Arc::new(Sandbox {
-        inbox: Mutex::default(),
+        inbox: Inbox::default(),
         fault: Mutex::default(),
         callback_url,
         client: http_client(Duration::from_secs(10)),
@@ -120,7 +117,11 @@ pub async fn serve(listener: TcpListener, callback_url: String) {
         .route("/public-client/balance", get(balance))
         .route("/v1/balance", get(balance))
         .route("/inbox", get(inbox).delete(empty_inbox))
-        .route("/faults", put(set_fault))
+        .route("/inbox/events", get(inbox_events))
+        .route("/inbox/style.css", get(inbox::style))
+        .route("/inbox/script.js", get(inbox::script))
+        .route("/inbox/{api_message_id}/status", post(set_status))
+        .route("/faults", get(fault).put(set_fault))
         .with_state(sandbox);
     axum::serve(listener, app).await.expect("serving does not end");
 }
@@ -263,6 +264,9 @@ enum Step {
 
 /// Reports a message's way as Clickatell does: in order or, with the fault, late, twice and out of order.
 async fn report(sandbox: Shared, sms: Sms, mode: Mode) {
+    if mode == Mode::NoCallbacks {
+        return;
+    }
     let last = if mode == Mode::DeliveryFailed { Step::Failed } else { Step::Delivered };
     let (steps, repeat) = match mode {
         Mode::LateCallbacks => ([last, Step::Sent], 1),
@@ -275,18 +279,18 @@ async fn report(sandbox: Shared, sms: Sms, mode: Mode) {
     for step in steps {
         tokio::time::sleep(TRAVEL).await;
         for _ in 0..repeat {
-            sandbox.call_back(&sms.api.callback(&sms, step)).await;
+            sandbox.report(&sms, step).await;
         }
     }
 }
 
 impl Sandbox {
-    fn inbox(&self) -> MutexGuard<'_, VecDeque<Sms>> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn fault(&self) -> MutexGuard<'_, Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fault_for(&self, to: &str, headers: &HeaderMap) -> Mode {
-        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fault = self.fault();
         let is_meant =
             fault.to.as_deref().is_none_or(|meant| meant.trim_start_matches('+') == to.trim_start_matches('+'));
         let key = headers.get(header::AUTHORIZATION);
@@ -300,6 +304,7 @@ impl Sandbox {
             if *count == 0 {
                 *fault = Fault::default();
             }
+            self.inbox.changed();
         }
         mode
     }
@@ -314,21 +319,31 @@ impl Sandbox {
             client_message_id: message.client_message_id,
             api,
         };
-        let mut inbox = self.inbox();
-        inbox.push_front(sms.clone());
-        inbox.truncate(INBOX_LIMIT);
+        self.inbox.receive(sms.clone());
         sms
     }
 
+    /// Reports one step of a message's way, and shows it. Says whether the service took the report.
+    async fn report(&self, sms: &Sms, step: Step) -> bool {
+        let status = match step {
+            Step::Sent => Status::Sent,
+            Step::Delivered => Status::Delivered,
+            Step::Failed => Status::Failed,
+        };
+        self.inbox.set_status(&sms.api_message_id, status);
+        self.call_back(&sms.api.callback(sms, step)).await
+    }
+
     /// Anything but a 2xx is tried again, as Clickatell does.
-    async fn call_back(&self, body: &Value) {
+    async fn call_back(&self, body: &Value) -> bool {
         for attempt in 0..CALLBACK_TRIES {
             let answer = self.client.post(&self.callback_url).json(body).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return;
+                return true;
             }
             tokio::time::sleep(TRAVEL * 2_u32.pow(attempt)).await;
         }
+        false
     }
 }
 
@@ -365,24 +380,65 @@ struct InboxFilter {
 async fn inbox(State(sandbox): State<Shared>, Query(filter): Query<InboxFilter>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !accept.contains("application/json") {
-        return Html(include_str!("inbox.html")).into_response();
+        return inbox::page();
     }
-    let digits = |number: &str| number.chars().filter(char::is_ascii_digit).collect::<String>();
-    let wanted = filter.to.as_deref().map(digits);
-    let inbox = sandbox.inbox();
-    let messages: Vec<&Sms> = inbox.iter().filter(|sms| wanted.as_ref().is_none_or(|to| *to == sms.to)).collect();
-    Json(messages).into_response()
+    Json(sandbox.inbox.list(filter.to.as_deref())).into_response()
+}
+
+/// What the page shows, once at the beginning and again after every change.
+async fn inbox_events(
+    State(sandbox): State<Shared>,
+    Query(filter): Query<InboxFilter>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let changes = sandbox.inbox.watch();
+    let events = stream::unfold((sandbox, changes, filter), async |(sandbox, mut changes, filter)| {
+        changes.changed().await.ok()?;
+        let fault = sandbox.fault().clone();
+        let view = json!({"messages": sandbox.inbox.shown(filter.to.as_deref()), "fault": fault});
+        Some((Ok(Event::default().event("inbox").data(view.to_string())), (sandbox, changes, filter)))
+    });
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatusReport {
+    status: Outcome,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Delivered,
+    Failed,
+}
+
+/// Reports what became of a message, as its handset would.
+async fn set_status(State(sandbox): State<Shared>, Path(id): Path<String>, body: String) -> StatusCode {
+    let Ok(report) = serde_json::from_str::<StatusReport>(&body) else { return StatusCode::BAD_REQUEST };
+    let Some(sms) = sandbox.inbox.find(&id) else { return StatusCode::NOT_FOUND };
+    let step = match report.status {
+        Outcome::Delivered => Step::Delivered,
+        Outcome::Failed => Step::Failed,
+    };
+    if sandbox.report(&sms, step).await { StatusCode::NO_CONTENT } else { StatusCode::BAD_GATEWAY }
 }
 
 async fn empty_inbox(State(sandbox): State<Shared>) -> StatusCode {
-    sandbox.inbox().clear();
+    sandbox.inbox.clear();
     StatusCode::NO_CONTENT
+}
+
+async fn fault(State(sandbox): State<Shared>) -> Response {
+    let fault = sandbox.fault().clone();
+    Json(fault).into_response()
 }
 
 async fn set_fault(State(sandbox): State<Shared>, body: String) -> Response {
     match serde_json::from_str::<Fault>(&body) {
         Ok(fault) => {
-            *sandbox.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault.clone();
+            *sandbox.fault() = fault.clone();
+            sandbox.inbox.changed();
             Json(fault).into_response()
         }
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),

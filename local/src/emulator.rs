@@ -49,7 +49,7 @@ pub fn start(settings: &Settings) -> Result<Functions> {
         .env("SESSIONS_TABLE", "sessions")
         .env("SETTINGS_TABLE", "settings")
         .env("ADMIN_SECRET", secrets_manager::ADMIN)
-        .env("ADDRESS_LIMITS", if settings.limits_as_deployed { "on" } else { "off" })
+        .env("LIMITS", if settings.limits_as_deployed { "deployed" } else { "lifted" })
         .env("KEYS_SECRET", secrets_manager::KEYS)
         .env("CLICKATELL_SECRET", secrets_manager::CLICKATELL)
         .env("CLICKATELL_URL", local(settings.sandbox_port))

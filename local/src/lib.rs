@@ -6,6 +6,7 @@
 pub mod clickatell;
 pub mod dynamodb;
 pub mod emulator;
+mod inbox;
 pub mod secrets_manager;
 pub mod settings;
 pub mod stream;

@@ -123,7 +123,7 @@ mod tests {
 
     fn token(ring: &KeyRing) -> String {
         let mut rng = StdRng::seed_from_u64(9);
-        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false, proven_at: None };
         let (session, _) = SessionStore::begin(&account, SignIn::by_phone(NOW), &mut rng);
         issuer().issue(ring, &session, NOW, &mut rng)
     }

@@ -11,6 +11,10 @@ use crate::{
     phone::AllowedCountries,
     settings::{CachedSettings, Settings, SettingsStore},
     sms::{InvalidSite, Site},
+    spending::{
+        Spending,
+        policy::{Allowance, Budgets},
+    },
 };
 
 #[derive(thiserror::Error)]
@@ -95,18 +99,6 @@ pub fn issuer() -> Result<Option<String>, ConfigError> {
     Ok(Some(issuer))
 }
 
-/// `ADDRESS_LIMITS`: whether tries are counted by address; `on` unless it is `off`.
-///
-/// # Errors
-/// [`ConfigError`] when it is anything else.
-pub fn address_limits() -> Result<bool, ConfigError> {
-    match optional("ADDRESS_LIMITS")?.as_deref() {
-        None | Some("on") => Ok(true),
-        Some("off") => Ok(false),
-        Some(_) => Err(malformed("ADDRESS_LIMITS")(&"expected on or off")),
-    }
-}
-
 /// `CLICKATELL_URL`: where Clickatell answers; its production address unless set.
 ///
 /// # Errors
@@ -115,12 +107,50 @@ pub fn clickatell_url() -> Result<String, ConfigError> {
     Ok(optional("CLICKATELL_URL")?.unwrap_or_else(|| clickatell::Client::PRODUCTION.to_owned()))
 }
 
-/// `SETTINGS_TABLE`, and for as long as its item was never written, [`site`] and [`allowed_countries`].
+/// `SMS_PER_HOUR`, `SMS_PER_DAY` and `SMS_PER_MONTH`: how many messages may be sent in all, where they are set.
+///
+/// # Errors
+/// [`ConfigError`] when one is not a whole number.
+pub fn budgets() -> Result<Budgets, ConfigError> {
+    let messages = |variable, allowance: &mut Allowance| match optional(variable)? {
+        Some(most) => {
+            allowance.messages = Some(most.parse().map_err(|_| malformed(variable)(&"expected a whole number"))?);
+            Ok(())
+        }
+        None => Ok(()),
+    };
+    let mut budgets = Budgets::default();
+    messages("SMS_PER_HOUR", &mut budgets.all.hour)?;
+    messages("SMS_PER_DAY", &mut budgets.all.day)?;
+    messages("SMS_PER_MONTH", &mut budgets.all.month)?;
+    Ok(budgets)
+}
+
+/// `COUNTERS_TABLE`, and `LIMITS`: `lifted` where everybody comes from one address and no message costs anything, as on a
+/// laptop.
+///
+/// # Errors
+/// [`ConfigError`] when the table is missing or the limits are something else.
+pub fn spending(tables: &aws_sdk_dynamodb::Client, clock: &Arc<dyn Clock>) -> Result<Spending, ConfigError> {
+    Ok(Spending::new(tables, &required("COUNTERS_TABLE")?, clock, limits_are_lifted()?))
+}
+
+/// # Errors
+/// [`ConfigError`] when `LIMITS` is neither `deployed` (the default) nor `lifted`.
+pub fn limits_are_lifted() -> Result<bool, ConfigError> {
+    match optional("LIMITS")?.as_deref() {
+        None | Some("deployed") => Ok(false),
+        Some("lifted") => Ok(true),
+        Some(_) => Err(malformed("LIMITS")(&"expected `deployed` or `lifted`")),
+    }
+}
+
+/// `SETTINGS_TABLE`, and for as long as its item was never written, [`site`], [`allowed_countries`] and [`budgets`].
 ///
 /// # Errors
 /// [`ConfigError`] when one of them is missing or malformed.
 pub fn settings(tables: &aws_sdk_dynamodb::Client, clock: &Arc<dyn Clock>) -> Result<CachedSettings, ConfigError> {
-    let initial = Settings::initial(&site()?, allowed_countries()?);
+    let initial = Settings::initial(&site()?, allowed_countries()?, budgets()?);
     let store = SettingsStore::new(tables.clone(), required("SETTINGS_TABLE")?, initial);
     Ok(CachedSettings::new(store, Arc::clone(clock)))
 }

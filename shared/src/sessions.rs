@@ -95,6 +95,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// How long it goes on, however often it is refreshed.
+    #[must_use]
+    pub fn rest(&self, now: Timestamp) -> Duration {
+        now.until(self.expires_at)
+    }
+
     /// Whether the account has not been changed since in a way that ends its sessions.
     #[must_use]
     pub fn outlives(&self, user: &User) -> bool {
@@ -305,7 +311,7 @@ mod tests {
     #[test]
     fn a_token_is_read_back_and_its_session_does_not_give_it_away() {
         let mut rng = StdRng::seed_from_u64(1);
-        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false, proven_at: None };
         let (session, token) = SessionStore::begin(&account, SignIn::by_phone(Timestamp(0)), &mut rng);
         let text = token.expose();
         let read = RefreshToken::parse(&text).unwrap();

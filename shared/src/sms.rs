@@ -1,6 +1,6 @@
-//! The words of the message that carries a code.
+//! The words of every message, in each language.
 
-use crate::code::Code;
+use crate::{code::Code, language::Language};
 
 /// Names the site in a message. Set by the operator, never by a user.
 #[derive(Clone, Debug)]
@@ -43,24 +43,38 @@ impl Site {
 /// The text with the code. Its last line is the origin-bound form that phones fill in by themselves (WICG,
 /// "Origin-bound one-time codes delivered via SMS").
 #[must_use]
-pub fn code_message(site: &Site, code: &Code) -> String {
+pub fn code_message(site: &Site, language: Language, code: &Code) -> String {
     let (name, host, code) = (&site.name, &site.host, code.expose());
-    format!("{name}: your code is {code}. Do not share it.\n\n@{host} #{code}")
+    let sentence = match language {
+        Language::English => format!("{name}: your code is {code}. Do not share it."),
+        // Not "código": GSM-7 has no ó, and one such letter would make the message two segments.
+        Language::Spanish => format!("{name}: tu clave es {code}. No la compartas."),
+    };
+    format!("{sentence}\n\n@{host} #{code}")
 }
 
 /// What the former number of an account is told: no code, no link.
 #[must_use]
-pub fn phone_changed_message(site: &Site) -> String {
-    format!(
-        "{}: this number was taken out of your account. If that was not you, sign in and change it back.",
-        site.name
-    )
+pub fn phone_changed_message(site: &Site, language: Language) -> String {
+    let sentence = match language {
+        Language::English => {
+            "this number was taken out of your account. If that was not you, sign in and change it back."
+        }
+        Language::Spanish => {
+            "este teléfono ya no pertenece a tu cuenta. Si no ha sido cosa tuya, entra y vuelve a ponerlo."
+        }
+    };
+    format!("{}: {sentence}", site.name)
 }
 
 /// What an admin's test says.
 #[must_use]
-pub fn test_message(site: &Site) -> String {
-    format!("{}: this is a test. Messages reach this number.", site.name)
+pub fn test_message(site: &Site, language: Language) -> String {
+    let sentence = match language {
+        Language::English => "this is a test. Messages reach this number.",
+        Language::Spanish => "esto es una prueba. Los mensajes llegan a este teléfono.",
+    };
+    format!("{}: {sentence}", site.name)
 }
 
 #[cfg(test)]
@@ -69,22 +83,36 @@ mod tests {
 
     /// GSM 03.38's basic alphabet, as far as these messages use it.
     fn is_gsm7(c: char) -> bool {
-        c.is_ascii_alphanumeric() || " \n.,:-'&@#".contains(c)
+        c.is_ascii_alphanumeric() || " \n.,:-'&@#èéùìòÇØøÅåÆæßÉÄÖÑÜäöñüà¿¡".contains(c)
     }
 
     #[test]
     fn the_message_is_the_contract_s_word_for_word() {
         let site = Site::new("Example", "example.com").unwrap();
-        let text = code_message(&site, &Code::parse("123456").unwrap());
+        let text = code_message(&site, Language::English, &Code::parse("123456").unwrap());
         assert_eq!(text, "Example: your code is 123456. Do not share it.\n\n@example.com #123456");
     }
 
     #[test]
-    fn the_longest_message_is_one_gsm_7_segment() {
+    fn the_longest_message_is_one_gsm_7_segment_in_every_language() {
         let site = Site::new(&"N".repeat(30), &"h".repeat(60)).unwrap();
-        let text = code_message(&site, &Code::parse("000000").unwrap());
-        for text in [text, phone_changed_message(&site), test_message(&site)] {
-            assert!(text.chars().all(is_gsm7) && text.len() <= 160, "{} characters", text.len());
+        let code = Code::parse("000000").unwrap();
+        for language in Language::ALL {
+            let code = code_message(&site, language, &code);
+            for text in [code, phone_changed_message(&site, language), test_message(&site, language)] {
+                let length = text.chars().count();
+                assert!(text.chars().all(is_gsm7) && length <= 160, "{length} characters: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn phones_find_the_code_by_the_last_line_in_every_language() {
+        let site = Site::new("Example", "example.com").unwrap();
+        for language in Language::ALL {
+            let text = code_message(&site, language, &Code::parse("123456").unwrap());
+            assert!(text.starts_with("Example: ") && text.ends_with("\n\n@example.com #123456"), "{text}");
+            assert_eq!(text.matches("123456").count(), 2, "once for people, once for phones");
         }
     }
 

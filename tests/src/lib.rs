@@ -29,6 +29,17 @@ pub struct Answer {
 }
 
 impl Answer {
+    async fn read(answer: reqwest::Response) -> Self {
+        let status = answer.status().as_u16();
+        let headers = answer.headers().iter();
+        let headers =
+            headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let headers = headers.collect();
+        let text = answer.text().await.expect("an answer has an end");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self { status, headers, body }
+    }
+
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
@@ -97,7 +108,7 @@ pub fn claims(token: &str) -> Value {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    api: String,
+    pub api: String,
     sandbox: String,
 }
 
@@ -110,27 +121,35 @@ impl Client {
     /// # Panics
     /// When nothing answers, as everywhere here.
     pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Answer {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers = bearer.as_deref().map(|bearer| ("authorization", bearer));
+        self.send_with(method, path, headers.as_slice(), body).await
+    }
+
+    /// [`Self::send`], with headers of one's own.
+    ///
+    /// # Panics
+    /// When nothing answers, as everywhere here.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
         let url = if path.starts_with("/.well-known") {
             format!("{}{path}", self.api)
         } else {
             format!("{}/v1{path}", self.api)
         };
         let mut request = self.http.request(method, url);
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
-        let answer = request.send().await.expect("the API answers");
-        let status = answer.status().as_u16();
-        let headers = answer.headers().iter();
-        let headers =
-            headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-        let headers = headers.collect();
-        let text = answer.text().await.expect("the API answers to the end");
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, headers, body }
+        Answer::read(request.send().await.expect("the API answers")).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -162,6 +181,19 @@ impl Client {
         let url = format!("{}/inbox?to={}", self.sandbox, phone.trim_start_matches('+'));
         let answer = self.http.get(url).header("accept", "application/json").send().await.expect("the sandbox answers");
         answer.json().await.expect("the inbox is a list")
+    }
+
+    /// What the inbox page of `phone` hears.
+    pub async fn inbox_events(&self, phone: &str) -> InboxEvents {
+        let url = format!("{}/inbox/events?to={}", self.sandbox, phone.trim_start_matches('+'));
+        let answer = self.http.get(url).send().await.expect("the sandbox answers");
+        InboxEvents { answer, heard: String::new() }
+    }
+
+    /// A request to the sandbox itself.
+    pub async fn sandbox(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.http.request(method, format!("{}{path}", self.sandbox)).body(body.to_string());
+        Answer::read(request.send().await.expect("the sandbox answers")).await
     }
 
     /// Waits for message number `count` to `phone` and gives its code.
@@ -257,6 +289,30 @@ impl Client {
         let answer = self.http.post(url).body(event).send().await.expect("the emulator answers");
         assert!(answer.status().is_success(), "{function}: {}", answer.status());
         answer.json().await.expect("a function answers with JSON")
+    }
+}
+
+/// Server-sent events of the inbox.
+pub struct InboxEvents {
+    answer: reqwest::Response,
+    heard: String,
+}
+
+impl InboxEvents {
+    /// # Panics
+    /// When none comes.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            if let Some(end) = self.heard.find("\n\n") {
+                let event: String = self.heard.drain(..end + "\n\n".len()).collect();
+                if let Some(data) = event.lines().find_map(|line| line.strip_prefix("data: ")) {
+                    return serde_json::from_str(data).expect("JSON");
+                }
+            } else {
+                let chunk = self.answer.chunk().await.expect("the sandbox goes on").expect("events have no end");
+                self.heard.push_str(&String::from_utf8_lossy(&chunk));
+            }
+        }
     }
 }
 

@@ -52,7 +52,7 @@ fn target(resource: &Value) -> String {
 
 #[test]
 fn a_function_may_do_single_operations_on_its_own_tables_and_secrets_only() {
-    const ITEM: [&str; 5] = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"];
+    const ITEM: [&str; 6] = ["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"];
     const STREAM: [&str; 3] = ["GetRecords", "GetShardIterator", "DescribeStream"];
     const SECRET: [&str; 4] = ["GetSecretValue", "PutSecretValue", "DescribeSecret", "UpdateSecretVersionStage"];
     for (name, function) in functions() {

@@ -12,6 +12,6 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let body = http::body(&request)?;
-    Ok(Answer::json(201, &service.complete_registration(&request, body).await?))
+    let (carrier, body) = (service.carrier(&request)?, http::body(&request)?);
+    Ok(carrier.session(201, service.complete_registration(&request, body).await?))
 }

@@ -2,7 +2,10 @@
 
 use twostep::{
     http::{self, Answer, Error, Problem, Request},
-    service::{Service, password::LoggedIn},
+    service::{
+        Service,
+        password::{LoggedIn, LoginBody},
+    },
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,9 +15,10 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let body = http::body(&request)?;
+    let carrier = service.carrier(&request)?;
+    let body = LoginBody::read(&request, carrier)?;
     Ok(match service.log_in_with_password(&request, &body).await? {
-        LoggedIn::SignedIn(session) => Answer::json(200, &session),
+        LoggedIn::SignedIn(session) => carrier.session(200, *session),
         LoggedIn::SecondStep(challenge) => Answer::json(202, &challenge),
     })
 }

@@ -15,7 +15,7 @@ async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> 
     let claims = service.authenticate(&request).await?;
     match request.method().as_str() {
         "PUT" => Ok(Answer::json(202, &service.start_phone_change(&request, &claims, &http::body(&request)?).await?)),
-        "DELETE" => service.remove_phone(&claims).await.map(|()| Answer::empty()),
+        "DELETE" => service.remove_phone(&request, &claims).await.map(|()| Answer::empty()),
         _ => Err(Problem::NotFound),
     }
 }

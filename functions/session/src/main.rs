@@ -2,7 +2,7 @@
 
 use twostep::{
     http::{self, Answer, Error, Problem, Request},
-    service::Service,
+    service::{Service, session::RefreshBody},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,10 +12,14 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let body = http::body(&request)?;
+    let carrier = service.carrier(&request)?;
+    let body = RefreshBody::read(&request, carrier)?;
     match http::segment_after(&request, "session") {
-        Some("refresh") => Ok(Answer::json(200, &service.refresh(&request, &body).await?)),
-        Some("logout") => service.log_out(&body).await.map(|()| Answer::empty()),
+        Some("refresh") => match service.refresh(&request, &body).await {
+            Ok(session) => Ok(carrier.session(200, session)),
+            Err(problem) => Err(carrier.refuse(problem)),
+        },
+        Some("logout") => service.log_out(&body).await.map(|()| carrier.signed_out()),
         _ => Err(Problem::NotFound),
     }
 }

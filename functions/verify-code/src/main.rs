@@ -2,7 +2,7 @@
 
 use twostep::{
     http::{self, Answer, Error, Problem, Request},
-    service::Service,
+    service::{Service, verify::Verified},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,7 +12,10 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let body = http::body(&request)?;
+    let (carrier, body) = (service.carrier(&request)?, http::body(&request)?);
     let id = http::segment_after(&request, "codes").ok_or(Problem::UnknownChallenge)?;
-    Ok(Answer::json(200, &service.verify(&request, id, &body).await?))
+    Ok(match service.verify(&request, id, &body).await? {
+        Verified::SignedIn(session) => carrier.session(200, *session),
+        other => Answer::json(200, &other),
+    })
 }

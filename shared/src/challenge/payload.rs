@@ -8,7 +8,7 @@ use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{code::Code, entropy, phone::PhoneNumber, users::Holder};
+use crate::{code::Code, entropy, language::Language, phone::PhoneNumber, users::Holder};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +53,9 @@ pub struct Payload {
     /// `profile`: the session began with a password, so the code makes it one of two steps.
     #[serde(default)]
     pub after_password: bool,
+    /// What the message is written in: the language of the request that made this code.
+    #[serde(default)]
+    pub language: Language,
 }
 
 /// `<data key id>.<base64url(nonce ‖ AES-256-GCM ciphertext ‖ tag)>`.

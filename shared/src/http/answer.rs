@@ -1,8 +1,10 @@
 //! The objects of the contract, as they are written.
 
+use std::time::Duration;
+
 use lambda_http::{
     Body, Response,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use serde::Serialize;
 
@@ -13,14 +15,16 @@ use crate::{
     code::Code,
     keys::Pepper,
     phone::PhoneNumber,
+    spending::Failure,
     users::User,
 };
 
 /// A successful answer.
 pub struct Answer {
     status: u16,
-    body: Option<String>,
+    body: Body,
     cache_control: &'static str,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Answer {
@@ -31,12 +35,28 @@ impl Answer {
     #[must_use]
     pub fn json(status: u16, body: &impl Serialize) -> Self {
         let body = serde_json::to_string(body).expect("a struct with named fields");
-        Self { status, body: Some(body), cache_control: "no-store" }
+        Self::new(status, Body::Text(body)).with_header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 
     #[must_use]
     pub fn empty() -> Self {
-        Self { status: 204, body: None, cache_control: "no-store" }
+        Self::new(204, Body::Empty)
+    }
+
+    /// A file as it is, whatever it is encoded as.
+    #[must_use]
+    pub fn file(content_type: &'static str, content: &'static [u8]) -> Self {
+        Self::new(200, Body::Binary(content.to_vec())).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    /// Who asks has it already (RFC 9110 §15.4.5).
+    #[must_use]
+    pub fn not_modified() -> Self {
+        Self::new(304, Body::Empty)
+    }
+
+    fn new(status: u16, body: Body) -> Self {
+        Self { status, body, cache_control: "no-store", headers: Vec::new() }
     }
 
     /// For what everybody may know and what seldom changes.
@@ -45,13 +65,20 @@ impl Answer {
         Self { cache_control, ..self }
     }
 
-    pub(super) fn into_response(self) -> Response<Body> {
-        let response = Response::builder().status(self.status).header(CACHE_CONTROL, self.cache_control);
-        let response = match self.body {
-            Some(text) => response.header(CONTENT_TYPE, "application/json").body(Body::Text(text)),
-            None => response.body(Body::Empty),
-        };
-        response.expect("headers are constants")
+    /// One more header; a name that is given twice is sent twice.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    #[must_use]
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = Response::builder().status(self.status).header(CACHE_CONTROL, self.cache_control);
+        for (name, value) in self.headers {
+            response = response.header(name, value);
+        }
+        response.body(self.body).expect("headers were parsed")
     }
 }
 
@@ -65,12 +92,19 @@ pub struct ChallengeBody {
     expires_at: String,
     resend_at: String,
     delivery: DeliveryReport,
+    /// Why `delivery` is `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
 }
 
 impl ChallengeBody {
     /// `delivery` of a login always reads `sent`: anything else would tell who has an account.
     #[must_use]
     pub fn new(challenge: &Challenge, payload: &Payload, pepper: &Pepper, policy: &Policy, now: Timestamp) -> Self {
+        let (delivery, failure) = match payload.purpose {
+            Purpose::Login => (DeliveryReport::Sent, None),
+            _ => (challenge.delivery_report(now, policy), challenge.failure),
+        };
         Self {
             challenge_id: ChallengeId::write(pepper, &challenge.key, challenge.issue),
             purpose: payload.purpose,
@@ -78,10 +112,8 @@ impl ChallengeBody {
             code_length: Code::LENGTH,
             expires_at: challenge.expires_at.rfc3339(),
             resend_at: challenge.resend_at(policy).rfc3339(),
-            delivery: match payload.purpose {
-                Purpose::Login => DeliveryReport::Sent,
-                _ => challenge.delivery_report(now, policy),
-            },
+            delivery,
+            failure,
         }
     }
 }
@@ -119,22 +151,44 @@ pub struct SessionBody {
     token_type: &'static str,
     access_token: String,
     expires_in: u64,
-    refresh_token: String,
+    /// None when a cookie carries it, see [`super::Carrier`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_token: Option<KeptToken>,
     user: UserBody,
     /// Spares the second step later; see the contract's `remember_device`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub device_token: Option<String>,
+    pub device_token: Option<KeptToken>,
+}
+
+/// A token that its owner keeps, and for how long that is of use.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct KeptToken {
+    text: String,
+    #[serde(skip)]
+    pub(super) lasts: Duration,
+}
+
+impl KeptToken {
+    #[must_use]
+    pub fn new(text: String, lasts: Duration) -> Self {
+        Self { text, lasts }
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        &self.text
+    }
 }
 
 impl SessionBody {
     #[must_use]
-    pub fn new(access_token: String, refresh_token: String, user: User) -> Self {
+    pub fn new(access_token: String, refresh_token: KeptToken, user: User) -> Self {
         Self {
             outcome: "signed_in",
             token_type: "Bearer",
             access_token,
             expires_in: access_token::LIFETIME.as_secs(),
-            refresh_token,
+            refresh_token: Some(refresh_token),
             user: user.into(),
             device_token: None,
         }

@@ -1,16 +1,18 @@
 //! The HTTP edge: reading requests, writing answers, and the one place where an error becomes a status.
 
 mod answer;
+mod cookie;
 mod problem;
 mod request;
 
 use std::{future::Future, time::Instant};
 
-pub use answer::{Answer, ChallengeBody, SessionBody, UserBody};
+pub use answer::{Answer, ChallengeBody, KeptToken, SessionBody, UserBody};
+pub use cookie::{Carrier, Jar};
 use lambda_http::{Body, RequestExt, Response, service_fn};
 pub use lambda_http::{Error, Request};
 pub use problem::Problem;
-pub use request::{bearer, body, domain_name, segment_after, source_address, user_agent};
+pub use request::{bearer, body, domain_name, language, no_body, segment_after, source_address, user_agent};
 
 /// Serves requests with `handler` for as long as the function lives, and logs one line for each.
 ///

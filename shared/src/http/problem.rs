@@ -7,12 +7,13 @@ use lambda_http::{
     Body, Response,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
 use strum::EnumCount;
 
+use super::Jar;
 use crate::{
     access_token::InvalidToken,
     challenge::{Refusal, id::InvalidChallengeId, payload::UnsealError},
@@ -49,8 +50,11 @@ pub enum Problem {
     InvalidToken,
     InvalidRegistrationToken,
     InvalidRefreshToken,
+    /// The same of a token that came in a cookie, which is taken back.
+    InvalidRefreshCookie(Jar),
     InvalidCallbackToken,
     ReauthRequired,
+    ForeignOrigin,
     UnknownChallenge,
     UnknownDevice,
     NotFound,
@@ -74,6 +78,10 @@ pub enum Problem {
     /// The provider's code, or what kept it from answering.
     SmsFailed(FailureCode),
     SmsDisabled,
+    /// What the operator allows is spent, or held back for now.
+    SmsBudgetSpent {
+        retry_after: u64,
+    },
     /// A dependency does not answer. Nothing was half-done; the same request may be sent again.
     Unavailable,
 }
@@ -157,12 +165,20 @@ impl Problem {
                 (429, "too_many_requests", "Too many requests", "Wait before trying again.")
             }
             Self::SmsDisabled => (503, "sms_disabled", "Messages are off", "This site does not send codes at present."),
+            Self::SmsBudgetSpent { .. } => (
+                503,
+                "sms_budget_spent",
+                "No messages for now",
+                "This site has sent as many codes as it may for now. Try later, or another way.",
+            ),
             Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "This is not the code that was sent."),
             Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in, or refresh the session."),
             Self::InvalidRegistrationToken => {
                 (401, "invalid_registration_token", "Invalid registration token", "Verify the phone number again.")
             }
-            Self::InvalidRefreshToken => (401, "invalid_refresh_token", "Invalid refresh token", "Sign in again."),
+            Self::InvalidRefreshToken | Self::InvalidRefreshCookie(_) => {
+                (401, "invalid_refresh_token", "Invalid refresh token", "Sign in again.")
+            }
             Self::InvalidCallbackToken => (
                 401,
                 "invalid_callback_token",
@@ -174,6 +190,12 @@ impl Problem {
                 "reauth_required",
                 "Fresh sign-in required",
                 "Sign in again, with every step of the account, and retry within five minutes.",
+            ),
+            Self::ForeignOrigin => (
+                403,
+                "foreign_origin",
+                "Foreign origin",
+                "Cookies are for this site's own pages: send its address as Origin, or leave X-Session out.",
             ),
             Self::UnknownChallenge => (
                 404,
@@ -228,6 +250,8 @@ impl Problem {
         Self::InvalidToken,
         Self::InvalidRegistrationToken,
         Self::InvalidRefreshToken,
+        Self::InvalidRefreshCookie(Jar::Host),
+        Self::ForeignOrigin,
         Self::InvalidCallbackToken,
         Self::ReauthRequired,
         Self::UnknownChallenge,
@@ -245,6 +269,7 @@ impl Problem {
         Self::ClickatellKeyRejected,
         Self::SmsFailed(FailureCode::Code(105)),
         Self::SmsDisabled,
+        Self::SmsBudgetSpent { retry_after: 600 },
         Self::Unavailable,
     ];
 
@@ -282,7 +307,8 @@ impl Problem {
         let retry_after = match self {
             Self::TooManyAttempts { retry_after }
             | Self::TooManyCodes { retry_after }
-            | Self::TooManyRequests { retry_after } => Some(retry_after),
+            | Self::TooManyRequests { retry_after }
+            | Self::SmsBudgetSpent { retry_after } => Some(retry_after),
             Self::SmsDisabled => Some(DISABLED_RETRY_AFTER),
             Self::Unavailable => Some(UNAVAILABLE_RETRY_AFTER),
             _ => None,
@@ -306,6 +332,9 @@ impl Problem {
         }
         if matches!(self, Self::InvalidToken | Self::InvalidAdminKey | Self::ReauthRequired) {
             response = response.header(WWW_AUTHENTICATE, "Bearer");
+        }
+        if let Self::InvalidRefreshCookie(jar) = self {
+            response = response.header(SET_COOKIE, jar.forget_refresh_token());
         }
         let text = serde_json::to_string(&body).expect("a struct of constants");
         response.body(Body::Text(text)).expect("headers are constants and numbers")
@@ -416,8 +445,9 @@ mod tests {
 
     #[test]
     fn all_are_different() {
-        let codes: std::collections::BTreeSet<_> = Problem::ALL.iter().map(Problem::code).collect();
-        assert_eq!(codes.len(), Problem::COUNT);
+        for (place, problem) in Problem::ALL.iter().enumerate() {
+            assert!(!Problem::ALL[..place].contains(problem), "{problem:?} stands there twice");
+        }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Reading requests: parse at the edge, so that nobody behind it has to check again.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lambda_http::{
     Request, RequestExt,
-    http::header::{AUTHORIZATION, USER_AGENT},
+    http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT},
     request::RequestContext,
 };
 use serde::de::DeserializeOwned;
 
 use super::Problem;
+use crate::language::Language;
 
 /// A body is at most 16 KiB.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -26,6 +27,18 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         return Err(Problem::InvalidRequest);
     }
     serde_json::from_slice(bytes).map_err(|_| Problem::InvalidRequest)
+}
+
+/// For requests that say all they have to say in their headers: no body, or an empty object.
+///
+/// # Errors
+/// [`Problem::InvalidRequest`] for anything else.
+pub fn no_body(request: &Request) -> Result<(), Problem> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    let bytes: &[u8] = request.body();
+    if bytes.is_empty() { Ok(()) } else { body(request).map(|Nothing {}| ()) }
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1).
@@ -53,13 +66,22 @@ pub fn domain_name(request: &Request) -> Option<&str> {
     }
 }
 
-/// The caller's address, from the gateway's own context: no header can change it.
+/// The caller's address, from the gateway's own context: no header can change it. Callers without one share the
+/// unspecified address.
 #[must_use]
-pub fn source_address(request: &Request) -> Option<IpAddr> {
-    match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
+pub fn source_address(request: &Request) -> IpAddr {
+    let told = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
         _ => None,
-    }
+    };
+    told.and_then(|address| address.parse().ok()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// The language that the caller likes best.
+#[must_use]
+pub fn language(request: &Request) -> Language {
+    let liked = request.headers().get(ACCEPT_LANGUAGE).and_then(|liked| liked.to_str().ok());
+    Language::preferred(liked.unwrap_or_default())
 }
 
 /// What a browser says of itself, cut to what fits a list of devices.
@@ -116,6 +138,15 @@ mod tests {
         }
         let bytes = Request::new(Body::Binary(vec![b'{', 0xff, b'}']));
         assert!(body::<Ask>(&bytes).is_err());
+    }
+
+    #[test]
+    fn no_body_is_no_body() {
+        assert!(no_body(&Request::new(Body::Empty)).is_ok());
+        assert!(no_body(&with_body("{}")).is_ok());
+        for wrong in ["[]", "null", "{\"refresh_token\":\"x\"}"] {
+            assert!(no_body(&with_body(wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]

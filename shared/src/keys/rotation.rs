@@ -176,7 +176,7 @@ mod tests {
                 &found.unwrap().1
             };
             let issuer = Issuer { issuer: "https://auth.example".into(), audience: "twostep".into() };
-            let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+            let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false, proven_at: None };
             let turns = rings.iter().map(|(at, _)| *at + 3 * HOUR);
             let interesting: Vec<i64> = turns.flat_map(|turn| [turn - 1, turn, turn + 9 * MINUTE]).collect();
             let random = moments.iter().map(|(moment, ..)| *moment);

@@ -94,7 +94,7 @@ impl Service {
 
     /// # Errors
     /// [`Problem`] as the contract says for `DELETE /profile/phone`.
-    pub async fn remove_phone(&self, claims: &Claims) -> Result<(), Problem> {
+    pub async fn remove_phone(&self, request: &Request, claims: &Claims) -> Result<(), Problem> {
         let account = self.account(claims).await?;
         let ring = Arc::clone(&account.ring);
         let user = self.require_fresh(claims, account)?;
@@ -102,11 +102,11 @@ impl Service {
         if user.password.is_none() {
             return Err(Problem::LastWayIn);
         }
-        Ok(self.users.remove_phone(&user, &claims.sid, self.notice(&ring, phone)).await?)
+        Ok(self.users.remove_phone(&user, &claims.sid, self.notice(request, &ring, phone)).await?)
     }
 
     /// The message to a number that was taken out of an account, to be saved with that change.
-    pub(super) fn notice(&self, ring: &KeyRing, phone: &PhoneNumber) -> TransactWriteItem {
+    pub(super) fn notice(&self, request: &Request, ring: &KeyRing, phone: &PhoneNumber) -> TransactWriteItem {
         let rng = &mut entropy::system();
         let key = ChallengeKey::random(rng);
         let payload = Payload {
@@ -118,6 +118,7 @@ impl Service {
             session: None,
             turns_two_step_on: false,
             after_password: false,
+            language: http::language(request),
         };
         let sealed = ring.seal(key.as_str(), &payload, self.now(), rng);
         self.challenges.insert(&Challenge::notice(&key, sealed, self.now(), &self.policy))

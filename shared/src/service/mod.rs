@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod factors;
 pub mod password;
 pub mod session;
+pub mod site;
 pub mod start;
 pub mod verify;
 
@@ -21,10 +22,11 @@ use crate::{
     challenge::{Challenge, ChallengeStore, Payload, Policy},
     clock::{Clock, SystemClock, Timestamp},
     config::{self, ConfigError},
-    http::{self, ChallengeBody, Problem, SessionBody},
+    http::{self, Carrier, ChallengeBody, KeptToken, Problem, SessionBody},
     keys::{KeyRing, Keys},
     sessions::{RefreshToken, Session, SessionStore},
     settings::CachedSettings,
+    spending::Spending,
     telemetry,
     throttle::Throttle,
     users::{User, UserStore},
@@ -40,8 +42,9 @@ pub struct Service {
     pub sessions: SessionStore,
     pub settings: CachedSettings,
     pub throttle: Throttle,
-    /// Whether tries are counted by address. A laptop has one address for everybody.
-    pub limit_addresses: bool,
+    pub spending: Spending,
+    /// Whether nothing is counted by address: a laptop has one for everybody.
+    pub limits_lifted: bool,
     pub issuer: Option<String>,
     pub audience: String,
 }
@@ -65,7 +68,8 @@ impl Service {
             sessions: SessionStore::new(tables.clone(), config::required("SESSIONS_TABLE")?),
             settings: config::settings(&tables, &clock)?,
             throttle: Throttle::new(tables.clone(), config::required("COUNTERS_TABLE")?),
-            limit_addresses: config::address_limits()?,
+            spending: config::spending(&tables, &clock)?,
+            limits_lifted: config::limits_are_lifted()?,
             issuer: config::issuer()?,
             audience: config::optional("AUDIENCE")?.unwrap_or_else(|| "twostep".to_owned()),
             clock,
@@ -92,6 +96,14 @@ impl Service {
         Issuer { issuer, audience: self.audience.clone() }
     }
 
+    /// Where the caller wants its tokens. Asked before anything is done: a session cannot be given back.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`], [`Problem::ForeignOrigin`].
+    pub fn carrier(&self, request: &Request) -> Result<Carrier, Problem> {
+        Carrier::of(request, &self.issuer(request).issuer)
+    }
+
     fn challenge_body(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeBody {
         ChallengeBody::new(challenge, payload, &ring.pepper, &self.policy, self.now())
     }
@@ -106,7 +118,8 @@ impl Service {
     ) -> SessionBody {
         let rng = &mut crate::entropy::system();
         let access_token = self.issuer(request).issue(ring, session, self.now(), rng);
-        SessionBody::new(access_token, token.expose(), user)
+        let refresh_token = KeptToken::new(token.expose(), session.rest(self.now()));
+        SessionBody::new(access_token, refresh_token, user)
     }
 
     fn refuse(&self, refusal: crate::challenge::Refusal) -> Problem {

@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     email::EmailAddress,
     entropy,
-    http::{self, ChallengeBody, Problem, SessionBody},
+    http::{self, Carrier, ChallengeBody, Problem, SessionBody},
     keys::KeyRing,
     name::PersonName,
     password::{Password, PasswordHash},
@@ -46,6 +46,19 @@ pub struct LoginBody {
 pub struct PasswordBody {
     current_password: Option<SecretString>,
     new_password: SecretString,
+}
+
+impl LoginBody {
+    /// # Errors
+    /// [`Problem::InvalidRequest`], also when a client that keeps its tokens in cookies sends one in the body.
+    pub fn read(request: &Request, carrier: Carrier) -> Result<Self, Problem> {
+        let body: Self = http::body(request)?;
+        match carrier {
+            Carrier::Body => Ok(body),
+            Carrier::Cookies(_) if body.device_token.is_some() => Err(Problem::InvalidRequest),
+            Carrier::Cookies(jar) => Ok(Self { device_token: jar.device_token(request).map(Into::into), ..body }),
+        }
+    }
 }
 
 /// What a right password gives.
@@ -122,7 +135,7 @@ impl Service {
         }
         let key = ChallengeKey::derive(&ring.pepper, Purpose::SecondStep, Some(&user.id), &phone);
         let present = self.challenges.load(&key).await?;
-        let subject = Subject::of(Purpose::SecondStep, &phone, Some(user.holder()));
+        let subject = Subject::of(Purpose::SecondStep, &phone, Some(user.holder()), request);
         Ok(LoggedIn::SecondStep(self.start(&ring, key, present, subject).await?))
     }
 
@@ -186,11 +199,7 @@ impl Service {
 
     /// What tries from the caller's address count at; none where addresses are not limited.
     pub(super) fn address(&self, ring: &KeyRing, request: &Request, purpose: &str) -> Option<throttle::Subject> {
-        if !self.limit_addresses {
-            return None;
-        }
-        let address = http::source_address(request).unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        Some(throttle::Subject::address(&ring.pepper, purpose, address))
+        (!self.limits_lifted).then(|| throttle::Subject::address(&ring.pepper, purpose, http::source_address(request)))
     }
 }
 

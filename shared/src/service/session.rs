@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Service;
 use crate::{
     entropy,
-    http::{Problem, SessionBody},
+    http::{self, Carrier, Problem, SessionBody},
     sessions::{Method, RefreshToken},
     settings::Settings,
     users::User,
@@ -23,6 +23,16 @@ fn is_strong_enough(settings: &Settings, user: &User, amr: &[Method]) -> bool {
 #[serde(deny_unknown_fields)]
 pub struct RefreshBody {
     refresh_token: String,
+}
+
+impl RefreshBody {
+    /// # Errors
+    /// [`Problem::InvalidRequest`]. A cookie that is not there is a token that is not valid.
+    pub fn read(request: &Request, carrier: Carrier) -> Result<Self, Problem> {
+        let Carrier::Cookies(jar) = carrier else { return http::body(request) };
+        http::no_body(request)?;
+        Ok(Self { refresh_token: jar.refresh_token(request).unwrap_or_default().to_owned() })
+    }
 }
 
 impl Service {

@@ -15,12 +15,16 @@ use crate::{
     clock::Timestamp,
     code::Code,
     entropy,
-    http::{ChallengeBody, Problem},
+    http::{self, ChallengeBody, Problem},
     keys::KeyRing,
+    language::Language,
     phone::PhoneNumber,
+    quota::QuotaError,
     sessions::{Method, Session},
     settings::Settings,
+    spending::breaker::Recipient,
     table::TableError,
+    throttle::hidden_network,
     users::{Holder, User},
 };
 
@@ -41,10 +45,11 @@ pub(super) struct Subject<'a> {
     session: Option<String>,
     turns_two_step_on: bool,
     after_password: bool,
+    language: Language,
 }
 
 impl<'a> Subject<'a> {
-    pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>) -> Self {
+    pub fn of(purpose: Purpose, phone: &'a PhoneNumber, account: Option<Holder>, request: &Request) -> Self {
         Self {
             purpose,
             phone,
@@ -54,6 +59,7 @@ impl<'a> Subject<'a> {
             session: None,
             turns_two_step_on: false,
             after_password: false,
+            language: http::language(request),
         }
     }
 }
@@ -63,13 +69,13 @@ impl Service {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `POST /register/phone`.
-    pub async fn start_registration(&self, _request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+    pub async fn start_registration(&self, request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Register, None, &phone);
         let read = async { Ok(self.challenges.load(&key).await?) };
-        let (present, _) = tokio::try_join!(read, self.sending_to(&phone))?;
-        self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None)).await
+        let (present, _) = self.admitted(request, &ring, &phone, Some(Recipient::New), read).await?;
+        self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None, request)).await
     }
 
     /// Starts a sign-in by phone. A number without an account gets a decoy, through the same steps and with the same
@@ -77,14 +83,15 @@ impl Service {
     ///
     /// # Errors
     /// [`Problem`] as the contract says for `POST /login/phone`.
-    pub async fn start_phone_login(&self, _request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
+    pub async fn start_phone_login(&self, request: &Request, body: &PhoneBody) -> Result<ChallengeBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Login, None, &phone);
         let read = async { Ok(tokio::try_join!(self.challenges.load(&key), self.users.holder_of(&phone))?) };
-        let ((present, holder), settings) = tokio::try_join!(read, self.sending_to(&phone))?;
+        // Who the number belongs to decides nothing here: the answer would tell.
+        let ((present, holder), settings) = self.admitted(request, &ring, &phone, None, read).await?;
         let holder = holder.filter(|holder| may_enter_by_phone(&settings, holder));
-        let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder) };
+        let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder, request) };
         self.start(&ring, key, present, subject).await
     }
 
@@ -95,7 +102,7 @@ impl Service {
     /// [`Problem`] as the contract says for `PUT /profile/phone`.
     pub async fn start_phone_change(
         &self,
-        _request: &Request,
+        request: &Request,
         claims: &Claims,
         body: &PhoneBody,
     ) -> Result<ChallengeBody, Problem> {
@@ -103,26 +110,75 @@ impl Service {
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Profile, Some(&claims.sub), &phone);
         let load = async { Ok(self.challenges.load(&key).await?) };
-        let (present, account, _) = tokio::try_join!(load, self.account(claims), self.sending_to(&phone))?;
+        let read = async { tokio::try_join!(load, self.account(claims)) };
+        let ((present, account), settings) = self.admitted(request, &ring, &phone, None, read).await?;
         let user = self.require_fresh(claims, account)?;
+        if user.phone.as_ref() != Some(&phone) {
+            self.admit(&settings, Some(Recipient::New), &phone).await?;
+        }
         let subject = Subject {
             session: Some(claims.sid.clone()),
             after_password: claims.amr.contains(&Method::Pwd),
             turns_two_step_on: user.password.is_some() && !user.two_step,
             former_phone: user.phone.clone(),
-            ..Subject::of(Purpose::Profile, &phone, Some(user.holder()))
+            ..Subject::of(Purpose::Profile, &phone, Some(user.holder()), request)
         };
         self.start(&ring, key, present, subject).await
     }
 
-    /// The settings, if they let a code go to `phone`.
-    async fn sending_to(&self, phone: &PhoneNumber) -> Result<Arc<Settings>, Problem> {
-        let settings = self.settings.get().await?;
-        settings.allowed_countries.check(phone)?;
+    /// What `read` finds and the settings, if a code may go from this caller to `phone`. The address is counted while the
+    /// reads are under way; what is wrong is told in one order, whichever answer came first.
+    async fn admitted<T>(
+        &self,
+        request: &Request,
+        ring: &KeyRing,
+        phone: &PhoneNumber,
+        recipient: Option<Recipient>,
+        read: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<(T, Arc<Settings>), Problem> {
+        // On the heap: this future holds three of the SDK's, and those are large.
+        let allowed = Box::pin(async {
+            let settings = self.settings.get().await?;
+            self.admit(&settings, recipient, phone).await?;
+            Ok::<_, Problem>(settings)
+        });
+        let counted = Box::pin(self.count_start(request, ring));
+        let (settings, counted, found) = tokio::join!(allowed, counted, Box::pin(read));
+        let settings = settings?;
+        counted?;
+        Ok((found?, settings))
+    }
+
+    /// Whether the settings and the breaker let a code go to `phone`.
+    async fn admit(
+        &self,
+        settings: &Settings,
+        recipient: Option<Recipient>,
+        phone: &PhoneNumber,
+    ) -> Result<(), Problem> {
+        let country = settings.allowed_countries.check(phone)?;
         if !settings.two_step_enabled {
             return Err(Problem::SmsDisabled);
         }
-        Ok(settings)
+        self.spending
+            .admits(settings, recipient, country, phone)
+            .await?
+            .map_err(|held| Problem::SmsBudgetSpent { retry_after: self.now().until(held.until).as_secs().max(1) })
+    }
+
+    /// Counts one more code asked for from the caller's address.
+    async fn count_start(&self, request: &Request, ring: &KeyRing) -> Result<(), Problem> {
+        if self.limits_lifted {
+            return Ok(());
+        }
+        let id = hidden_network("quota", &ring.pepper, "start", http::source_address(request));
+        let limits = self.settings.get().await?.limits;
+        self.spending.count_address(&id, &limits).await.map_err(|error| match error {
+            QuotaError::Full(until) => {
+                Problem::TooManyRequests { retry_after: self.now().until(until).as_secs().max(1) }
+            }
+            QuotaError::Table(error) => error.into(),
+        })
     }
 
     /// Runs the rule until its outcome is saved. The write is the only one: the table's stream does the sending.
@@ -142,6 +198,7 @@ impl Service {
             session: subject.session,
             turns_two_step_on: subject.turns_two_step_on,
             after_password: subject.after_password,
+            language: subject.language,
         };
         for _ in 0..ChallengeStore::ROUNDS {
             let sealed = match &present {

@@ -12,11 +12,12 @@ use crate::{
     clock::Timestamp,
     code::Code,
     entropy,
-    http::{self, Problem, SessionBody, UserBody},
+    http::{self, KeptToken, Problem, SessionBody, UserBody},
     keys::KeyRing,
-    phone::PhoneNumber,
+    phone::{AllowedCountries, PhoneNumber},
     recovery::{self, RecoveryCode},
     sessions::{Method, SessionStore, SignIn},
+    spending::tally::{Fact, Scope},
     table::TableError,
     users::{Device, Holder, User, UserId, UserStore, holder_in},
 };
@@ -138,15 +139,32 @@ impl Service {
                     Saved::Refused { .. } => unreachable!("nothing was saved along"),
                 },
                 Verdict::Right { next } => {
+                    let (phone, purpose) = (payload.phone.clone(), payload.purpose);
                     let proof = Proof { request, ring: &ring, next, payload, second_step };
                     match self.use_proof(proof).await? {
-                        Use::Done(verified) => return Ok(*verified),
+                        Use::Done(verified) => {
+                            if matches!(guess, Guess::Code(_)) {
+                                Box::pin(self.count_verified(&phone, purpose)).await;
+                            }
+                            return Ok(*verified);
+                        }
                         Use::LostRace(winner) => winner,
                     }
                 }
             };
         }
         Err(TableError::Contended { table: "codes" }.into())
+    }
+
+    /// For the breaker and the usage, once the code is used up: counted before, one code could count many times. A sign-in
+    /// does not fail for it.
+    async fn count_verified(&self, phone: &PhoneNumber, purpose: Purpose) {
+        let Ok(country) = AllowedCountries::All.check(phone) else { return };
+        let fact = Fact::Verified { signs_in: purpose != Purpose::Profile };
+        let prefix = Scope::prefix_of(phone);
+        if let Err(error) = self.spending.tallies.count(country, Some(&prefix), fact, self.now()).await {
+            tracing::warn!(%error, "a right code was not counted");
+        }
     }
 
     /// What a second step needs to know of its account, before the guess is judged.
@@ -277,7 +295,7 @@ impl Service {
         match self.challenges.save_with(&proof.next, vec![done, self.sessions.insert(&session)]).await? {
             Saved::Won => {
                 let mut body = self.session_body(proof.request, proof.ring, &session, &token, user.clone());
-                body.device_token = device.map(|(token, _)| token.expose());
+                body.device_token = device.map(|(token, _)| KeptToken::new(token.expose(), DeviceToken::LIFETIME));
                 Ok(Use::Done(Box::new(Verified::SignedIn(Box::new(body)))))
             }
             Saved::Lost(winner) => Ok(Use::LostRace(winner.map(|boxed| *boxed))),
@@ -294,9 +312,10 @@ impl Service {
             .then(|| recovery::fresh_set(&proof.ring.pepper, &account.user_id, &mut entropy::system()))
             .unzip();
         let former = former_phone.as_ref();
-        let mut writes = self.users.set_phone(account, phone, former, session.as_deref(), hashes.as_deref());
+        let mut writes =
+            self.users.set_phone(account, phone, former, session.as_deref(), hashes.as_deref(), self.now());
         if let Some(former) = former.filter(|former| *former != phone) {
-            writes.push(self.notice(proof.ring, former));
+            writes.push(self.notice(proof.request, proof.ring, former));
         }
         if let Some(session) = session.as_ref().filter(|_| *after_password) {
             writes.push(self.sessions.second_step_taken(session, self.now()));

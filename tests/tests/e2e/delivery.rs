@@ -2,7 +2,8 @@
 //!
 //! Faults are set for one number each, and the sandbox holds one fault at a time: these run one after the other.
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use twostep_tests::{Client, Stack, fresh_phone};
 
@@ -75,6 +76,48 @@ async fn a_failure_reported_later_is_told_and_repeated_reports_change_nothing() 
         let challenge = start_with_fault(&client, &fresh_phone(), mode, 1).await;
         client.delivery_becomes(&challenge, outcome).await;
     }
+}
+
+#[tokio::test]
+async fn the_inbox_s_buttons_report_what_became_of_a_message() {
+    let client = Stack::shared().await.client();
+    let _one = ONE_FAULT.lock().await;
+    for outcome in ["delivered", "failed"] {
+        let phone = fresh_phone();
+        let challenge = start_with_fault(&client, &phone, "no_callbacks", 1).await;
+        client.delivery_becomes(&challenge, "sent").await;
+        let id = client.inbox(&phone).await[0]["api_message_id"].as_str().unwrap().to_owned();
+        let report = async |id: &str, status: &str| {
+            client.sandbox(Method::POST, &format!("/inbox/{id}/status"), &json!({"status": status})).await.status
+        };
+        assert_eq!(report(&id, "lost").await, 400);
+        assert_eq!(report("unheard-of", outcome).await, 404);
+        assert_eq!(report(&id, outcome).await, 204);
+        assert_eq!(client.challenge(&challenge).await.expect(200)["delivery"], outcome);
+    }
+}
+
+#[tokio::test]
+async fn the_inbox_page_hears_of_messages_and_faults_by_itself() {
+    let client = Stack::shared().await.client();
+    let _one = ONE_FAULT.lock().await;
+    let phone = fresh_phone();
+    let mut events = client.inbox_events(&phone).await;
+    assert_eq!(events.next().await["messages"], json!([]));
+    let fault = json!({"mode": "delivery_failed", "to": phone, "count": 1});
+    client.set_fault(fault.clone()).await;
+    let present = client.sandbox(Method::GET, "/faults", &Value::Null).await.expect(200);
+    assert_eq!((&present["mode"], &present["to"]), (&fault["mode"], &fault["to"]));
+    while events.next().await["fault"]["mode"] != "delivery_failed" {}
+    client.start("/register/phone", &phone).await.expect(202);
+    let last = loop {
+        let view = events.next().await;
+        if view["messages"][0]["status"] == "failed" {
+            break view;
+        }
+    };
+    assert_eq!(last["fault"]["mode"], "none", "once is over");
+    assert_eq!(last["messages"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

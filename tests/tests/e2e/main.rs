@@ -1,9 +1,11 @@
 //! The whole stack over HTTP, as a website uses it. The tests of this process share one stack.
 
+mod cookies;
 mod delivery;
 mod errors;
 mod events;
 mod journeys;
+mod languages;
 mod outages;
 mod passwords;
 mod readme;
@@ -13,3 +15,4 @@ mod sessions;
 mod settings;
 mod silence;
 mod tokens;
+mod web;

@@ -1,5 +1,6 @@
 //! Logs carry no code, no token, no key, no address and no full number, not even at `trace`.
 
+use reqwest::Method;
 use serde_json::json;
 use twostep_tests::{Stack, fresh_phone, other_than};
 
@@ -16,6 +17,12 @@ async fn a_whole_journey_leaves_no_secret_in_the_logs() {
     client.verify(&challenge, &second_code).await.expect(200);
     let refreshed = client.refresh(&session.refresh_token).await.expect(200);
     client.post("/session/logout", json!({"refresh_token": refreshed["refresh_token"]})).await.expect(204);
+    let browser = json!({"name": "Grace", "email": "grace@example.com", "password": "correct horse battery staple"});
+    let headers = [("x-session", "cookie"), ("origin", client.api.as_str())];
+    let answer = client.send_with(Method::POST, "/register/password", &headers, Some(browser.to_string())).await;
+    let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap().to_owned();
+    let headers = [headers[0], headers[1], ("cookie", cookie.as_str())];
+    client.send_with(Method::POST, "/session/refresh", &headers, None).await.expect(200);
 
     let log = stack.log();
     assert!(log.matches("request served").count() >= 7, "there is a log to search");
@@ -31,6 +38,7 @@ async fn a_whole_journey_leaves_no_secret_in_the_logs() {
         session.refresh_token,
         text(&refreshed["access_token"]),
         text(&refreshed["refresh_token"]),
+        cookie.split_once('=').unwrap().1.to_owned(),
         text(&session.user["email"]),
         "Lovelace".to_owned(),
         text(&challenge["challenge_id"]),

@@ -1,0 +1,126 @@
+// A field that offers a list and searches it while one types (WAI-ARIA's combobox pattern).
+
+import { element, show } from "./page.js";
+import { say } from "./say.js";
+
+/** @typedef {{value: string, label: string, note?: string}} Option */
+
+/** Without accents and case, so that “espana” finds “España”. @param {string} text */
+const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+/**
+ * @param {HTMLInputElement} input with its list in `aria-controls`
+ * @param {{options: () => Option[], picked: (option: Option) => void, keeps: boolean}} how `keeps`: whether the field goes
+ *   on showing what was picked, or is emptied for the next
+ */
+export function combobox(input, { options, picked, keeps }) {
+  const list = /** @type {HTMLElement} */ (document.getElementById(input.getAttribute("aria-controls") ?? ""));
+  /** @type {Option[]} */
+  let shown = [];
+  let active = -1;
+  /** @type {Option | undefined} */
+  let current;
+
+  const isOpen = () => !list.hidden;
+
+  function open(search = "") {
+    const wanted = plain(search.trim());
+    const rank = (/** @type {Option} */ { label, note, value }) => {
+      const name = plain(label);
+      if (!wanted || name.startsWith(wanted) || plain(value) === wanted) return 0;
+      if (name.includes(` ${wanted}`) || plain(note ?? "").replace("+", "").startsWith(wanted.replace("+", ""))) return 1;
+      return name.includes(wanted) ? 2 : 3;
+    };
+    const ranked = options().map((option) => ({ option, rank: rank(option) }));
+    shown = ranked.filter(({ rank }) => rank < 3).sort((a, b) => a.rank - b.rank).map(({ option }) => option);
+    list.replaceChildren(
+      ...shown.map((option, index) => {
+        const item = element("li", { role: "option", id: `${list.id}-${index}`, "aria-selected": "false" }, option.label);
+        if (option.note) item.append(" ", element("span", { class: "note" }, option.note));
+        return item;
+      }),
+    );
+    if (shown.length === 0) list.append(element("li", { class: "none", role: "option", "aria-disabled": "true" }, say("no_match")));
+    show(list, true);
+    input.setAttribute("aria-expanded", "true");
+    const index = shown.findIndex(({ value }) => value === current?.value);
+    activate(search ? (shown.length > 0 ? 0 : -1) : index);
+  }
+
+  function close() {
+    show(list, false);
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+    active = -1;
+  }
+
+  /** @param {number} index */
+  function activate(index) {
+    list.children[active]?.setAttribute("aria-selected", "false");
+    active = index;
+    const item = list.children[active];
+    if (!item) return input.removeAttribute("aria-activedescendant");
+    item.setAttribute("aria-selected", "true");
+    item.scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", item.id);
+  }
+
+  /** @param {Option | undefined} option */
+  function pick(option) {
+    if (!option) return;
+    set(option);
+    close();
+    picked(option);
+  }
+
+  /** @param {Option | undefined} option */
+  function set(option) {
+    current = keeps ? option : undefined;
+    input.value = current?.label ?? "";
+  }
+
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("click", () => (isOpen() ? close() : open()));
+  input.addEventListener("input", () => open(input.value));
+  input.addEventListener("blur", () => {
+    close();
+    set(current);
+  });
+  input.addEventListener("keydown", (event) => {
+    const last = shown.length - 1;
+    switch (event.key) {
+      case "ArrowDown":
+        if (isOpen()) activate(active < last ? active + 1 : 0);
+        else open();
+        break;
+      case "ArrowUp":
+        if (isOpen()) activate(active > 0 ? active - 1 : last);
+        else open();
+        break;
+      case "Enter":
+        if (!isOpen()) return;
+        pick(shown[active]);
+        break;
+      case "Escape":
+        if (!isOpen()) return;
+        close();
+        set(current);
+        break;
+      case "Tab":
+        // Whoever has searched and goes on means what is marked.
+        if (isOpen() && active >= 0) pick(shown[active]);
+        return;
+      default:
+        return;
+    }
+    event.preventDefault();
+  });
+  // The press, not the click: the field must not lose the focus in between.
+  list.addEventListener("mousedown", (event) => event.preventDefault());
+  list.addEventListener("click", (event) => {
+    const item = /** @type {Element} */ (event.target).closest("li");
+    pick(shown[[...list.children].indexOf(/** @type {Element} */ (item))]);
+  });
+
+  return { set };
+}

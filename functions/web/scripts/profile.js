@@ -1,0 +1,186 @@
+import { Problem } from "./api.js";
+import { enterCode } from "./challenge.js";
+import { $, confirmed, element, fieldError, go, hush, ready, show, site, submits, tell, warn, words } from "./page.js";
+import { phoneField } from "./phone.js";
+import { showRecoveryCodes } from "./recovery-codes.js";
+import { resume, signOut, withAccount } from "./session.js";
+import { day, say } from "./say.js";
+import { keep, recall, take } from "./tab.js";
+
+/** @type {import("./api.js").User} */
+let user;
+
+/** Does something that has no form, and says what went wrong with it. @param {() => Promise<void>} what */
+async function attempt(what) {
+  hush();
+  try {
+    await what();
+  } catch (error) {
+    if (!(error instanceof Problem)) console.error(error);
+    warn(words(error instanceof Problem ? error : new Problem({})));
+  }
+}
+
+/** @param {import("./api.js").Site} site */
+function draw({ phone_enabled: phoneEnabled, two_step_enabled: enabled }) {
+  $("name").value = user.name;
+  $("email").value = user.email;
+  $("username").value = user.email;
+  $("phone-state").textContent = user.phone ? say("phone_proven", { phone: user.phone }) : say("no_phone");
+  $("change-phone").textContent = say(user.phone ? "change_phone" : "add_phone");
+  show($("change-phone"), phoneEnabled);
+  show($("phone-off"), !phoneEnabled);
+  $("two-step-state").dataset.on = String(user.two_step);
+  $("two-step-state").textContent = say(
+    !user.two_step ? "two_step_off" : enabled ? "two_step_on" : "two_step_on_but_disabled",
+  );
+  show($("two-step-off"), Boolean(user.phone));
+  show($("codes-part"), user.two_step);
+}
+
+/** Browser and system out of what the browser said of itself. @param {string} agent */
+function deviceName(agent) {
+  const first = (/** @type {[RegExp, string][]} */ table) => table.find(([pattern]) => pattern.test(agent))?.[1];
+  const browser = first([
+    [/Edg/, "Edge"],
+    [/OPR/, "Opera"],
+    [/Firefox|FxiOS/, "Firefox"],
+    [/Chrom|CriOS/, "Chrome"],
+    [/Safari/, "Safari"],
+  ]);
+  const system = first([
+    [/iPhone/, "iPhone"],
+    [/iPad/, "iPad"],
+    [/Android/, "Android"],
+    [/Windows/, "Windows"],
+    [/Mac OS/, "Mac"],
+    [/CrOS/, "ChromeOS"],
+    [/Linux/, "Linux"],
+  ]);
+  return browser && system ? say("device_name", { browser, system }) : (browser ?? say("unknown_device_name"));
+}
+
+async function drawDevices() {
+  const devices = await withAccount((account) => account.devices());
+  show($("no-devices"), devices.length === 0);
+  $("devices").replaceChildren(
+    ...devices.map((device) => {
+      const name = deviceName(device.name);
+      const dates = say("device_dates", { used: day(device.last_used_at), until: day(device.expires_at) });
+      const remove = element("button", { type: "button", class: "secondary remove", "aria-label": `${say("remove")}: ${name}` }, say("remove"));
+      remove.addEventListener("click", () =>
+        attempt(async () => {
+          if (!(await confirmed(say("confirm_device", { device: name }), say("remove")))) return;
+          await withAccount((account) => account.removeDevice(device.id));
+          await drawDevices();
+          tell(say("device_removed", { device: name }));
+          $("devices-title").setAttribute("tabindex", "-1");
+          $("devices-title").focus();
+        }),
+      );
+      return element("li", {}, element("div", {}, element("b", {}, name), element("small", {}, dates)), remove);
+    }),
+  );
+}
+
+submits(
+  $("details-form"),
+  async () => {
+    const typed = { name: $("name").value, email: $("email").value };
+    const changed = Object.fromEntries(
+      Object.entries(typed).filter(([field, value]) => value !== user[/** @type {"name" | "email"} */ (field)]),
+    );
+    if (Object.keys(changed).length === 0) return tell(say("nothing_changed"));
+    // A new address may ask for a fresh sign-in: what was typed is there again afterwards.
+    keep("details", typed);
+    user = await withAccount((account) => account.change(changed));
+    take("details");
+    draw(await site);
+    tell(say("saved"));
+  },
+  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email" } },
+);
+
+submits(
+  $("new-password-form"),
+  async () => {
+    const [current, next] = ["current-password", "new-password"].map((id) => $(id).value);
+    const body = { ...(current && { current_password: current }), new_password: next };
+    await withAccount((account) => account.setPassword(body));
+    $("new-password-form").reset();
+    await drawDevices();
+    tell(say("password_changed"));
+  },
+  {
+    fields: { weak_password: "new-password" },
+    problem: (problem) => {
+      if (problem.code !== "invalid_credentials") return false;
+      fieldError("current-password", say("errors.invalid_current_password"));
+      $("current-password").focus();
+      return true;
+    },
+  },
+);
+
+/** @param {boolean} open */
+function openPhoneForm(open) {
+  show($("phone-form"), open);
+  $("change-phone").setAttribute("aria-expanded", String(open));
+  $("change-phone").textContent = say(open ? "close" : user.phone ? "change_phone" : "add_phone");
+  if (open) $("phone").focus();
+}
+
+$("change-phone").addEventListener("click", () => openPhoneForm($("phone-form").hidden));
+
+$("two-step-off").addEventListener("click", () =>
+  attempt(async () => {
+    if (!(await confirmed(say("confirm_off"), say("turn_off")))) return;
+    await withAccount((account) => account.removePhone());
+    user = await withAccount((account) => account.profile());
+    draw(await site);
+    await drawDevices();
+    tell(say("two_step_turned_off"));
+  }),
+);
+
+$("new-codes").addEventListener("click", () =>
+  attempt(async () => {
+    if (!(await confirmed(say("confirm_codes"), say("make_codes")))) return;
+    const made = await withAccount((account) => account.newRecoveryCodes());
+    await showRecoveryCodes(made.recovery_codes);
+    $("new-codes").focus();
+  }),
+);
+
+$("sign-out").addEventListener("click", () => attempt(signOut));
+
+try {
+  user = await resume();
+  const allowed = await site;
+  const phone = phoneField({ allowed: allowed.allowed_countries, start: recall("phone") });
+  submits(
+    $("phone-form"),
+    async () => {
+      keep("phone", phone.state());
+      keep("resume", "phone");
+      const challenge = await withAccount((account) => account.setPhone(phone.value()));
+      take("resume");
+      enterCode(challenge);
+    },
+    { fields: { invalid_phone: "phone", phone_not_allowed: "phone", too_many_codes: "phone" } },
+  );
+  draw(allowed);
+  await drawDevices();
+  show($("profile"), true);
+  const typed = take("details");
+  if (typed) {
+    $("name").value = typed.name;
+    $("email").value = typed.email;
+  }
+  const unfinished = take("resume") === "phone" && allowed.phone_enabled;
+  ready(unfinished ? $("change-phone") : undefined);
+  if (unfinished) openPhoneForm(true);
+} catch (error) {
+  if (!(error instanceof Problem)) console.error(error);
+  warn(words(error instanceof Problem ? error : new Problem({})));
+}

@@ -1,0 +1,36 @@
+// Recovery codes are shown once, when they are made: here one can take them along.
+
+import { $, element, show, site } from "./page.js";
+import { say } from "./say.js";
+
+/**
+ * @param {string[]} codes
+ * @returns {Promise<void>} when the visitor says that they are kept
+ */
+export function showRecoveryCodes(codes) {
+  const section = $("recovery-codes");
+  section.querySelector("ol").replaceChildren(...codes.map((code) => element("li", {}, element("code", {}, code))));
+  show(section, true);
+  $("recovery-codes-title").focus();
+  const status = $("codes-status");
+  status.textContent = "";
+  $("copy-codes").onclick = async () => {
+    const copied = await navigator.clipboard.writeText(codes.join("\n")).then(() => true, () => false);
+    status.textContent = say(copied ? "copied" : "not_copied");
+  };
+  $("download-codes").onclick = async () => {
+    const { name } = await site;
+    const text = `${say("codes_file", { site: name })}\n\n${codes.join("\n")}\n`;
+    const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    const link = /** @type {HTMLAnchorElement} */ (element("a", { href: address, download: "recovery-codes.txt" }));
+    link.click();
+    URL.revokeObjectURL(address);
+  };
+  return new Promise((resolve) => {
+    $("codes-saved").onclick = () => {
+      section.querySelector("ol").replaceChildren();
+      show(section, false);
+      resolve();
+    };
+  });
+}

@@ -1,0 +1,43 @@
+// What scripts say, in the language of the page.
+
+const { default: texts } = await import(document.documentElement.dataset.texts);
+
+export const language = document.documentElement.lang;
+
+/**
+ * The text under `key`, such as `errors.wrong_code`, with `{name}` replaced by `values.name`. A text that depends on a
+ * number has a form for each of the language's plurals.
+ * @param {string} key
+ * @param {Record<string, string | number>} [values]
+ * @returns {string}
+ */
+export function say(key, values = {}) {
+  let text = key.split(".").reduce((at, part) => at?.[part], texts);
+  if (text && typeof text !== "string") {
+    text = text[new Intl.PluralRules(language).select(Number(values.count))] ?? text.other;
+  }
+  return (text ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/** Whether there is such a text. @param {string} key */
+export function canSay(key) {
+  return say(key) !== key;
+}
+
+/** A wait in words, such as “12 minutes”. @param {number} seconds */
+export function wait(seconds) {
+  const [unit, length] = seconds < 90 ? ["second", 1] : seconds < 90 * 60 ? ["minute", 60] : ["hour", 3600];
+  const format = new Intl.NumberFormat(language, { style: "unit", unit: String(unit), unitDisplay: "long" });
+  return format.format(Math.max(1, Math.ceil(seconds / Number(length))));
+}
+
+/** A countdown, such as “4:07”. @param {number} seconds */
+export function clock(seconds) {
+  const rest = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(rest / 60)}:${String(rest % 60).padStart(2, "0")}`;
+}
+
+/** A day. @param {string} time RFC 3339 */
+export function day(time) {
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
+}

@@ -1,0 +1,190 @@
+import { Problem, admin } from "./api.js";
+import { combobox } from "./combobox.js";
+import { $, element, fieldError, hush, ready, restoreTyped, show, submits, tell, warn } from "./page.js";
+import { countries, nameOf, phoneField } from "./phone.js";
+import { day, say } from "./say.js";
+
+/** The admin key, in this page's memory only. */
+let key = "";
+
+/** As they are stored. @type {import("./api.js").Settings} */
+let stored;
+
+/** The chosen countries, when not all are. @type {Set<string>} */
+let chosen = new Set();
+
+/** The ids of the fields that a problem may name. @type {Record<string, string>} */
+const FIELDS = {
+  site_name: "site-name",
+  site_host: "site-host",
+  allowed_countries: "countries",
+  "clickatell.api": "clickatell-api",
+  "clickatell.from": "clickatell-from",
+  "clickatell.api_key": "clickatell-key",
+};
+
+function draw() {
+  $("two-step-enabled").checked = stored.two_step_enabled;
+  $("site-name").value = stored.site_name;
+  $("site-host").value = stored.site_host;
+  $("phone-login").checked = stored.phone_login_for_password_accounts;
+  const all = stored.allowed_countries.includes("*");
+  chosen = new Set(all ? [] : stored.allowed_countries);
+  $(all ? "countries-all" : "countries-some").checked = true;
+  drawCountries();
+  const { api, from, key_hint: hint, updated_at: updated } = stored.clickatell;
+  $("clickatell-api").value = api;
+  $("clickatell-from").value = from ?? "";
+  $("clickatell-key").value = "";
+  $("key-hint").textContent = hint
+    ? say("key_present", { hint, date: updated ? day(updated) : "" })
+    : say("key_absent");
+}
+
+function drawCountries() {
+  show($("countries-part"), $("countries-some").checked);
+  fieldError("countries", "");
+  const names = [...chosen].map((region) => ({ region, name: nameOf(region) }));
+  $("countries").replaceChildren(
+    ...names.map(({ region, name }) => {
+      const remove = element("button", { type: "button", class: "remove", "aria-label": `${say("remove")}: ${name}` }, "×");
+      remove.addEventListener("click", () => {
+        chosen.delete(region);
+        drawCountries();
+        $("add-country").focus();
+      });
+      return element("li", {}, name, remove);
+    }),
+  );
+}
+
+/** What differs from what is stored, and nothing else: two admins do not undo each other. */
+function changes() {
+  const before = {
+    two_step_enabled: stored.two_step_enabled,
+    site_name: stored.site_name,
+    site_host: stored.site_host,
+    phone_login_for_password_accounts: stored.phone_login_for_password_accounts,
+    allowed_countries: [...stored.allowed_countries].sort(),
+  };
+  const after = {
+    two_step_enabled: $("two-step-enabled").checked,
+    site_name: $("site-name").value.trim(),
+    site_host: $("site-host").value.trim(),
+    phone_login_for_password_accounts: $("phone-login").checked,
+    allowed_countries: $("countries-all").checked ? ["*"] : [...chosen].sort(),
+  };
+  const clickatell = {
+    ...different(
+      { api: stored.clickatell.api, from: stored.clickatell.from ?? "" },
+      { api: $("clickatell-api").value, from: $("clickatell-from").value.trim() },
+    ),
+    ...($("clickatell-key").value.trim() && { api_key: $("clickatell-key").value.trim() }),
+  };
+  return { ...different(before, after), ...(Object.keys(clickatell).length > 0 && { clickatell }) };
+}
+
+/** @param {Record<string, unknown>} before @param {Record<string, unknown>} after */
+function different(before, after) {
+  const differs = (/** @type {string} */ name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]);
+  return Object.fromEntries(Object.entries(after).filter(([name]) => differs(name)));
+}
+
+function lock() {
+  key = "";
+  $("admin-key").value = "";
+  show($("opened"), false);
+  show($("lock"), false);
+  show($("key-form"), true);
+  $("admin-key").focus();
+}
+
+/** A key that was changed meanwhile opens nothing any more. @param {Problem} problem */
+function lockedOut(problem) {
+  if (problem.code !== "invalid_admin_key") return false;
+  lock();
+  fieldError("admin-key", say("errors.invalid_admin_key"));
+  return true;
+}
+
+submits(
+  $("key-form"),
+  async () => {
+    const typed = $("admin-key").value.trim();
+    stored = await admin(typed).settings();
+    key = typed;
+    $("admin-key").value = "";
+    draw();
+    show($("key-form"), false);
+    show($("opened"), true);
+    show($("lock"), true);
+    $("two-step-enabled").focus();
+  },
+  { fields: { invalid_admin_key: "admin-key" } },
+);
+
+submits(
+  $("settings-form"),
+  async () => {
+    const change = changes();
+    if (Object.keys(change).length === 0) return tell(say("nothing_changed"));
+    if (change.allowed_countries?.length === 0) {
+      fieldError("countries", say("one_country"));
+      return $("add-country").focus();
+    }
+    stored = await admin(key).change(change);
+    draw();
+    tell(say("settings_saved"));
+  },
+  {
+    fields: { clickatell_key_rejected: "clickatell-key" },
+    problem: (problem) => {
+      if (lockedOut(problem)) return true;
+      const field = FIELDS[problem.field ?? ""];
+      if (problem.code !== "invalid_setting" || !field) return false;
+      warn(say("check_fields"));
+      fieldError(field, say("errors.invalid_setting"));
+      ($(field).matches("input, select") ? $(field) : $("add-country")).focus();
+      return true;
+    },
+  },
+);
+
+const test = phoneField({ allowed: ["*"], prefix: "test-" });
+submits(
+  $("test-form"),
+  async () => {
+    $("test-result").textContent = say("wait");
+    const sent = await admin(key).testSms(test.value());
+    $("test-result").textContent = say("test_sent", { id: sent.message_id });
+  },
+  {
+    fields: { invalid_phone: "test-phone", phone_not_allowed: "test-phone" },
+    problem: (problem) => {
+      $("test-result").textContent = "";
+      if (lockedOut(problem)) return true;
+      if (problem.code === "sms_disabled") warn(say("key_absent"));
+      // What Clickatell answered is for whoever runs the site, in Clickatell's own words.
+      else if (problem.code === "sms_failed") warn(say("test_failed", { detail: problem.detail }));
+      else return false;
+      return true;
+    },
+  },
+);
+
+combobox($("add-country"), {
+  options: () => countries(["*"]).filter(({ value }) => !chosen.has(value)),
+  keeps: false,
+  picked: ({ value }) => {
+    chosen.add(value);
+    drawCountries();
+  },
+});
+for (const id of ["countries-all", "countries-some"]) $(id).addEventListener("change", drawCountries);
+$("lock").addEventListener("click", () => {
+  hush();
+  lock();
+});
+
+restoreTyped();
+ready($("admin-key"));

@@ -1,0 +1,244 @@
+use std::collections::BTreeSet;
+
+use lambda_http::{Body, Response, http};
+use serde_json::Value;
+
+use super::*;
+use crate::security;
+
+fn get(path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Problem> {
+    let mut request = http::Request::builder().uri(format!("http://localhost{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::Empty).unwrap().with_raw_http_path(path);
+    find(&request).map(|answer| security::protect(answer).into_response())
+}
+
+fn page(headers: &[(&str, &str)]) -> Response<Body> {
+    get("/login", headers).unwrap()
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+fn text_of(response: &Response<Body>) -> String {
+    String::from_utf8(response.body().to_vec()).unwrap()
+}
+
+fn unbrotli(bytes: &[u8]) -> String {
+    let mut plain = Vec::new();
+    brotli::BrotliDecompress(&mut &*bytes, &mut plain).unwrap();
+    String::from_utf8(plain).unwrap()
+}
+
+#[test]
+fn the_smallest_encoding_that_is_accepted_is_sent() {
+    for (accepted, encoding) in [
+        ("gzip, deflate, br, zstd", "br"),
+        ("BR", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("br; q=0.0, gzip; q=0", ""),
+        ("identity", ""),
+        ("brotli", ""),
+        ("", ""),
+    ] {
+        let response = page(&[("accept-encoding", accepted)]);
+        assert_eq!(header(&response, "content-encoding"), encoding, "{accepted:?}");
+        assert!(header(&response, "vary").contains("Accept-Encoding"));
+    }
+}
+
+#[test]
+fn every_encoding_holds_the_same_page() {
+    let plain = text_of(&page(&[]));
+    assert_eq!(unbrotli(page(&[("accept-encoding", "br")]).body()), plain);
+    let gzip = page(&[("accept-encoding", "gzip")]);
+    assert!(gzip.body().starts_with(&[0x1f, 0x8b]) && gzip.body().len() < plain.len() / 2);
+}
+
+#[test]
+fn a_page_that_has_not_changed_is_not_sent_again() {
+    let first = page(&[("accept-encoding", "br")]);
+    let tag = header(&first, "etag");
+    assert_eq!(header(&first, "cache-control"), "no-cache");
+    for known in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        let again = page(&[("accept-encoding", "br"), ("if-none-match", &known)]);
+        assert_eq!((again.status().as_u16(), again.body().len()), (304, 0), "{known}");
+        assert_eq!((header(&again, "etag"), header(&again, "vary")), (tag, header(&first, "vary")));
+    }
+    let elsewhere = page(&[("accept-encoding", "gzip"), ("if-none-match", tag)]);
+    assert_eq!(elsewhere.status(), 200, "the tag is for the other encoding");
+    let other = page(&[("accept-encoding", "br"), ("accept-language", "es"), ("if-none-match", tag)]);
+    assert_eq!(other.status(), 200, "the tag is for the other language");
+}
+
+#[test]
+fn the_visitor_s_choice_of_a_language_counts_more_than_the_browser_s() {
+    for (cookie, accepted, language) in [
+        ("", "", "en"),
+        ("", "es-AR,es;q=0.9,en;q=0.8", "es"),
+        ("lang=en", "es", "en"),
+        ("a=b; lang=es; c=d", "en", "es"),
+        ("lang=fr", "es", "es"),
+        ("xlang=en", "es", "es"),
+    ] {
+        let response = page(&[("cookie", cookie), ("accept-language", accepted)]);
+        assert_eq!(header(&response, "content-language"), language, "{cookie:?} {accepted:?}");
+        assert!(text_of(&response).contains(&format!("<html lang=\"{language}\"")));
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    for path in [
+        "/assets/",
+        "/assets/style.css",
+        "/assets/../login",
+        "/assets/style.0000000000000000.css",
+        "/nowhere",
+        "/login/",
+    ] {
+        assert!(matches!(get(path, &[]), Err(Problem::NotFound)), "{path}");
+    }
+}
+
+#[test]
+fn assets_may_be_kept_for_ever() {
+    for asset in ASSETS {
+        let response = get(&format!("/assets/{}", asset.name), &[]).unwrap();
+        assert_eq!(header(&response, "cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(header(&response, "content-type"), asset.content_type);
+        assert!(asset.name.contains(asset.content.tag), "{}: named after its content", asset.name);
+    }
+}
+
+#[test]
+fn every_answer_tells_browsers_what_they_may_do() {
+    let paths = PAGES.iter().map(|page| page.path.to_owned());
+    for path in paths.chain(ASSETS.iter().map(|asset| format!("/assets/{}", asset.name))) {
+        let response = get(&path, &[]).unwrap();
+        let policy = header(&response, "content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{path}");
+        assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(header(&response, "x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header(&response, "referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(header(&response, "x-frame-options"), "DENY", "{path}");
+        assert!(header(&response, "permissions-policy").contains("otp-credentials=(self)"), "{path}");
+        assert_eq!(header(&response, "set-cookie"), "", "{path}");
+    }
+}
+
+#[test]
+fn no_page_has_a_script_or_a_style_in_it_or_asks_anyone_else_for_anything() {
+    for page in PAGES {
+        for content in &page.languages {
+            let html = std::str::from_utf8(content.plain).unwrap();
+            for script in html.split("<script").skip(1) {
+                assert!(script.contains("></script>"), "{}: a script without content", page.path);
+            }
+            for forbidden in
+                ["<style", " style=", " onclick", " onload", " onsubmit", "javascript:", "http:", "https:", "src=\"//"]
+            {
+                assert!(!html.contains(forbidden), "{}: {forbidden}", page.path);
+            }
+        }
+    }
+    for asset in ASSETS {
+        let content = std::str::from_utf8(asset.content.plain).unwrap().replace("http://www.w3.org/2000/svg", "");
+        assert!(!content.contains("http:") && !content.contains("url("), "{}", asset.name);
+        assert!(!content.contains("@import"), "{}", asset.name);
+    }
+}
+
+#[test]
+fn everything_that_a_page_or_a_script_asks_for_is_there() {
+    let present: BTreeSet<&str> = ASSETS.iter().map(|asset| asset.name).collect();
+    let pages = PAGES.iter().flat_map(|page| &page.languages);
+    let mut wanted = BTreeSet::new();
+    for content in pages.chain(ASSETS.iter().map(|asset| &asset.content)) {
+        let text = std::str::from_utf8(content.plain).unwrap();
+        wanted.extend(text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()));
+        assert!(!text.contains("from \"./"), "every import has its hashed name");
+    }
+    assert_eq!(wanted, present);
+}
+
+#[test]
+fn the_pages_are_written_in_the_languages_of_the_messages() {
+    let tags =
+        PAGES.iter().map(|page| page.languages.each_ref().map(|content| std::str::from_utf8(content.plain).unwrap()));
+    for languages in tags {
+        for (language, html) in Language::ALL.into_iter().zip(languages) {
+            assert!(html.contains(&format!("<html lang=\"{}\"", language.tag())));
+        }
+    }
+}
+
+fn keys(prefix: &str, texts: &Value, into: &mut BTreeSet<String>) {
+    match texts {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                keys(&format!("{prefix}.{key}"), value, into);
+            }
+        }
+        text => {
+            let text = text.as_str().expect("a text");
+            assert!(!text.trim().is_empty(), "{prefix}");
+            // What is filled in must be the same, too.
+            let mut places: Vec<&str> = text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+            places.sort_unstable();
+            into.insert(format!("{prefix} {places:?}"));
+        }
+    }
+}
+
+fn texts(language: Language) -> Value {
+    let path = format!("{}/texts/{}.json", env!("CARGO_MANIFEST_DIR"), language.tag());
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_language_has_the_same_texts() {
+    let all = Language::ALL.map(|language| {
+        let mut found = BTreeSet::new();
+        keys("", &texts(language), &mut found);
+        found
+    });
+    for found in &all {
+        assert_eq!(found, &all[0]);
+    }
+    assert!(all[0].len() > 100);
+}
+
+#[test]
+fn scripts_say_only_what_there_are_texts_for() {
+    let texts = texts(Language::English);
+    let scripts = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts")).unwrap();
+    for script in scripts {
+        let source = std::fs::read_to_string(script.unwrap().path()).unwrap();
+        for said in source.split("say(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let text = said.split('.').fold(&texts["messages"], |at, key| &at[key]);
+            assert!(text.is_string() || text["other"].is_string(), "{said}");
+        }
+    }
+}
+
+#[test]
+fn every_problem_has_words_for_people() {
+    let texts = texts(Language::English);
+    let source =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/src/http/problem.rs")).unwrap();
+    // The codes are the snake_case words that stand alone in quotes in the table of problems.
+    let (_, table) = source.split_once("fn facts").unwrap();
+    let (table, _) = table.split_once("pub fn code").unwrap();
+    let code = |text: &&str| text.len() > 3 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let codes: Vec<&str> = table.split('"').skip(1).step_by(2).filter(code).collect();
+    assert!(codes.len() > 20, "{codes:?}");
+    for code in codes {
+        // A callback is Clickatell's, never a page's.
+        assert!(code == "invalid_callback_token" || texts["messages"]["errors"][code].is_string(), "{code}");
+    }
+}

@@ -1,0 +1,49 @@
+"""What the tests stand on: one stack, one browser, and a new person for each test."""
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+import chrome
+from people import Inbox, Person
+from stack import OUTPUT, Stack
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def stack():
+    stack = Stack()
+    yield stack
+    stack.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chrome.find(), args=chrome.ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+# Every journey in both languages and at both widths, without going through all four.
+@pytest.fixture(params=[("en", 1280), ("es", 320)], ids=["English, wide", "Spanish, narrow"])
+def person(request, browser, stack):
+    person = Person(browser, stack, *request.param)
+    yield person
+    if request.node.failed:
+        person.page.screenshot(path=OUTPUT / f"{request.node.name}.png", full_page=True)
+    person.close()
+
+
+@pytest.fixture
+def inbox(browser, stack):
+    inbox = Inbox(browser, stack.sandbox)
+    yield inbox
+    inbox.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.failed = getattr(item, "failed", False) or report.failed
+    return report

@@ -1,0 +1,256 @@
+"""Who uses the pages in these tests, and how: in one language, in a window of one width, with a phone."""
+
+import json
+import re
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from importlib.resources import files
+from itertools import count
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+from stack import ROOT
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+LOCALES = {"en": "en-US", "es": "es-ES"}
+PASSWORD = "correct horse battery staple"
+
+_number = count(1)
+
+
+class Phone:
+    """A mobile number that no other test uses, as people write it in the person's country and as machines do."""
+
+    def __init__(self, language):
+        number = next(_number)
+        if language == "es":
+            self.written, self.e164 = f"612 {number // 1000:03} {number % 1000:03}", f"+34612{number:06}"
+        else:
+            self.written, self.e164 = f"(415) 200-{number:04}", f"+1415200{number:04}"
+
+
+def fresh_email():
+    return f"ada{next(_number)}@example.com"
+
+
+class Page:
+    """A window that may speak to one origin only and must not complain."""
+
+    def __init__(self, browser, origin, language="en", width=1280):
+        self.origin = origin
+        self.language = language
+        self.width = width
+        self.complaints = []
+        self.context = browser.new_context(
+            locale=LOCALES[language],
+            viewport={"width": width, "height": 900},
+            reduced_motion="reduce",
+        )
+        self.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=origin)
+        self.context.on("request", self._watch_request)
+        self.context.on("response", self._watch_response)
+        self.context.on("console", self._watch_console)
+        self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        self.page = self.context.new_page()
+
+    def close(self):
+        self.context.close()
+        assert self.complaints == []
+
+    def _watch_request(self, request):
+        url = urlsplit(request.url)
+        if url.scheme not in ("data", "blob") and f"{url.scheme}://{url.netloc}" != self.origin:
+            self.complaints.append(f"a request leaves the origin: {request.url}")
+
+    def _watch_response(self, response):
+        if response.status >= 500 or (response.status >= 400 and "/v1/" not in response.url):
+            self.complaints.append(f"{response.status} {response.url}")
+
+    def _watch_console(self, message):
+        # Chromium logs every refusal of the API. Those are answers, and the page has words for them.
+        refused = message.text.startswith("Failed to load resource") and "/v1/" in message.location["url"]
+        if message.type in ("error", "warning") and not refused:
+            self.complaints.append(message.text)
+
+
+class Person(Page):
+    """Somebody at the site's pages."""
+
+    seen = set()
+
+    def __init__(self, browser, stack, language, width):
+        super().__init__(browser, stack.site, language, width)
+        self.clock = stack.clock
+        self.inbox = Inbox(browser, stack.sandbox)
+        self.phone = Phone(language)
+        self.email = fresh_email()
+        self.texts = json.loads((ROOT / f"functions/web/texts/{language}.json").read_text())["messages"]
+        if self.clock.ahead:
+            self._follow_the_clock()
+
+    def close(self):
+        self.inbox.close()
+        super().close()
+
+    def locator(self, selector):
+        return self.page.locator(selector)
+
+    def open(self, path):
+        self.page.goto(self.origin + path)
+
+    def at(self, name):
+        """Waits until the page is there and can be used, and looks at it."""
+        expect(self.locator(f'main[data-page="{name}"][data-ready]')).to_be_attached()
+        expect(self.locator("h1:visible")).to_have_count(1)
+        expect(self.locator("html")).to_have_attribute("lang", self.language)
+        self.look(name)
+
+    def look(self, what):
+        """Nothing is cut off, and axe has nothing to say, in either colour scheme. Once for each thing to look at."""
+        sight = (what, self.language, self.width)
+        if sight in self.seen:
+            return
+        self.seen.add(sight)
+        look_at(self.page, what)
+
+    def text(self, key, **values):
+        """What the page says under this key, in the person's language."""
+        text = self.texts
+        for part in key.split("."):
+            text = text[part]
+        if isinstance(text, dict):
+            text = text["one" if values.get("count") == 1 else "other"]
+        return text.format(**values)
+
+    def reads(self, selector, key, **values):
+        expect(self.locator(selector)).to_have_text(self.text(key, **values))
+
+    def enter(self, code):
+        """Types a code; six digits send themselves."""
+        self.locator("#code").fill("")
+        self.locator("#code").press_sequentially(code)
+
+    def advance(self, seconds):
+        """Moves the functions' clock and the browser's."""
+        self.clock.advance(seconds)
+        self._follow_the_clock()
+        self.page.clock.fast_forward(seconds * 1000)
+
+    def _follow_the_clock(self):
+        if self.page.evaluate("location.protocol") == "about:":
+            self.page.clock.install(time=datetime.now() + timedelta(seconds=self.clock.ahead))
+        self.context.unroute_all()
+
+        # The gateway's clock, which dates the answers, does not move with the functions'.
+        def later(route):
+            answer = route.fetch()
+            date = datetime.now(timezone.utc) + timedelta(seconds=self.clock.ahead)
+            route.fulfill(response=answer, headers={**answer.headers, "date": format_datetime(date, usegmt=True)})
+
+        self.context.route("**/v1/**", later)
+
+    # Ways through the pages
+
+    def ask_for_a_code(self, phone):
+        self.locator("#phone").fill(phone.written)
+        self.locator("#phone-submit").click()
+        self.at("code")
+
+    def start_registration(self):
+        self.open("/")
+        self.at("home")
+        self.locator("#go-register").click()
+        self.at("register")
+        self.ask_for_a_code(self.phone)
+
+    def register_by_phone(self):
+        self.start_registration()
+        self.enter(self.inbox.code(self.phone))
+        self.at("name")
+        self.locator("#name").fill("Ada Lovelace")
+        self.locator("#email").fill(self.email)
+        self.locator("#name-submit").click()
+        self.at("profile")
+
+    def register_with_password(self):
+        self.open("/register#email")
+        self.at("register")
+        self.look("register with a password")
+        self.locator("#name").fill("Grace Hopper")
+        self.locator("#email").fill(self.email)
+        self.locator("#password").fill(PASSWORD)
+        self.locator("#password-submit").click()
+        self.at("profile")
+
+    def add_phone(self):
+        """Proves the number in the profile, and gives the recovery codes that come with it."""
+        self.locator("#change-phone").click()
+        self.ask_for_a_code(self.phone)
+        self.enter(self.inbox.code(self.phone))
+        expect(self.locator("#recovery-codes li")).to_have_count(10)
+        self.look("recovery codes")
+        codes = self.locator("#recovery-codes li").all_inner_texts()
+        self.locator("#codes-saved").click()
+        self.at("profile")
+        return codes
+
+    def sign_out(self):
+        self.locator("#sign-out").click()
+        self.at("home")
+
+    def log_in_with_password(self):
+        self.open("/login#email")
+        self.at("login")
+        self.look("sign in with a password")
+        self.locator("#email").fill(self.email)
+        self.locator("#password").fill(PASSWORD)
+        self.locator("#password-submit").click()
+
+
+class Inbox(Page):
+    """The phone in the person's hand: the sandbox's inbox page."""
+
+    def newest(self, phone, number=1):
+        """Message `number` to the phone, when it has come."""
+        self.page.goto(f"{self.origin}/inbox?to={phone.e164.lstrip('+')}")
+        messages = self.page.locator("#messages li")
+        expect(messages).to_have_count(number)
+        return messages.first
+
+    def code(self, phone, number=1):
+        return self.newest(phone, number).locator(".code").inner_text()
+
+    def fault(self, mode, phone=None):
+        """Makes Clickatell misbehave, for one number or for all."""
+        self.page.goto(f"{self.origin}/inbox")
+        if mode == "none":
+            self.page.locator("#no-fault").click()
+            expect(self.page.locator("#fault")).not_to_have_class(re.compile("active"))
+        else:
+            self.page.locator("#mode").select_option(mode)
+            self.page.locator("#to").fill(phone.e164 if phone else "")
+            self.page.locator("#set-fault").click()
+            expect(self.page.locator("#fault")).to_have_class(re.compile("active"))
+
+
+def look_at(page, what):
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0, f"{what} is {overflow} px wider than its window"
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        words = [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+        assert words == [], f"{what}, {scheme}"
+    page.emulate_media(color_scheme="light")
+
+
+def eventually(what, ask, patience=30):
+    """Asks again and again until the answer is true."""
+    deadline = time.monotonic() + patience
+    while not ask():
+        assert time.monotonic() < deadline, f"{what} never came"
+        time.sleep(0.1)

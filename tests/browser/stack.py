@@ -1,0 +1,93 @@
+"""The whole service as `make dev` starts it, on free ports. It ends with the process that started it."""
+
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "target" / "browser"
+PORTS = ["API_PORT", "SANDBOX_PORT", "DYNAMODB_PORT", "SECRETS_PORT"]
+PATIENCE = 180
+
+
+class Stack:
+    def __init__(self):
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        self._log = OUTPUT / "stack.log"
+        self.clock = Clock(OUTPUT / "clock-offset")
+        ports = dict(zip(PORTS, _free_ports(len(PORTS))))
+        self.site = f"http://localhost:{ports['API_PORT']}"
+        self.sandbox = f"http://localhost:{ports['SANDBOX_PORT']}"
+        environment = {
+            "CARGO_LAMBDA": str(ROOT / ".venv/bin/cargo-lambda"),
+            **os.environ,
+            **{name: str(port) for name, port in ports.items()},
+            "DATA": "memory",
+            "RELOAD": "off",
+            "CONCURRENCY": "2",
+            "UNTIL_STDIN_CLOSES": "1",
+            "CLOCK_OFFSET_FILE": str(self.clock.file),
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [ROOT / "target/debug/twostep-local"],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.admin_key = self._wait_for(r"Admin key +(\S+)")
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+
+    def _wait_for(self, pattern):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self._log.read_text(errors="replace"))
+            if found:
+                return found[1]
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError(f"the stack did not start; {self._log} says why")
+
+
+class Clock:
+    """The functions' clock: ahead of the real one by as many seconds as a file says."""
+
+    def __init__(self, file):
+        self.file = file
+        self.ahead = 0
+        self._write()
+
+    def advance(self, seconds):
+        self.ahead += seconds
+        self._write()
+
+    @staticmethod
+    def can_be_moved():
+        """Whether the functions were built with a clock that looks at the file."""
+        return b"CLOCK_OFFSET_FILE" in (ROOT / "target/debug/verify-code").read_bytes()
+
+    def _write(self):
+        # In one step: a function may read at any moment.
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(str(self.ahead))
+        fresh.replace(self.file)
+
+
+def _free_ports(count):
+    # All at once, so that none is given twice.
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,204 @@
+"""Each way through the pages, from the first page to the end, as a person goes it."""
+
+import re
+
+from playwright.sync_api import expect
+
+from people import PASSWORD, Phone, fresh_email
+
+
+def test_register_by_phone_and_come_back(person):
+    person.start_registration()
+    message = person.inbox.newest(person.phone)
+    expect(message.locator(".text")).to_contain_text("tu clave es" if person.language == "es" else "your code is")
+    code = message.locator(".code").inner_text()
+
+    # Nothing is lost on a reload, and the same code still works, pasted with a space in it.
+    person.page.reload()
+    person.at("code")
+    person.reads("#delivery", "delivery.delivered")
+    person.locator("#code").fill(f"{code[:3]} {code[3:]}")
+    person.at("name")
+    person.locator("#name-submit").click()
+    person.reads("#name-error", "required")
+    person.look("name with errors")
+    person.locator("#name").fill("Ada Lovelace")
+    person.locator("#email").fill(person.email)
+    person.locator("#name-submit").click()
+    person.at("profile")
+    expect(person.locator("#name")).to_have_value("Ada Lovelace")
+    expect(person.locator("#phone-state")).to_contain_text(person.phone.e164)
+
+    # The session lives in a cookie that the page cannot read.
+    person.page.reload()
+    person.at("profile")
+    expect(person.locator("#email")).to_have_value(person.email)
+    assert "refresh" not in person.page.evaluate("document.cookie + JSON.stringify({...localStorage, ...sessionStorage})")
+
+    person.sign_out()
+    person.open("/profile")
+    person.at("login")
+    person.ask_for_a_code(person.phone)
+    person.enter(person.inbox.code(person.phone, 2))
+    person.at("profile")
+
+
+def test_register_with_a_password_and_log_in(person):
+    person.open("/register#email")
+    person.at("register")
+    person.locator("#name").fill("Grace Hopper")
+    person.locator("#email").fill(person.email)
+    person.locator("#password").fill("password1")
+    person.locator("#password").press("Enter")
+    person.reads("#password-error", "errors.weak_password")
+    person.look("register with a weak password")
+    expect(person.locator("#email")).to_have_value(person.email)
+    person.locator("#password").fill(PASSWORD)
+    person.locator("#password").press("Enter")
+    person.at("profile")
+    expect(person.locator("#two-step-state")).to_have_attribute("data-on", "false")
+    person.sign_out()
+
+    person.log_in_with_password()
+    person.at("profile")
+    person.locator("#name").fill("Grace B. Hopper")
+    person.locator("#details-submit").click()
+    person.reads("#status", "saved")
+    person.look("profile after a change")
+
+
+def test_the_second_step_and_a_remembered_device(person):
+    person.register_with_password()
+    person.add_phone()
+    expect(person.locator("#two-step-state")).to_have_attribute("data-on", "true")
+    person.sign_out()
+
+    person.log_in_with_password()
+    person.at("code")
+    person.look("second step")
+    person.enter("000000" if person.inbox.code(person.phone, 2) != "000000" else "000001")
+    person.reads("#code-error", "errors.wrong_code")
+    person.reads("#attempts", "attempts_left", count=4)
+    person.look("code with an error")
+    person.locator("#remember-device").check()
+    person.enter(person.inbox.code(person.phone, 2))
+    person.at("profile")
+    expect(person.locator("#devices li")).to_have_count(1)
+    person.look("profile with a device")
+    person.sign_out()
+
+    person.log_in_with_password()
+    person.at("profile")
+    person.locator("#devices button.remove").click()
+    expect(person.locator("#confirm")).to_be_visible()
+    person.look("a question before something is removed")
+    person.locator("#confirm-yes").click()
+    expect(person.locator("#devices li")).to_have_count(0)
+    person.sign_out()
+    person.log_in_with_password()
+    person.at("code")
+
+
+def test_a_recovery_code_takes_the_place_of_the_phone(person):
+    person.register_with_password()
+    codes = person.add_phone()
+    person.sign_out()
+    person.log_in_with_password()
+    person.at("code")
+    person.locator("#use-recovery").click()
+    person.look("recovery code")
+    person.locator("#recovery-code").fill("0000-0000-0000-0000")
+    person.locator("#recovery-submit").click()
+    person.reads("#recovery-code-error", "errors.wrong_recovery_code")
+    person.locator("#recovery-code").fill(codes[3].lower())
+    person.locator("#recovery-submit").click()
+    person.at("profile")
+
+
+def test_change_the_phone(person):
+    person.register_by_phone()
+    new = Phone(person.language)
+    person.locator("#change-phone").click()
+    person.look("profile with the phone's form")
+    person.locator("#phone").fill("123")
+    person.locator("#phone-submit").click()
+    person.reads("#phone-error", "errors.invalid_phone")
+    # As it is copied from elsewhere.
+    person.locator("#phone").fill(f" {new.e164[:3]} {new.e164[3:]} ")
+    person.locator("#phone-submit").click()
+    person.at("code")
+    person.enter(person.inbox.code(new))
+    person.at("profile")
+    person.reads("#status", "phone_saved")
+    expect(person.locator("#phone-state")).to_contain_text(new.e164)
+    notice = person.inbox.newest(person.phone, 2).locator(".text")
+    expect(notice).to_contain_text("tu cuenta" if person.language == "es" else "your account")
+
+
+def test_no_delivery(person):
+    person.inbox.fault("delivery_failed", person.phone)
+    try:
+        person.start_registration()
+        expect(person.locator("#delivery")).to_have_attribute("data-state", "failed")
+        person.reads("#delivery", "delivery.failed")
+        person.look("code that was not delivered")
+    finally:
+        person.inbox.fault("none")
+    # Back to where the number was typed, and it is still there.
+    person.locator("#other-way").click()
+    person.at("register")
+    expect(person.locator("#phone")).to_have_value(person.phone.written)
+    person.page.go_back()
+    person.at("code")
+
+
+def test_too_many_wrong_codes(person):
+    person.start_registration()
+    right = person.inbox.code(person.phone)
+    for guess in range(5):
+        with person.page.expect_response(re.compile("/verify$")):
+            person.enter(f"{(int(right) + 1 + guess) % 1_000_000:06}")
+    expect(person.locator("#again")).to_be_visible()
+    expect(person.locator("#problem")).not_to_be_empty()
+    person.look("code that was guessed away")
+
+
+def test_what_was_typed_survives_a_change_of_the_language(person):
+    person.open("/register#email")
+    person.at("register")
+    person.locator("#email").fill(fresh_email())
+    typed = person.locator("#email").input_value()
+    other = {"en": "es", "es": "en"}[person.language]
+    person.locator(f"#language-{other}").click()
+    expect(person.locator("html")).to_have_attribute("lang", other)
+    expect(person.locator("main[data-ready]")).to_be_attached()
+    expect(person.locator("#email")).to_have_value(typed)
+
+
+def test_a_code_page_without_a_code_and_a_name_page_without_a_number_say_so(person):
+    person.open("/code")
+    person.at("code")
+    expect(person.locator("#nothing")).to_be_visible()
+    person.look("code page without a code")
+    person.open("/register/name")
+    person.at("name")
+    expect(person.locator("#start-again")).to_be_visible()
+
+
+def test_the_keyboard_is_enough(person):
+    person.open("/register#email")
+    person.at("register")
+    person.locator("#way-email").focus()
+    keyboard = person.page.keyboard
+    keyboard.press("ArrowLeft")
+    expect(person.locator("#phone")).to_be_visible()
+    for _ in range(2):
+        keyboard.press("Tab")
+    expect(person.locator("#phone")).to_be_focused()
+    keyboard.type(person.phone.written)
+    keyboard.press("Enter")
+    person.at("code")
+    expect(person.locator("#code")).to_be_focused()
+    keyboard.type(person.inbox.code(person.phone))
+    person.at("name")
+    expect(person.locator("#name")).to_be_focused()

@@ -1,0 +1,52 @@
+//! Messages are written in the language of the request that makes the code.
+
+use reqwest::Method;
+use serde_json::json;
+use twostep_tests::{Client, Stack, eventually, fresh_phone};
+
+async fn start(client: &Client, phone: &str, accept_language: &str) -> serde_json::Value {
+    let body = json!({"phone": phone}).to_string();
+    let headers = [("accept-language", accept_language)];
+    client.send_with(Method::POST, "/register/phone", &headers, Some(body)).await.expect(202)
+}
+
+#[tokio::test]
+async fn a_message_is_in_the_language_that_the_browser_likes_best() {
+    let client = Stack::shared().await.client();
+    for (liked, words) in [
+        ("es-MX,es;q=0.9,en;q=0.8", "Example: tu clave es "),
+        ("fr,en;q=0.5,es;q=0.4", "Example: your code is "),
+        ("fr", "Example: your code is "),
+    ] {
+        let phone = fresh_phone();
+        let challenge = start(&client, &phone, liked).await;
+        let sms = eventually("the message", async || client.inbox(&phone).await.into_iter().next()).await;
+        let text = sms["content"].as_str().unwrap().to_owned();
+        assert!(text.starts_with(words), "{liked}: {text}");
+        let (_, code) = text.rsplit_once("\n\n@localhost #").expect("the line for phones");
+        // A code that is alive keeps its language, like everything else about it.
+        assert_eq!(start(&client, &phone, "en").await["challenge_id"], challenge["challenge_id"]);
+        client.verify(&challenge, code).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_former_number_is_told_in_the_language_of_who_took_it_out() {
+    let client = Stack::shared().await.client();
+    let phone = fresh_phone();
+    let session = {
+        let (email, _) = client.register_two_step(&phone, "correct horse battery staple").await;
+        client.log_in_two_step(&email, "correct horse battery staple", &phone).await
+    };
+    let before = client.inbox(&phone).await.len();
+    let bearer = format!("Bearer {}", session.access_token);
+    let headers = [("authorization", bearer.as_str()), ("accept-language", "es")];
+    client.send_with(Method::DELETE, "/profile/phone", &headers, None).await.expect(204);
+    let messages = eventually("the notice", async || {
+        let messages = client.inbox(&phone).await;
+        (messages.len() > before).then_some(messages)
+    })
+    .await;
+    let text = messages[0]["content"].as_str().unwrap();
+    assert!(text.starts_with("Example: este teléfono ya no pertenece a tu cuenta."), "{text}");
+}
