@@ -1,6 +1,6 @@
 //! The environment of a function, read in one place. Errors name the variable.
 
-use std::{env, sync::Arc};
+use std::{env, fmt, sync::Arc};
 
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
@@ -10,18 +10,25 @@ use crate::{
     clock::Clock,
     phone::AllowedCountries,
     settings::{CachedSettings, Settings, SettingsStore},
-    sms::Site,
+    sms::{InvalidSite, Site},
     spending::{
         Spending,
         policy::{Allowance, Budgets},
     },
 };
 
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("environment variable {variable} {problem}")]
 pub struct ConfigError {
     variable: &'static str,
     problem: String,
+}
+
+/// For people: a `main` that ends with an error prints this.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// # Errors
@@ -70,7 +77,26 @@ pub fn allowed_countries() -> Result<AllowedCountries, ConfigError> {
 /// [`ConfigError`] when one is missing or cannot be part of a message.
 pub fn site() -> Result<Site, ConfigError> {
     let (name, host) = (required("SITE_NAME")?, required("SITE_HOST")?);
-    Site::new(&name, &host).map_err(|error| malformed("SITE_NAME or SITE_HOST")(&error))
+    Site::new(&name, &host).map_err(|error| {
+        let variable = match error {
+            InvalidSite::Name => "SITE_NAME",
+            InvalidSite::Host => "SITE_HOST",
+        };
+        malformed(variable)(&error)
+    })
+}
+
+/// `ISSUER`: the address that tokens name; none takes the gateway's own.
+///
+/// # Errors
+/// [`ConfigError`] when it is not an address without a path.
+pub fn issuer() -> Result<Option<String>, ConfigError> {
+    let Some(issuer) = optional("ISSUER")? else { return Ok(None) };
+    let host = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://localhost"));
+    if host.is_none_or(|host| host.contains(['/', '?', '#', ' '])) {
+        return Err(malformed("ISSUER")(&"expected an address such as https://auth.example.com"));
+    }
+    Ok(Some(issuer))
 }
 
 /// `CLICKATELL_URL`: where Clickatell answers; its production address unless set.

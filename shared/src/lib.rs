@@ -25,6 +25,7 @@ pub mod phone;
 pub mod quota;
 pub mod receipts;
 pub mod recovery;
+pub mod rotate_keys;
 pub mod secrets;
 pub mod service;
 pub mod sessions;

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use twostep::keys::KeyRing;
+use twostep::keys::KeysSecret;
 use twostep_tests::{claims, fresh_phone};
 
 use crate::{
@@ -47,8 +47,7 @@ pub async fn forged_tokens(world: &'static World) -> Seen {
     let kid = header["kid"].as_str().expect("a kid").to_owned();
     let now = claims(&good)["iat"].as_i64().expect("a time");
     let mut rng = twostep::entropy::system();
-    let stranger = KeyRing::generate(twostep::clock::Timestamp(0), &mut rng).expect("keys");
-    let stranger = KeyRing::parse(&stranger).expect("keys");
+    let stranger = KeysSecret::first(twostep::clock::Timestamp(0), &mut rng).expect("keys").ring().expect("keys");
     let key = stranger.signing_key(twostep::clock::Timestamp(1));
     let own = |kid: &str| Header { typ: Some("at+jwt".into()), kid: Some(kid.into()), ..Header::new(Algorithm::RS256) };
     let sign = |header: &Header, body: &Value| encode(header, body, &key.private).expect("a token");

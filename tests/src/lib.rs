@@ -2,7 +2,9 @@
 //! website would.
 
 pub mod bench;
+pub mod rotation;
 pub mod stack;
+pub mod template;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},

@@ -11,6 +11,7 @@ use lambda_http::{
     },
 };
 use serde::Serialize;
+use strum::EnumCount;
 
 use super::Jar;
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// The codes of the contract.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, strum::EnumCount)]
 pub enum Problem {
     InvalidRequest,
     InvalidPhone,
@@ -234,6 +235,45 @@ impl Problem {
         }
     }
 
+    /// One of each, with such details as they may carry: what documents show as examples.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::InvalidRequest,
+        Self::InvalidPhone,
+        Self::PhoneNotAllowed,
+        Self::InvalidName,
+        Self::InvalidEmail,
+        Self::WeakPassword(WeakPassword::TooShort),
+        Self::InvalidSetting("allowed_countries"),
+        Self::InvalidCodeFormat,
+        Self::InvalidCredentials,
+        Self::InvalidAdminKey,
+        Self::WrongCode { attempts_left: 4 },
+        Self::InvalidToken,
+        Self::InvalidRegistrationToken,
+        Self::InvalidRefreshToken,
+        Self::InvalidRefreshCookie(Jar::Host),
+        Self::ForeignOrigin,
+        Self::InvalidCallbackToken,
+        Self::ReauthRequired,
+        Self::UnknownChallenge,
+        Self::UnknownDevice,
+        Self::NotFound,
+        Self::EmailTaken,
+        Self::PhoneTaken,
+        Self::LastWayIn,
+        Self::TwoStepOff,
+        Self::CodeExpired,
+        Self::CodeUsed,
+        Self::TooManyAttempts { retry_after: 42 },
+        Self::TooManyCodes { retry_after: 42 },
+        Self::TooManyRequests { retry_after: 42 },
+        Self::ClickatellKeyRejected,
+        Self::SmsFailed(FailureCode::Code(105)),
+        Self::SmsDisabled,
+        Self::SmsBudgetSpent { retry_after: 600 },
+        Self::Unavailable,
+    ];
+
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.facts().1
@@ -416,6 +456,13 @@ mod tests {
         let expected = serde_json::json!({"type":"about:blank","title":"Too many codes","status":429,"code":"too_many_codes",
             "detail":"Wait before asking for another code.","retry_after":42});
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn all_are_different() {
+        for (place, problem) in Problem::ALL.iter().enumerate() {
+            assert!(!Problem::ALL[..place].contains(problem), "{problem:?} stands there twice");
+        }
     }
 
     #[test]

@@ -126,11 +126,12 @@ impl Admin {
     /// # Errors
     /// When the environment is incomplete; the error names the variable.
     pub async fn init() -> Result<&'static Self, http::Error> {
+        let (key, account) = (config::required("ADMIN_SECRET")?, config::required("CLICKATELL_SECRET")?);
         let service = Service::init().await?;
         let admin = Self {
             service,
-            key: service.keys.beside(config::required("ADMIN_SECRET")?, |key| Ok(key.clone())),
-            account: service.keys.beside(config::required("CLICKATELL_SECRET")?, Account::parse),
+            key: service.keys.beside(key, |key| Ok(key.clone())),
+            account: service.keys.beside(account, Account::parse),
             clickatell: Client::new(config::clickatell_url()?)?,
         };
         Ok(Box::leak(Box::new(admin)))

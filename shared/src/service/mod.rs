@@ -70,7 +70,7 @@ impl Service {
             throttle: Throttle::new(tables.clone(), config::required("COUNTERS_TABLE")?),
             spending: config::spending(&tables, &clock)?,
             limits_lifted: config::limits_are_lifted()?,
-            issuer: config::optional("ISSUER")?,
+            issuer: config::issuer()?,
             audience: config::optional("AUDIENCE")?.unwrap_or_else(|| "twostep".to_owned()),
             clock,
         };

@@ -208,7 +208,7 @@ impl Service {
             };
             let same_holder = sealed.as_ref().is_none_or(|payload| same_account(payload, &fresh));
             let ask = Ask { decoy: subject.decoy, same_holder };
-            let seal = |_issue| ring.seal(key.as_str(), &fresh, &mut entropy::system());
+            let seal = |_issue| ring.seal(key.as_str(), &fresh, self.now(), &mut entropy::system());
             let started = Challenge::start(present.as_ref(), &key, ask, self.now(), &self.policy, seal)
                 .map_err(|refusal| self.refuse(refusal))?;
             let (next, is_sent) = match (started, &present) {
@@ -216,7 +216,7 @@ impl Service {
                     // The same code, now for the session that asks: that one outlives the change.
                     Some(sealed) => {
                         let payload = Payload { code: sealed.code, ..fresh.clone() };
-                        let sealed = ring.seal(key.as_str(), &payload, &mut entropy::system());
+                        let sealed = ring.seal(key.as_str(), &payload, self.now(), &mut entropy::system());
                         (Challenge { sealed, ..challenge.clone() }, false)
                     }
                     None => return Ok(self.challenge_body(ring, challenge, &fresh)),

@@ -214,7 +214,7 @@ impl Service {
             Saved::Won => {
                 let expires_at = self.now().plus(ProvenPhone::LIFETIME);
                 let proven = ProvenPhone { phone: proof.payload.phone, expires_at };
-                let token = proof.ring.seal(ProvenPhone::PLACE, &proven, &mut entropy::system());
+                let token = proof.ring.seal(ProvenPhone::PLACE, &proven, self.now(), &mut entropy::system());
                 Ok(Use::Done(Box::new(Verified::MayRegister(RegistrationBody {
                     outcome: "phone_verified",
                     registration_token: token.0,
