@@ -14,6 +14,24 @@ use crate::{
 
 const NAMESPACE: &str = "TwoStep";
 
+/// Every metric's name, as dashboards and alarms know it.
+pub const NAMES: [&str; 14] = [
+    "BreakerStep",
+    "BudgetUsedPercent",
+    "CodesAsked",
+    "CodesExpired",
+    "CodesVerified",
+    "CodesWrong",
+    "DeliverySeconds",
+    "LimitsHit",
+    "RefreshTokensReused",
+    "SmsAccepted",
+    "SmsAcceptedByCountry",
+    "SmsDelivered",
+    "SmsFailed",
+    "SmsUnknown",
+];
+
 /// One observation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Metric {
@@ -135,6 +153,7 @@ mod tests {
     #[test]
     fn every_dimension_and_metric_has_its_value_beside_it() {
         let metrics = [
+            Metric::SmsAccepted(Country::parse("ES").unwrap()),
             Metric::CodesAsked(Purpose::SecondStep),
             Metric::CodesVerified(Purpose::Login),
             Metric::CodesWrong,
@@ -147,13 +166,16 @@ mod tests {
             Metric::BudgetUsedPercent(Period::Hour, 79.5),
             Metric::BreakerStep(Step::Closed),
         ];
+        let mut names = std::collections::BTreeSet::new();
         for line in metrics.into_iter().flat_map(|metric| lines(metric, NOW)) {
             let directive = &line["_aws"]["CloudWatchMetrics"][0];
             let name = directive["Metrics"][0]["Name"].as_str().unwrap();
             assert!(line[name].is_number(), "{line}");
+            names.insert(name.to_owned());
             for dimension in directive["Dimensions"][0].as_array().unwrap() {
                 assert!(line[dimension.as_str().unwrap()].is_string(), "{line}");
             }
         }
+        assert!(names.iter().eq(NAMES), "{names:?}");
     }
 }

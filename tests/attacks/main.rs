@@ -65,7 +65,7 @@ fn attacks() -> impl IntoIterator<Item = Attack> {
         Lifted "A code at the edge of its life" ("NIST SP 800-63B-4 §3.1.3.2; ASVS 6.5.5") guessing::the_edge_of_a_code_s_life;
         Lifted "A used code again" ("ASVS 6.5.1") guessing::a_used_code_again;
         Lifted "A code for another purpose or challenge" ("ASVS 6.6.2; NIST SP 800-63B-4 §3.1.3.2") guessing::a_code_elsewhere;
-        Lifted "Parallel starts" ("OWASP, Testing for SMS flooding") guessing::parallel_starts;
+        Lifted "Parallel starts" ("OWASP API4:2023") guessing::parallel_starts;
         Lifted "Telling known numbers by the answers" ("ASVS 6.3.8") silence::known_and_unknown_numbers;
         Lifted "Telling known addresses by the answers" ("ASVS 6.3.8") silence::known_and_unknown_addresses;
         Lifted "Telling known from unknown by the work" ("ASVS 6.3.8") silence::the_same_work;
@@ -123,6 +123,7 @@ async fn run() -> ExitCode {
              | attack | who asks for this | what was tried | how many times | what was seen |\n\
              |---|---|---|---|---|\n{rows}"
         );
+        println!("\n{table}");
         fs::write(root().join("docs/attacks.md"), table).expect("docs/attacks.md");
     }
     println!("\n{passed} passed, {failed} failed");
