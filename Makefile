@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e browser browser-setup package arm64 deploy check format clean
+.PHONY: help setup build dev test test-setup unit e2e attacks timing browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
@@ -43,20 +43,31 @@ dev: setup build ## Run the whole service on this machine
 BROWSER := $(if $(SKIP_BROWSER),,browser)
 
 test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
+	cargo test -p web
 	cargo test $(REST)
 	$(if $(BROWSER),$(RUN_BROWSER))
 
 test-setup: .venv/test
 
 unit: ## Run the fast tests only: no emulator, no Python
+	cargo test -p web
 	cargo test -p twostep -p twostep-local
-	cargo test $(REST) --test service
+	cargo test $(REST) --test service --test spending
 
 e2e: test-setup build ## Run the end-to-end tests only
 	cargo test $(REST) --test e2e
 
+attacks: setup build ## Try every attack and write docs/attacks.md
+	cargo test $(REST) --test attacks
+
+timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
+	cargo run --quiet -p twostep-tests --bin timing
+
 browser: browser-setup build ## Run the tests in a real browser only
 	$(RUN_BROWSER)
+
+screenshots: browser-setup build ## Make the pictures of the pages anew (docs/images)
+	.venv/bin/python tests/browser/screenshots.py
 
 browser-setup: .venv/browser
 	@python3 tests/browser/chrome.py > /dev/null

@@ -99,13 +99,14 @@ async fn announce_and_wait(settings: &Settings, admin_key: &str) -> Infallible {
         "
 TwoStep is ready.
 
-  API              {api}
+  Pages            {api}
+  API              {api}/v1
   SMS inbox        {sandbox}/inbox
   DynamoDB         http://localhost:{}
   Secrets Manager  http://localhost:{}
   Admin key        {admin_key}
 
-Try it:
+Try it: register at {api}/register, or
 
   curl -s {api}/v1/register/phone -d '{{\"phone\":\"+14155552671\"}}'
 

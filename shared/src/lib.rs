@@ -17,6 +17,7 @@ pub mod http;
 pub mod json;
 pub mod keys;
 pub mod language;
+pub mod metrics;
 pub mod name;
 pub mod outbox;
 pub mod password;

@@ -16,6 +16,7 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     config,
     keys::{KeyRing, Keys},
+    metrics::{self, Metric},
     phone::{AllowedCountries, Country, PhoneNumber},
     secrets::SecretError,
     settings::CachedSettings,
@@ -171,6 +172,7 @@ impl Outbox {
             tokio::join!(self.hand_over(&account, &message), self.spending.watch(&reservation, &settings));
         match outcome {
             Outcome::Accepted { message_id } => {
+                metrics::emit(Metric::SmsAccepted(reservation.country()), self.clock.now());
                 self.remember(claimed, &message_id, reservation.country()).await;
                 Ok(Fate::Sent)
             }
@@ -191,6 +193,7 @@ impl Outbox {
             }
             Outcome::Unknown { reason } => {
                 tracing::warn!(reason, "the provider did not say whether it sent a message");
+                metrics::emit(Metric::SmsUnknown, self.clock.now());
                 Ok(Fate::Unknown)
             }
             Outcome::Later { reason } => {
@@ -201,6 +204,7 @@ impl Outbox {
     }
 
     async fn count_failure(&self, phone: &PhoneNumber, failure: Failure) {
+        metrics::emit(Metric::SmsFailed(failure), self.clock.now());
         let Ok(country) = AllowedCountries::All.check(phone) else { return };
         let fact = Fact::Failed(failure.as_str());
         if let Err(error) = self.spending.tallies.count(country, None, fact, self.clock.now()).await {

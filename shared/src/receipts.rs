@@ -18,6 +18,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{self, ConfigError},
     http::{self, Answer, Problem},
+    metrics::{self, Metric},
     spending::{
         Failure,
         tally::{Fact, Tallies},
@@ -86,13 +87,21 @@ impl Receipts {
             Delivery::Failed => current.record_failure(message.send_number, Failure::NotDelivered, now),
             news => current.record_delivery(message.send_number, news, now),
         };
-        let was_news = self.challenges.advance(challenge, record).await?.is_some();
+        let Some(recorded) = self.challenges.advance(challenge, record).await? else { return Ok(()) };
+        match news {
+            Delivery::Delivered => {
+                let asked = recorded.sends.last().copied().unwrap_or(now);
+                metrics::emit(Metric::SmsDelivered(asked.until(now).as_secs()), now);
+            }
+            Delivery::Failed => metrics::emit(Metric::SmsFailed(Failure::NotDelivered), now),
+            _ => {}
+        }
         let fact = match news {
             Delivery::Delivered => Some(Fact::Delivered),
             Delivery::Failed => Some(Fact::Failed(Failure::NotDelivered.as_str())),
             _ => None,
         };
-        if let (true, Some(country), Some(fact)) = (was_news, message.country, fact)
+        if let (Some(country), Some(fact)) = (message.country, fact)
             && let Err(error) = self.tallies.count(country, None, fact, now).await
         {
             tracing::warn!(%error, "a receipt was not counted");

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     entropy,
+    metrics::{self, Metric},
     table::{self, Item, TableError, number, text},
     users::{Holder, User, UserId},
 };
@@ -279,6 +280,7 @@ impl SessionStore {
         }
         if session.expires_at > now {
             tracing::warn!(session = %session.id, "a used refresh token came back; its family is ended");
+            metrics::emit(Metric::RefreshTokensReused, now);
             self.end(&id).await?;
         }
         Err(RefreshError::Invalid)

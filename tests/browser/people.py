@@ -57,7 +57,7 @@ class Page:
 
     def close(self):
         self.context.close()
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
 
     def _watch_request(self, request):
         url = urlsplit(request.url)
@@ -244,7 +244,7 @@ def look_at(page, what):
         page.emulate_media(color_scheme=scheme)
         found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         words = [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
-        assert words == [], f"{what}, {scheme}"
+        assert not words, f"{what}, {scheme}: {words}"
     page.emulate_media(color_scheme="light")
 
 

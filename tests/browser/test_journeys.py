@@ -152,6 +152,48 @@ def test_no_delivery(person):
     person.at("code")
 
 
+def test_what_signs_in_can_be_changed_in_the_profile(person):
+    person.register_with_password()
+    old = person.add_phone()
+    person.locator("#new-codes").click()
+    person.locator("#confirm-yes").click()
+    expect(person.locator("#recovery-codes li")).to_have_count(10)
+    person.look("profile with new recovery codes")
+    with person.page.expect_download() as download:
+        person.locator("#download-codes").click()
+    new = download.value.path().read_text().split()[-10:]
+    person.locator("#copy-codes").click()
+    person.reads("#codes-status", "copied")
+    assert person.page.evaluate("navigator.clipboard.readText()").split() == new
+    assert not set(old) & set(new)
+    person.locator("#codes-saved").click()
+    expect(person.locator("#recovery-codes")).to_be_hidden()
+
+    person.locator("#current-password").fill("not the one at all")
+    person.locator("#new-password").fill("seven purple bicycles sing")
+    person.locator("#new-password-submit").click()
+    person.reads("#current-password-error", "errors.invalid_current_password")
+    person.locator("#current-password").fill(PASSWORD)
+    person.locator("#new-password-submit").click()
+    person.reads("#status", "password_changed")
+
+    person.locator("#two-step-off").click()
+    person.locator("#confirm-no").click()
+    expect(person.locator("#two-step-state")).to_have_attribute("data-on", "true")
+    person.locator("#two-step-off").click()
+    person.locator("#confirm-yes").click()
+    person.reads("#status", "two_step_turned_off")
+    expect(person.locator("#two-step-state")).to_have_attribute("data-on", "false")
+    person.sign_out()
+
+    person.log_in_with_password()
+    person.reads("#password-error", "errors.invalid_credentials")
+    person.look("sign in with a wrong password")
+    person.locator("#password").fill("seven purple bicycles sing")
+    person.locator("#password-submit").click()
+    person.at("profile")
+
+
 def test_too_many_wrong_codes(person):
     person.start_registration()
     right = person.inbox.code(person.phone)

@@ -1,8 +1,9 @@
-"""What waits for time: a code that expires, and one that is sent again. The clocks are moved, nobody sleeps."""
+"""What waits for time: a code that expires, one that is sent again, a sign-in that is no longer fresh. The clocks are moved, nobody sleeps."""
 
 import pytest
 from playwright.sync_api import expect
 
+from people import Phone
 from stack import Clock
 
 pytestmark = pytest.mark.skipif(not Clock.can_be_moved(), reason="the functions' clock cannot be moved in this build")
@@ -36,3 +37,24 @@ def test_an_expired_code_makes_room_for_a_new_one(person):
     person.at("code")
     person.enter(new)
     person.at("name")
+
+
+def test_a_change_of_the_phone_asks_for_a_fresh_sign_in_and_comes_back(person):
+    person.register_by_phone()
+    person.advance(6 * 60)
+    person.locator("#change-phone").click()
+    new = Phone(person.language)
+    person.locator("#phone").fill(new.written)
+    person.locator("#phone-submit").click()
+    person.at("login")
+    expect(person.locator("#reauth-note")).to_be_visible()
+    person.look("sign in again")
+    person.ask_for_a_code(person.phone)
+    person.enter(person.inbox.code(person.phone, 2))
+    person.at("profile")
+    person.locator("#phone").fill(new.written)
+    person.locator("#phone-submit").click()
+    person.at("code")
+    person.enter(person.inbox.code(new))
+    person.at("profile")
+    expect(person.locator("#phone-state")).to_contain_text(new.e164)

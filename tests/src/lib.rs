@@ -196,6 +196,13 @@ impl Client {
         Answer::read(request.send().await.expect("the sandbox answers")).await
     }
 
+    /// All messages, newest first.
+    pub async fn all_messages(&self) -> Vec<Value> {
+        let url = format!("{}/inbox", self.sandbox);
+        let answer = self.http.get(url).header("accept", "application/json").send().await.expect("the sandbox answers");
+        answer.json().await.expect("the inbox is a list")
+    }
+
     /// Waits for message number `count` to `phone` and gives its code.
     pub async fn nth_code(&self, phone: &str, count: usize) -> String {
         let messages = eventually(&format!("message {count} to {phone}"), async || {

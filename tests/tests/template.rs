@@ -71,6 +71,20 @@ fn template_router_and_documents_name_the_same_routes() {
 }
 
 #[test]
+fn dashboard_and_alarms_watch_metrics_that_there_are_and_leave_none_out() {
+    let text = read("template.yaml");
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).collect::<BTreeSet<_>>();
+    for name in twostep::metrics::NAMES {
+        assert!(words.contains(name), "{name} is watched nowhere");
+    }
+    let watched = text.split("[\"TwoStep\", \"").chain(text.split("Namespace: TwoStep, MetricName: ")).skip(1);
+    let name = |rest: &str| rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned();
+    for name in watched.map(name).filter(|name| name != "AWSTemplateFormatVersion") {
+        assert!(twostep::metrics::NAMES.contains(&name.as_str()), "there is no metric {name}");
+    }
+}
+
+#[test]
 fn every_function_is_deployed_and_every_deployed_function_exists() {
     let template = template();
     let deployed: BTreeSet<String> = functions(&template).into_iter().map(|(name, _)| name.to_owned()).collect();

@@ -91,7 +91,7 @@ pub fn entity(out: &Path, name: &str, content: &[u8]) -> Result<String> {
         let path = out.join(format!("{name}.{encoding}"));
         fs::create_dir_all(path.parent().ok_or("a file is in a folder")?)?;
         fs::write(&path, bytes)?;
-        Ok(format!("include_bytes!({path:?})"))
+        Ok(format!("include_bytes!({:?})", path.to_str().ok_or("the path is Unicode")?))
     };
     let plain = file("plain", content)?;
     let brotli = file("br", &brotli(content)?)?;

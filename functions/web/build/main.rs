@@ -4,6 +4,7 @@
 mod assets;
 mod countries;
 mod pages;
+mod reference;
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -15,7 +16,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 const LANGUAGES: [&str; 2] = ["en", "es"];
 
 fn main() -> Result<()> {
-    for source in ["build", "icon.svg", "pages", "scripts", "style.css", "texts"] {
+    for source in ["build", "icon.svg", "pages", "scripts", "style.css", "texts", reference::SOURCE] {
         println!("cargo::rerun-if-changed={source}");
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);

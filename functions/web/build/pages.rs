@@ -2,16 +2,18 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig, value::Serde};
-use serde_json::Value;
+use minijinja::{
+    AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig, value::Serde, value::Value,
+};
 
 use crate::{
     LANGUAGES, Result,
     assets::{Assets, entity},
+    reference,
 };
 
 /// Address and name: `pages/<name>.html` with `scripts/<name>.js`.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("/", "home"),
     ("/register", "register"),
     ("/register/name", "name"),
@@ -19,7 +21,10 @@ const PAGES: [(&str, &str); 7] = [
     ("/code", "code"),
     ("/profile", "profile"),
     ("/settings", "settings"),
+    ("/docs", "docs"),
 ];
+
+const HTML: &str = "text/html; charset=utf-8";
 
 pub struct Common {
     pub style: String,
@@ -28,7 +33,7 @@ pub struct Common {
 
 pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String> {
     let environment = environment()?;
-    let texts: Vec<(&str, Value)> = LANGUAGES
+    let texts: Vec<(&str, serde_json::Value)> = LANGUAGES
         .into_iter()
         .map(|language| {
             let path = format!("texts/{language}.json");
@@ -41,6 +46,7 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
         let module = format!("export default {};\n", texts["messages"]);
         messages.push(assets.add(&format!("texts.{language}.js"), module.as_bytes())?);
     }
+    let reference = Value::from(Serde(reference::read()?));
     let mut table = String::from("pub static PAGES: &[Page] = &[\n");
     for (path, name) in PAGES {
         let script = assets.script(&format!("{name}.js"))?;
@@ -49,18 +55,28 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
             let page = environment.get_template(&format!("{name}.html"))?.render(context! {
                 language => *language,
                 name,
-                messages => messages.as_str(),
-                preloads => &script.imports,
+                messages => Value::from_safe_string(messages.clone()),
+                preloads => script.imports.iter().map(|address| Value::from_safe_string(address.clone())).collect::<Vec<_>>(),
+                reference => reference.clone(),
                 t => Serde(&texts["pages"]),
                 title => texts["pages"][name]["title"].as_str(),
-                script => script.address.as_str(),
-                style => common.style.as_str(),
-                icon => common.icon.as_str(),
+                script => Value::from_safe_string(script.address.clone()),
+                style => Value::from_safe_string(common.style.clone()),
+                icon => Value::from_safe_string(common.icon.clone()),
             })?;
             languages.push(entity(out, &format!("pages/{name}.{language}.html"), page.as_bytes())?);
         }
-        writeln!(table, "    Page {{ path: {path:?}, languages: [{}] }},", languages.join(", "))?;
+        writeln!(
+            table,
+            "    Page {{ path: {path:?}, content_type: {HTML:?}, languages: &[{}] }},",
+            languages.join(", ")
+        )?;
     }
+    let contract = entity(out, "openapi.yaml", &fs::read(reference::SOURCE)?)?;
+    writeln!(
+        table,
+        "    Page {{ path: \"/openapi.yaml\", content_type: \"application/yaml\", languages: &[{contract}] }},"
+    )?;
     table.push_str("];\n");
     Ok(table)
 }
@@ -68,9 +84,10 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
 /// A text that is missing ends the build.
 fn environment() -> Result<Environment<'static>> {
     let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_filter("prose", |text: String| Value::from_safe_string(reference::prose(&text)));
     for folder in ["pages", "pages/parts"] {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();

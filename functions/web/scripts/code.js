@@ -116,11 +116,13 @@ function digitsOf(text) {
   return text.match(/(?<!\d)\d{3}\s?\d{3}(?!\d)/)?.[0].replace(/\s/, "") ?? text.replace(/\D/g, "").slice(0, 6);
 }
 
-input.addEventListener("input", () => {
+function submitIfComplete() {
   const digits = digitsOf(input.value);
   if (input.value !== digits) input.value = digits;
   if (digits.length === 6 && digits !== tried) $("code-form").requestSubmit();
-});
+}
+
+input.addEventListener("input", submitIfComplete);
 
 /** @param {Awaited<ReturnType<typeof verify>>} answer */
 async function proceed(answer) {
@@ -165,7 +167,9 @@ submits(
       $("announced").textContent = "";
       if (over(problem)) return true;
       if (problem.code === "wrong_code") {
-        input.select();
+        // Others may have been typed while these were under way: they are next.
+        if (input.value === tried) input.select();
+        else setTimeout(submitIfComplete);
         current = { ...current, attempts_left: problem.attemptsLeft };
         keepChallenge(current);
         describe();

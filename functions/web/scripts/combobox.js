@@ -10,7 +10,7 @@ const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase
 
 /**
  * @param {HTMLInputElement} input with its list in `aria-controls`
- * @param {{options: () => Option[], picked: (option: Option) => void, keeps: boolean}} how `keeps`: whether the field goes
+ * @param {{options: () => Option[], picked: (option: Option, leaving: boolean) => void, keeps: boolean}} how `keeps`: whether the field goes
  *   on showing what was picked, or is emptied for the next
  */
 export function combobox(input, { options, picked, keeps }) {
@@ -65,12 +65,12 @@ export function combobox(input, { options, picked, keeps }) {
     input.setAttribute("aria-activedescendant", item.id);
   }
 
-  /** @param {Option | undefined} option */
-  function pick(option) {
+  /** @param {Option | undefined} option @param {boolean} [leaving] whether the focus is on its way to the next field */
+  function pick(option, leaving = false) {
     if (!option) return;
     set(option);
     close();
-    picked(option);
+    picked(option, leaving);
   }
 
   /** @param {Option | undefined} option */
@@ -107,8 +107,8 @@ export function combobox(input, { options, picked, keeps }) {
         set(current);
         break;
       case "Tab":
-        // Whoever has searched and goes on means what is marked.
-        if (isOpen() && active >= 0) pick(shown[active]);
+        // Whoever goes on means what is marked.
+        if (isOpen() && active >= 0) pick(shown[active], true);
         return;
       default:
         return;

@@ -4,6 +4,7 @@ import { combobox } from "./combobox.js";
 import { regionsOfCode } from "./countries.js";
 import { $, show } from "./page.js";
 import { language } from "./say.js";
+import { keep, recall } from "./tab.js";
 
 /** Region to calling code. @type {Map<string, string>} */
 const codeOfRegion = new Map();
@@ -55,15 +56,16 @@ export function phoneField({ allowed, prefix = "", start }) {
   const code = $(`${prefix}phone-code`);
   const options = countries(allowed);
   const offered = (/** @type {string | undefined} */ region) => options.find(({ value }) => value === region);
-  let country = offered(start?.country) ?? offered(homeRegion()) ?? options[0];
+  let country = offered(start?.country) ?? offered(recall("country")) ?? offered(homeRegion()) ?? options[0];
 
   const picker = combobox($(`${prefix}country`), {
     options: () => options,
     keeps: true,
-    picked: (option) => {
+    picked: (option, leaving) => {
       country = /** @type {typeof country} */ (option);
+      keep("country", country.value);
       draw();
-      input.focus();
+      if (!leaving) input.focus();
     },
   });
 

@@ -1,6 +1,6 @@
 // What scripts say, in the language of the page.
 
-const { default: texts } = await import(document.documentElement.dataset.texts);
+const { default: texts } = await import(document.documentElement.dataset.texts ?? "");
 
 export const language = document.documentElement.lang;
 
@@ -16,7 +16,7 @@ export function say(key, values = {}) {
   if (text && typeof text !== "string") {
     text = text[new Intl.PluralRules(language).select(Number(values.count))] ?? text.other;
   }
-  return (text ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return (text ?? key).replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ name) => String(values[name] ?? ""));
 }
 
 /** Whether there is such a text. @param {string} key */

@@ -15,8 +15,8 @@ const LEFT_BEHIND = 3000;
  * A new access token. One tab at a time: a refresh token works once, and a second use of it would end the session.
  * @returns {Promise<import("./api.js").Session>}
  */
-function renewed() {
-  return navigator.locks.request("session", async () => {
+async function renewed() {
+  return await navigator.locks.request("session", async () => {
     // A page that was left in the middle of this gave up the lock, not its request: the cookie is about to change.
     const since = Date.now() - Number(localStorage.getItem("refreshing") ?? 0);
     if (since >= 0 && since < LEFT_BEHIND) await new Promise((resolve) => setTimeout(resolve, LEFT_BEHIND - since));

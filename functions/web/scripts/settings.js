@@ -36,9 +36,11 @@ function draw() {
   $("clickatell-api").value = api;
   $("clickatell-from").value = from ?? "";
   $("clickatell-key").value = "";
-  $("key-hint").textContent = hint
-    ? say("key_present", { hint, date: updated ? day(updated) : "" })
-    : say("key_absent");
+  $("key-hint").textContent = !hint
+    ? say("key_absent")
+    : updated
+      ? say("key_present_since", { hint, date: day(updated) })
+      : say("key_present", { hint });
 }
 
 function drawCountries() {
@@ -58,7 +60,10 @@ function drawCountries() {
   );
 }
 
-/** What differs from what is stored, and nothing else: two admins do not undo each other. */
+/**
+ * What differs from what is stored, and nothing else: two admins do not undo each other.
+ * @returns {Record<string, any>}
+ */
 function changes() {
   const before = {
     two_step_enabled: stored.two_step_enabled,

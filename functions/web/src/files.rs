@@ -19,8 +19,9 @@ include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
 pub struct Page {
     path: &'static str,
-    /// One for each of [`Language::ALL`].
-    languages: [Content; Language::ALL.len()],
+    content_type: &'static str,
+    /// One for each of [`Language::ALL`], or one for all.
+    languages: &'static [Content],
 }
 
 pub struct Asset {
@@ -70,20 +71,17 @@ impl Page {
     /// Asked for each time, so that a new version shows at once; one that has not changed is not sent again.
     fn answer(&self, headers: &HeaderMap) -> Answer {
         let language = language(headers);
-        let content = &self.languages[language as usize];
+        let content = self.languages.get(language as usize).unwrap_or(&self.languages[0]);
         let encoding = Encoding::best(headers);
         let tag = content.entity_tag(encoding);
         let known = text(headers, &IF_NONE_MATCH).split(',').any(|known| {
             let known = known.trim();
             known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
         });
-        let answer = if known {
-            Answer::not_modified()
-        } else {
-            content
-                .answer(encoding, "text/html; charset=utf-8")
-                .with_header(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()))
-        };
+        let mut answer = if known { Answer::not_modified() } else { content.answer(encoding, self.content_type) };
+        if self.languages.len() > 1 {
+            answer = answer.with_header(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        }
         answer
             .with_header(ETAG, HeaderValue::from_str(&tag).expect("quotes, hexadecimal digits and a hyphen"))
             .with_header(VARY, HeaderValue::from_static("Accept-Encoding, Accept-Language, Cookie"))

@@ -21,6 +21,7 @@ use crate::{
     clock::Timestamp,
     code::InvalidCode,
     email::InvalidEmail,
+    metrics::{Limit, Metric},
     name::InvalidName,
     password::WeakPassword,
     phone::{InvalidPhone, PhoneNotAllowed},
@@ -276,6 +277,20 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.facts().1
+    }
+
+    /// What an operator counts of this.
+    #[must_use]
+    pub fn metric(&self) -> Option<Metric> {
+        match self {
+            Self::WrongCode { .. } => Some(Metric::CodesWrong),
+            Self::CodeExpired => Some(Metric::CodesExpired),
+            Self::TooManyRequests { .. } => Some(Metric::LimitsHit(Limit::Requests)),
+            Self::TooManyCodes { .. } => Some(Metric::LimitsHit(Limit::Codes)),
+            Self::TooManyAttempts { .. } => Some(Metric::LimitsHit(Limit::Attempts)),
+            Self::SmsBudgetSpent { .. } => Some(Metric::LimitsHit(Limit::Budget)),
+            _ => None,
+        }
     }
 
     fn field(self) -> Option<&'static str> {

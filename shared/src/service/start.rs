@@ -18,6 +18,7 @@ use crate::{
     http::{self, ChallengeBody, Problem},
     keys::KeyRing,
     language::Language,
+    metrics::{self, Metric},
     phone::PhoneNumber,
     quota::QuotaError,
     sessions::{Method, Session},
@@ -210,21 +211,26 @@ impl Service {
             let seal = |_issue| ring.seal(key.as_str(), &fresh, self.now(), &mut entropy::system());
             let started = Challenge::start(present.as_ref(), &key, ask, self.now(), &self.policy, seal)
                 .map_err(|refusal| self.refuse(refusal))?;
-            let next = match (started, &present) {
+            let (next, is_sent) = match (started, &present) {
                 (Start::Alive, Some(challenge)) => match sealed.filter(|sealed| sealed.session != fresh.session) {
                     // The same code, now for the session that asks: that one outlives the change.
                     Some(sealed) => {
                         let payload = Payload { code: sealed.code, ..fresh.clone() };
                         let sealed = ring.seal(key.as_str(), &payload, self.now(), &mut entropy::system());
-                        Challenge { sealed, ..challenge.clone() }
+                        (Challenge { sealed, ..challenge.clone() }, false)
                     }
                     None => return Ok(self.challenge_body(ring, challenge, &fresh)),
                 },
                 (Start::Alive, None) => unreachable!("only a present challenge is alive"),
-                (Start::Send(next), _) => next,
+                (Start::Send(next), _) => (next, true),
             };
             match self.challenges.save(&next).await? {
-                Saved::Won => return Ok(self.challenge_body(ring, &next, &fresh)),
+                Saved::Won => {
+                    if is_sent {
+                        metrics::emit(Metric::CodesAsked(fresh.purpose), self.now());
+                    }
+                    return Ok(self.challenge_body(ring, &next, &fresh));
+                }
                 Saved::Lost(winner) => present = winner.map(|boxed| *boxed),
                 Saved::Refused { .. } => unreachable!("nothing was saved along"),
             }

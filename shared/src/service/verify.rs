@@ -14,6 +14,7 @@ use crate::{
     entropy,
     http::{self, KeptToken, Problem, SessionBody, UserBody},
     keys::KeyRing,
+    metrics::{self, Metric},
     phone::{AllowedCountries, PhoneNumber},
     recovery::{self, RecoveryCode},
     sessions::{Method, SessionStore, SignIn},
@@ -159,6 +160,7 @@ impl Service {
     /// For the breaker and the usage, once the code is used up: counted before, one code could count many times. A sign-in
     /// does not fail for it.
     async fn count_verified(&self, phone: &PhoneNumber, purpose: Purpose) {
+        metrics::emit(Metric::CodesVerified(purpose), self.now());
         let Ok(country) = AllowedCountries::All.check(phone) else { return };
         let fact = Fact::Verified { signs_in: purpose != Purpose::Profile };
         let prefix = Scope::prefix_of(phone);

@@ -73,7 +73,9 @@ impl Step {
         }
     }
 
-    fn rank(self) -> u8 {
+    /// 0 for normal, more the less is served.
+    #[must_use]
+    pub fn rank(self) -> u8 {
         match self {
             Self::Normal => 0,
             Self::ProvenNumbersOnly => 1,

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::{Clock, Timestamp},
     keys::Pepper,
+    metrics::{self, Metric},
     phone::{Country, PhoneNumber},
     quota::{self, Quota, QuotaError, QuotaStore},
     settings::Settings,
@@ -92,7 +93,7 @@ impl Reservation {
     }
 
     /// The counts of all messages with this one among them, by period.
-    pub fn of_all(&self) -> impl Iterator<Item = (Period, &Tally)> {
+    fn of_all(&self) -> impl Iterator<Item = (Period, &Tally)> {
         let of_all = self.counted.iter().filter(|(counter, _)| counter.scope == Scope::All);
         of_all.map(|(counter, tally)| (counter.period, tally))
     }
@@ -243,6 +244,11 @@ impl Spending {
         if self.lifted {
             return;
         }
+        for (period, tally) in reservation.of_all() {
+            if let Some(percent) = settings.budgets.all.of(period).used_percent(tally) {
+                metrics::emit(Metric::BudgetUsedPercent(period, percent), reservation.at);
+            }
+        }
         for (counter, tally) in &reservation.counted {
             let is_watched = counter.scope != Scope::All && counter.period != Period::Month;
             if !is_watched || tally.unanswered() < settings.breaker.floor {
@@ -268,6 +274,7 @@ impl Spending {
         {
             let (scope, mode) = (&counter.scope, settings.breaker.mode);
             tracing::warn!(?scope, step = ?tripped.step, cause = ?tripped.cause, ?mode, "the breaker has tripped");
+            metrics::emit(Metric::BreakerStep(tripped.step), now);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::tally::Period;
+use super::tally::{Period, Tally};
 use crate::{
     json::{self, Unambiguous},
     phone::Country,
@@ -19,6 +19,17 @@ pub struct Allowance {
     pub messages: Option<u64>,
     /// In millionths of the currency.
     pub spend: Option<u64>,
+}
+
+impl Allowance {
+    /// How much of it `tally` has used, by number or by money, whichever is more; `None` without a limit.
+    #[must_use]
+    pub fn used_percent(&self, tally: &Tally) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a percentage need not be exact")]
+        let percent = |used: u64, most: Option<u64>| most.map(|most| used as f64 * 100.0 / (most.max(1)) as f64);
+        let used = [percent(tally.messages, self.messages), percent(tally.spent, self.spend)];
+        used.into_iter().flatten().max_by(f64::total_cmp)
+    }
 }
 
 /// Clock hours, days and months in UTC.
@@ -270,6 +281,15 @@ mod tests {
         for wrong in [json!({"mode": "off"}), json!({"floor": 0}), json!({"share_percent": 1_001})] {
             assert_eq!(after(&BreakerPolicy::default(), wrong.clone()), Err(Impossible), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_budget_is_used_as_far_as_its_tighter_half() {
+        let tally = Tally { messages: 40, spent: 900, ..Tally::default() };
+        let used = |messages, spend| Allowance { messages, spend }.used_percent(&tally);
+        assert_eq!(used(Some(50), None), Some(80.0));
+        assert_eq!(used(Some(50), Some(1_000)), Some(90.0));
+        assert_eq!(used(None, None), None);
     }
 
     #[test]

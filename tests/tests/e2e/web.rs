@@ -4,7 +4,7 @@ use reqwest::{Method, header};
 use serde_json::json;
 use twostep_tests::{Answer, Stack, eventually, http};
 
-const PAGES: [&str; 7] = ["/", "/register", "/register/name", "/login", "/code", "/profile", "/settings"];
+const PAGES: [&str; 8] = ["/", "/register", "/register/name", "/login", "/code", "/profile", "/settings", "/docs"];
 
 /// A browser's request for something outside the API.
 async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> (u16, header::HeaderMap, Vec<u8>) {
@@ -64,6 +64,13 @@ async fn the_language_that_a_visitor_has_chosen_stays() {
     let stack = Stack::shared().await;
     let (_, headers, _) = get(stack, "/login", &[("accept-language", "en"), ("cookie", "lang=es")]).await;
     assert_eq!(headers[header::CONTENT_LANGUAGE], "es");
+}
+
+#[tokio::test]
+async fn the_contract_can_be_had_as_it_stands_in_the_repository() {
+    let (status, headers, body) = get(Stack::shared().await, "/openapi.yaml", &[]).await;
+    assert_eq!((status, headers[header::CONTENT_TYPE].to_str().unwrap()), (200, "application/yaml"));
+    assert_eq!(body, std::fs::read(twostep_tests::stack::root().join("docs/openapi.yaml")).unwrap());
 }
 
 #[tokio::test]

@@ -1,0 +1,86 @@
+"""Makes the README's pictures: each page as a phone shows it, light and dark, in `docs/images`."""
+
+from playwright.sync_api import expect, sync_playwright
+
+import chrome
+from people import Person
+from stack import ROOT, Stack
+
+IMAGES = ROOT / "docs" / "images"
+SIZE = {"width": 390, "height": 780}
+
+expect.set_options(timeout=60_000)
+
+
+def shoot(person, name):
+    """Both colour schemes, from the top of the page, without a cursor that blinks into one of them."""
+    for scheme in ("light", "dark"):
+        person.page.emulate_media(color_scheme=scheme)
+        person.page.evaluate("scrollTo(0, 0)")
+        person.page.screenshot(path=IMAGES / f"{name}-{scheme}.png", caret="hide")
+
+
+def main():
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    stack = Stack()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chrome.find(), args=chrome.ARGUMENTS)
+            person = Person(browser, stack, "en", SIZE["width"])
+            person.page.set_viewport_size(SIZE)
+            walk(person, stack)
+            person.close()
+            browser.close()
+    finally:
+        stack.close()
+
+
+def walk(person, stack):
+    person.open("/")
+    person.at("home")
+    shoot(person, "home")
+
+    person.open("/register")
+    person.at("register")
+    person.locator("#phone").fill(person.phone.written)
+    shoot(person, "register")
+    person.locator("#phone-submit").click()
+    person.at("code")
+    code = person.inbox.code(person.phone)
+    person.reads("#delivery", "delivery.delivered")
+    shoot(person, "code")
+    person.enter(code)
+    person.at("name")
+    shoot(person, "name")
+
+    person.open("/login#email")
+    person.at("login")
+    shoot(person, "login")
+
+    person.open("/register#email")
+    person.at("register")
+    person.register_with_password()
+    person.phone = type(person.phone)(person.language)
+    person.locator("#change-phone").click()
+    person.ask_for_a_code(person.phone)
+    person.enter(person.inbox.code(person.phone))
+    expect(person.locator("#recovery-codes li")).to_have_count(10)
+    shoot(person, "recovery-codes")
+    person.locator("#codes-saved").click()
+    person.at("profile")
+    shoot(person, "profile")
+
+    person.open("/settings")
+    person.at("settings")
+    person.locator("#admin-key").fill(stack.admin_key)
+    person.locator("#key-submit").click()
+    expect(person.locator("#opened")).to_be_visible()
+    shoot(person, "settings")
+
+    person.open("/docs")
+    person.at("docs")
+    shoot(person, "docs")
+
+
+if __name__ == "__main__":
+    main()
