@@ -4,13 +4,35 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
 /// Any JSON value in which no object has a key twice: which of the two would count is anybody's guess.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unambiguous(pub Value);
+
+/// Reads an optional part of a body that must be an object: serde would also fill a struct from a list.
+///
+/// # Errors
+/// When it is neither `null` nor an object that a `T` can be read from.
+pub fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    match Option::<Unambiguous>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Unambiguous(value @ Value::Object(_))) => serde_json::from_value(value).map(Some).map_err(Error::custom),
+        Some(_) => Err(Error::custom("expected an object")),
+    }
+}
+
+/// Whether there is a list anywhere in `value`.
+#[must_use]
+pub fn holds_a_list(value: &Value) -> bool {
+    match value {
+        Value::Array(_) => true,
+        Value::Object(fields) => fields.values().any(holds_a_list),
+        _ => false,
+    }
+}
 
 impl<'de> Deserialize<'de> for Unambiguous {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -73,6 +95,26 @@ impl<'de> Visitor<'de> for UnambiguousVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_is_a_list_is_no_object() {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "object")]
+            part: Option<Part>,
+        }
+        #[derive(Deserialize)]
+        struct Part {
+            a: u8,
+        }
+        let read = |text: &str| serde_json::from_str::<Body>(text).map(|body| body.part.map(|part| part.a));
+        assert_eq!(read(r#"{"part":{"a":1}}"#).unwrap(), Some(1));
+        assert_eq!(read(r#"{"part":null}"#).unwrap(), None);
+        assert_eq!(read("{}").unwrap(), None);
+        for wrong in [r#"{"part":[1]}"#, r#"{"part":"a"}"#, r#"{"part":{"a":1,"a":1}}"#] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_key_may_stand_once_in_each_object_however_deep() {

@@ -12,8 +12,16 @@ pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finish
 /// When Secrets Manager does not do as it is told.
 pub async fn begin_rotation(client: &Client, secret: &str) -> String {
     let token = format!("{}-waits-for-its-first-step", twostep::entropy::identifier(&mut twostep::entropy::system()));
-    client.rotate_secret().secret_id(secret).send().await.expect("rotation is turned on");
-    let pending = client.put_secret_value().secret_id(secret).client_request_token(&token).version_stages("AWSPENDING");
-    pending.send().await.expect("a version that waits");
+    begin_rotation_with(client, secret, &token).await;
     token
+}
+
+/// The same, with a name that the caller has chosen.
+///
+/// # Panics
+/// When Secrets Manager does not do as it is told.
+pub async fn begin_rotation_with(client: &Client, secret: &str, token: &str) {
+    client.rotate_secret().secret_id(secret).send().await.expect("rotation is turned on");
+    let pending = client.put_secret_value().secret_id(secret).client_request_token(token).version_stages("AWSPENDING");
+    pending.send().await.expect("a version that waits");
 }

@@ -105,6 +105,19 @@ impl Stack {
         fs::write(&beside, text).and_then(|()| fs::rename(&beside, &self.clock)).expect("the clock's file");
     }
 
+    /// A client of the stack's Secrets Manager.
+    #[must_use]
+    pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        let config = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
+            .region(aws_sdk_secretsmanager::config::Region::from_static("us-east-1"))
+            .credentials_provider(aws_sdk_secretsmanager::config::Credentials::new(
+                "local", "local", None, None, "local",
+            ))
+            .endpoint_url(format!("http://localhost:{}", self.secrets_port));
+        aws_sdk_secretsmanager::Client::from_conf(config.build())
+    }
+
     #[must_use]
     pub fn client(&self) -> Client {
         let local = |port: u16| format!("http://localhost:{port}");

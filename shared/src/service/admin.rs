@@ -11,7 +11,7 @@ use crate::{
     clock::Timestamp,
     config, entropy,
     http::{self, Problem},
-    json::Unambiguous,
+    json::{self, Unambiguous},
     phone::{AllowedCountries, PhoneNumber},
     secrets::{CachedSecret, SecretError},
     settings::{ClickatellSettings, SaveError, Settings},
@@ -47,6 +47,7 @@ pub struct SettingsChange {
     site_host: Option<String>,
     phone_login_for_password_accounts: Option<bool>,
     allowed_countries: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "json::object")]
     clickatell: Option<ClickatellChange>,
     budgets: Option<Unambiguous>,
     prices: Option<Unambiguous>,

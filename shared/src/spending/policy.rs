@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::tally::{Period, Tally};
-use crate::{json::Unambiguous, phone::Country};
+use crate::{
+    json::{self, Unambiguous},
+    phone::Country,
+};
 
 /// What may be spent in one period; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +177,10 @@ pub trait Part: Serialize + DeserializeOwned {
     fn changed(&self, change: &Unambiguous) -> Result<Self, Impossible> {
         let mut part = serde_json::to_value(self).map_err(|_| Impossible)?;
         let (Value::Object(fields), Value::Object(change)) = (&mut part, &change.0) else { return Err(Impossible) };
+        // None of these settings is a list, and serde would fill a struct from one.
+        if change.values().any(json::holds_a_list) {
+            return Err(Impossible);
+        }
         fields.extend(change.clone());
         let changed: Self = serde_json::from_value(part).map_err(|_| Impossible)?;
         if changed.is_possible() { Ok(changed) } else { Err(Impossible) }
@@ -240,6 +247,8 @@ mod tests {
         assert_eq!(budgets.of(Country::parse("ES").unwrap()).hour.messages, Some(1));
         assert_eq!(budgets.of(Country::parse("US").unwrap()), Budget::default());
         assert_eq!(budgets.all.hour.messages, Some(7));
+        let listed = json!({"all": {"hour": [7, null], "day": {}, "month": {}}});
+        assert!(after(&budgets, listed).is_err(), "a list is no object");
         let prices = after(&Prices::default(), json!({"countries": {"US": 8_000}})).unwrap();
         assert_eq!(
             (prices.of(Country::parse("US").unwrap()), prices.of(Country::parse("ES").unwrap())),

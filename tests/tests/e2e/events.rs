@@ -3,7 +3,11 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use twostep_tests::{Stack, eventually, stack::root};
+use twostep_tests::{
+    Stack, eventually, fresh_phone,
+    rotation::{STEPS, begin_rotation_with},
+    stack::root,
+};
 
 /// The functions of the workspace, by their folders.
 fn functions() -> Vec<String> {
@@ -35,7 +39,7 @@ async fn every_function_answers_its_sample_event() {
     let client = Stack::shared().await.client();
     for function in functions() {
         let sample = fs::read_to_string(root().join(format!("events/{function}.json"))).expect(&function);
-        if function == "send-sms" {
+        if ["send-sms", "rotate-keys"].contains(&&*function) {
             continue;
         }
         let answer = client.invoke(&function, sample).await;
@@ -61,4 +65,34 @@ async fn send_sms_answers_its_sample_event_and_reports_nothing_to_repeat() {
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn rotate_keys_answers_its_sample_event_and_rotates_while_people_sign_in() {
+    let stack = Stack::shared().await;
+    let client = stack.client();
+    let mut event: Value =
+        serde_json::from_str(&fs::read_to_string(root().join("events/rotate-keys.json")).unwrap()).unwrap();
+    let refused = client.invoke("rotate-keys", event.to_string()).await;
+    assert!(refused["errorMessage"].is_string(), "nobody has asked for a rotation: {refused}");
+
+    let (secret, token) = (event["SecretId"].as_str().unwrap(), event["ClientRequestToken"].as_str().unwrap());
+    begin_rotation_with(&stack.secrets(), secret, token).await;
+    let phone = fresh_phone();
+    client.register(&phone).await;
+    let before = client.get("/.well-known/jwks.json").await.expect(200);
+    let mut challenge = client.start("/login/phone", &phone).await.expect(202);
+    for step in STEPS {
+        event["Step"] = json!(step);
+        assert_eq!(client.invoke("rotate-keys", event.to_string()).await, Value::Null, "{step}");
+        challenge = client.challenge(&challenge).await.expect(200);
+    }
+    let code = client.nth_code(&phone, 2).await;
+    client.verify(&challenge, &code).await.expect(200);
+    // Whoever reads the keys from now on publishes one more; functions that keep the old ones sign with what both have.
+    assert_eq!(before["keys"].as_array().unwrap().len(), 1);
+    let secrets = stack.secrets();
+    let present = secrets.get_secret_value().secret_id(secret).send().await.unwrap().secret_string.unwrap();
+    let present: Value = serde_json::from_str(&present).unwrap();
+    assert_eq!(present["signing_keys"].as_array().unwrap().len(), 2);
 }
