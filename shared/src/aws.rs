@@ -37,6 +37,12 @@ pub async fn sdk_config() -> SdkConfig {
         .await
 }
 
+/// For a call that must not be sent again when its answer is lost.
+#[must_use]
+pub fn tried_once() -> aws_sdk_dynamodb::config::Builder {
+    aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled())
+}
+
 /// Why a call failed, in words that carry nothing of the request or the answer.
 #[must_use]
 pub fn reason<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     phone::PhoneNumber,
     secrets::{CachedSecret, SecretError},
+    spending::Failure,
 };
 
 /// Which API the key is for; a key works with the API that its integration was made for.
@@ -92,13 +93,16 @@ pub enum Outcome {
 pub enum FailureCode {
     Code(u32),
     Said(&'static str),
+    /// The provider was not asked.
+    Ours(Failure),
 }
 
 impl fmt::Display for FailureCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Code(code) => write!(f, "error {code}"),
-            Self::Said(reason) => f.write_str(&reason.replace('_', " ")),
+            Self::Code(code) => write!(f, "Clickatell's answer: error {code}."),
+            Self::Said(reason) => write!(f, "Clickatell's answer: {}.", reason.replace('_', " ")),
+            Self::Ours(failure) => write!(f, "Not sent: {}.", failure.as_str().replace('_', " ")),
         }
     }
 }

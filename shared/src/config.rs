@@ -145,6 +145,18 @@ pub fn limits_are_lifted() -> Result<bool, ConfigError> {
     }
 }
 
+/// `ADDRESS_LIMITS`: `off` where callers come through somebody else's addresses, a CDN's, so that one is of many.
+///
+/// # Errors
+/// [`ConfigError`] when it is neither `on` (the default) nor `off`.
+pub fn addresses_are_limited() -> Result<bool, ConfigError> {
+    match optional("ADDRESS_LIMITS")?.as_deref() {
+        None | Some("on") => Ok(!limits_are_lifted()?),
+        Some("off") => Ok(false),
+        Some(_) => Err(malformed("ADDRESS_LIMITS")(&"expected `on` or `off`")),
+    }
+}
+
 /// `SETTINGS_TABLE`, and for as long as its item was never written, [`site`], [`allowed_countries`] and [`budgets`].
 ///
 /// # Errors

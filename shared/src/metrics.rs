@@ -15,7 +15,7 @@ use crate::{
 const NAMESPACE: &str = "TwoStep";
 
 /// Every metric's name, as dashboards and alarms know it.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "BreakerStep",
     "BudgetUsedPercent",
     "CodesAsked",
@@ -27,6 +27,7 @@ pub const NAMES: [&str; 14] = [
     "RefreshTokensReused",
     "SmsAccepted",
     "SmsAcceptedByCountry",
+    "SmsDeferred",
     "SmsDelivered",
     "SmsFailed",
     "SmsUnknown",
@@ -44,6 +45,8 @@ pub enum Metric {
     SmsFailed(Failure),
     /// The provider did not say whether it sent a message.
     SmsUnknown,
+    /// The provider asks to try later; the message waits.
+    SmsDeferred,
     /// Seconds from the request to the handset.
     SmsDelivered(u64),
     LimitsHit(Limit),
@@ -101,6 +104,7 @@ fn lines(metric: Metric, now: Timestamp) -> Vec<Value> {
         }
         Metric::SmsFailed(failure) => vec![one("SmsFailed", Some(("Reason", failure.as_str())))],
         Metric::SmsUnknown => vec![one("SmsUnknown", None)],
+        Metric::SmsDeferred => vec![one("SmsDeferred", None)],
         Metric::SmsDelivered(seconds) => {
             vec![one("SmsDelivered", None), ("DeliverySeconds", "Seconds", json!(seconds), None)]
         }
@@ -160,6 +164,7 @@ mod tests {
             Metric::CodesExpired,
             Metric::SmsFailed(Failure::BudgetSpent),
             Metric::SmsUnknown,
+            Metric::SmsDeferred,
             Metric::SmsDelivered(7),
             Metric::LimitsHit(Limit::Requests),
             Metric::RefreshTokensReused,

@@ -13,7 +13,7 @@ use crate::{
     aws,
     challenge::{Challenge, ChallengeStore, Delivery, Payload, Purpose, payload::UnsealError, store::SentMessage},
     clickatell::{Account, CachedAccount, Client, Fault, Message, Outcome},
-    clock::{Clock, SystemClock, Timestamp},
+    clock::{Clock, SystemClock},
     config,
     keys::{KeyRing, Keys},
     metrics::{self, Metric},
@@ -21,7 +21,7 @@ use crate::{
     secrets::SecretError,
     settings::CachedSettings,
     sms,
-    spending::{Failure, Intent, ReserveError, Spending, breaker::Recipient, tally::Fact},
+    spending::{Failure, Intent, ReserveError, Spending, tally::Fact},
     table::TableError,
     telemetry,
 };
@@ -149,10 +149,15 @@ impl Outbox {
         let ring = self.keys.get().await?;
         let (account, settings) = (self.account.get().await?, self.settings.get().await?);
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
-        let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed)?;
-        let phone = &payload.phone;
-        let recipient = recipient(&payload, self.clock.now());
-        let intent = Intent { phone, recipient, settings: &settings, pepper: &ring.pepper };
+        let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed, self.clock.now())?;
+        let (phone, purpose) = (&payload.phone, payload.purpose);
+        let recipient = payload.recipient(self.clock.now());
+        let intent = Intent { phone, purpose, recipient, settings: &settings, pepper: &ring.pepper };
+        if claimed.decoy {
+            // Whoever watches what else changes sees no difference to a message, and none is sent.
+            self.spending.pretend(&intent).await?;
+            return Ok(Fate::Sent);
+        }
         let reservation = match self.spending.reserve(&intent).await {
             Ok(reservation) => reservation,
             Err(ReserveError::Refused(failure)) => {
@@ -168,8 +173,10 @@ impl Outbox {
         };
         let client_message_id = SentMessage::reference(claimed);
         let message = Message { to: phone, content: &content, client_message_id: &client_message_id };
-        let (outcome, ()) =
-            tokio::join!(self.hand_over(&account, &message), self.spending.watch(&reservation, &settings));
+        let outcome = self.hand_over(&account, &message).await;
+        if matches!(outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
+            self.spending.watch(&reservation, &settings).await;
+        }
         match outcome {
             Outcome::Accepted { message_id } => {
                 metrics::emit(Metric::SmsAccepted(reservation.country()), self.clock.now());
@@ -197,6 +204,7 @@ impl Outbox {
                 Ok(Fate::Unknown)
             }
             Outcome::Later { reason } => {
+                metrics::emit(Metric::SmsDeferred, self.clock.now());
                 self.spending.give_back(reservation).await;
                 Err(SendError::Later(reason))
             }
@@ -240,17 +248,5 @@ impl Outbox {
         if let Err(error) = self.challenges.remember_message(&message).await {
             tracing::error!(%error, "a sent message could not be remembered");
         }
-    }
-}
-
-/// Who a message goes to, as far as the start of it knew.
-fn recipient(payload: &Payload, now: Timestamp) -> Recipient {
-    let holder = || payload.account.as_ref().map_or(Recipient::New, |holder| Recipient::proven(holder.proven_at, now));
-    match payload.purpose {
-        // A number that is told of its own removal was proven before.
-        Purpose::Notice => Recipient::Established,
-        Purpose::Login | Purpose::SecondStep => holder(),
-        Purpose::Profile if payload.former_phone.as_ref() == Some(&payload.phone) => holder(),
-        Purpose::Register | Purpose::Profile => Recipient::New,
     }
 }

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::{
 };
 
 use crate::{
+    aws,
     clock::Timestamp,
     table::{Item, TableError, number, text},
 };
@@ -104,7 +105,8 @@ impl QuotaStore {
                 .update_expression(format!("REMOVE times[{place}]"))
                 .condition_expression(format!("times[{place}] = :at"))
                 .expression_attribute_values(":at", number(at.0));
-            match update.send().await {
+            // Once only: a second try might take away what was counted for somebody else in the same second.
+            match update.customize().config_override(aws::tried_once()).send().await {
                 Ok(_) => return Ok(()),
                 Err(error) => match error.as_service_error() {
                     // Somebody counted in between, and the places have moved.

@@ -147,7 +147,16 @@ impl Rotation {
     async fn test(&self, token: &str) -> Result<(), StepError> {
         let next = self.pending(token).await?.ok_or(StepError::NotPending)?;
         let present = self.present().await?;
-        Ok(rotation::check(present.as_ref(), &next, self.clock.now())?)
+        match rotation::check(present.as_ref(), &next, self.clock.now()) {
+            // These keys have waited too long to be announced in time: the next rotation makes others.
+            Err(error @ RotationError::TooSoon) => {
+                let update = self.secrets.update_secret_version_stage().secret_id(&self.keys_secret);
+                let update = update.version_stage(PENDING).remove_from_version_id(token);
+                update.send().await.map_err(unavailable)?;
+                Err(error.into())
+            }
+            checked => Ok(checked?),
+        }
     }
 
     async fn finish(&self, token: &str, current: Option<String>) -> Result<(), StepError> {

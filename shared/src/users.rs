@@ -277,7 +277,9 @@ impl UserStore {
         now: Timestamp,
     ) -> Vec<TransactWriteItem> {
         let user = &account.user_id;
-        let next = Holder { epoch: account.epoch + 1, proven_at: Some(now), ..account.clone() };
+        // A number that is proven once more was proven before.
+        let proven_at = if former == Some(phone) { account.proven_at } else { Some(now) };
+        let next = Holder { epoch: account.epoch + 1, proven_at, ..account.clone() };
         let sentinel = Put::builder()
             .table_name(&self.table)
             .set_item(Some(keyed(phone_key(phone), table::write(&next))))
@@ -285,7 +287,7 @@ impl UserStore {
             .expression_attribute_values(":user", text(user.as_str()))
             .build()
             .expect("table and item are set");
-        let update = self.set_phone_of(account, former, Some((phone, now)), kept_session, recovery_codes);
+        let update = self.set_phone_of(account, former, Some((phone, proven_at)), kept_session, recovery_codes);
         let mut writes = vec![TransactWriteItem::builder().put(sentinel).build(), update];
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.delete_own(phone_key(former), user));
@@ -440,7 +442,7 @@ impl UserStore {
         &self,
         account: &Holder,
         former: Option<&PhoneNumber>,
-        phone: Option<(&PhoneNumber, Timestamp)>,
+        phone: Option<(&PhoneNumber, Option<Timestamp>)>,
         kept_session: Option<&str>,
         recovery_codes: Option<&[String]>,
     ) -> TransactWriteItem {
@@ -459,7 +461,9 @@ impl UserStore {
             .expression_attribute_values(":phone", table::optional_text(phone.map(|(phone, _)| phone.e164())))
             .expression_attribute_values(
                 ":proven",
-                phone.map_or(AttributeValue::Null(true), |(_, proven_at)| number(proven_at.0)),
+                phone
+                    .and_then(|(_, proven_at)| proven_at)
+                    .map_or(AttributeValue::Null(true), |proven_at| number(proven_at.0)),
             )
             .expression_attribute_values(":on", AttributeValue::Bool(phone.is_some()))
             .expression_attribute_values(":kept", table::optional_text(kept_session))

@@ -167,7 +167,8 @@ impl Bench {
         let id = twostep::challenge::ChallengeId::parse(id).expect("an id");
         let stored = self.service.challenges.load(id.key()).await.expect("DynamoDB").expect("the challenge");
         let ring = self.service.keys.get().await.expect("the keys");
-        let payload: twostep::challenge::Payload = ring.open(stored.key.as_str(), &stored.sealed).expect("ours");
+        let payload: twostep::challenge::Payload =
+            ring.open(stored.key.as_str(), &stored.sealed, self.clock.now()).expect("ours");
         payload.code.expose().to_owned()
     }
 
@@ -232,7 +233,7 @@ fn service(
         settings: CachedSettings::new(SettingsStore::new(tables.clone(), "settings".into(), settings), clock.clone()),
         throttle: Throttle::new(tables.clone(), "counters".into()),
         spending: Spending::new(tables, "counters", &shared_clock, lifted),
-        limits_lifted: lifted,
+        limit_addresses: !lifted,
         issuer: Some("https://auth.example".into()),
         audience: "twostep".into(),
         clock: clock.clone(),

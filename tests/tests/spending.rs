@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::task::JoinSet;
 use twostep::{
+    challenge::Purpose,
     clock::Clock,
     http::Problem,
     phone::{Country, PhoneNumber},
@@ -14,7 +15,7 @@ use twostep::{
         Failure, Intent, Reservation, ReserveError, Spending,
         breaker::{Recipient, Step},
         policy::{Allowance, Budget, Budgets, Mode},
-        tally::{Fact, Period, Scope},
+        tally::{Fact, Scope},
     },
 };
 use twostep_tests::{bench::Bench, fresh_phone};
@@ -40,9 +41,14 @@ impl Desk {
     }
 
     async fn reserve(&self, phone: &str, recipient: Recipient) -> Result<Reservation, Failure> {
+        let purpose = if recipient == Recipient::New { Purpose::Register } else { Purpose::SecondStep };
+        self.reserve_for(purpose, phone, recipient).await
+    }
+
+    async fn reserve_for(&self, purpose: Purpose, phone: &str, recipient: Recipient) -> Result<Reservation, Failure> {
         let ring = self.bench.service.keys.get().await.unwrap();
         let phone = PhoneNumber::parse(phone).unwrap();
-        let intent = Intent { phone: &phone, recipient, settings: &self.settings, pepper: &ring.pepper };
+        let intent = Intent { phone: &phone, purpose, recipient, settings: &self.settings, pepper: &ring.pepper };
         let reserved = self.spending.reserve(&intent).await;
         if let Ok(reservation) = &reserved {
             self.spending.watch(reservation, &self.settings).await;
@@ -139,7 +145,7 @@ async fn what_was_not_sent_is_given_back_everywhere() {
     let desk = Desk::open(|settings| {
         settings.budgets = Budgets::of_messages(1, 1, 1);
         settings.limits.prefix_hour = 1;
-        settings.limits.number_day = 1;
+        settings.limits.number_day = 3;
     })
     .await;
     let phone = fresh_phone();
@@ -199,9 +205,10 @@ async fn a_country_that_leaves_messages_unanswered_climbs_the_ladder_and_comes_d
     assert_eq!(desk.reserve(&spread(20), Recipient::New).await.err(), Some(Failure::HeldBack));
     let _ = desk.reserve("+14155552671", Recipient::New).await.expect("other countries are not concerned");
     for index in 21..41 {
-        let _ = desk.reserve(&spread(index), Recipient::Known).await.expect("proven numbers go on");
+        assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly);
+        let _ = desk.reserve(&spread(index), Recipient::Known).await.expect("numbers proven lately go on");
     }
-    assert_eq!(desk.step(&in_spain()).await, Step::Closed);
+    assert_eq!(desk.step(&in_spain()).await, Step::Closed, "until they have had their share too");
     assert_eq!(desk.reserve(&spread(41), Recipient::Known).await.err(), Some(Failure::HeldBack));
     let _ = desk.reserve(&spread(42), Recipient::Established).await.expect("never held back by a country's step");
     desk.bench.clock.advance(DAYS);
@@ -216,7 +223,7 @@ async fn right_codes_keep_the_breaker_from_tripping_and_a_busy_past_raises_the_t
     let verified = async |times: usize| {
         for index in 0..times {
             let prefix = Scope::Prefix(spread(index)[1..8].to_owned());
-            let fact = Fact::Verified { signs_in: true };
+            let fact = Fact::Verified { signs_in: true, recipient: Recipient::New };
             let now = desk.bench.clock.now();
             desk.spending.tallies.count(spain, Some(&prefix), fact, now).await.unwrap();
         }
@@ -241,7 +248,7 @@ async fn right_codes_keep_the_breaker_from_tripping_and_a_busy_past_raises_the_t
 async fn a_breaker_that_only_records_holds_nothing_back() {
     let desk = Desk::open(patient).await;
     assert_eq!(desk.reserve_many(50).await.0, 50);
-    assert_eq!(desk.step(&in_spain()).await, Step::Closed, "it says what it would have done");
+    assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly, "it says what it would have done");
     assert_eq!(desk.reserve_many(1).await.0, 1);
 }
 
@@ -268,8 +275,8 @@ async fn requests_are_refused_while_all_is_closed_and_counters_that_cannot_be_re
     let _ = desk.reserve(&spread(0), Recipient::New).await.unwrap();
     desk.reserve(&spread(1), Recipient::New).await.expect_err("the budget is spent");
     bench.clock.advance(30);
-    let left = bench.clock.now().until(Period::Hour.ends(bench.clock.now())).as_secs();
-    let spent = Problem::SmsBudgetSpent { retry_after: left };
+    // It is worth another look every five minutes.
+    let spent = Problem::SmsBudgetSpent { retry_after: 270 };
     assert_eq!(bench.start_registration(&fresh_phone()).await, Err(spent));
     assert_eq!(bench.start_login(&phone).await, Err(spent), "a known number");
     assert_eq!(bench.start_login(&fresh_phone()).await, Err(spent), "and an unknown one alike");
@@ -282,11 +289,83 @@ async fn requests_are_refused_while_all_is_closed_and_counters_that_cannot_be_re
     }
     let ring = bench.service.keys.get().await.unwrap();
     let number = PhoneNumber::parse(&spread(2)).unwrap();
-    let intent =
-        Intent { phone: &number, recipient: Recipient::Established, settings: &desk.settings, pepper: &ring.pepper };
+    let intent = Intent {
+        phone: &number,
+        purpose: Purpose::SecondStep,
+        recipient: Recipient::Established,
+        settings: &desk.settings,
+        pepper: &ring.pepper,
+    };
     assert!(
         matches!(desk.spending.reserve(&intent).await, Err(ReserveError::Table(_))),
         "what is not counted is not sent"
     );
     bench.verify(&login, &code).await.expect("a code that was sent signs in");
+}
+
+#[tokio::test]
+async fn strangers_cannot_use_up_the_messages_that_a_number_s_owner_needs() {
+    let desk = Desk::open(|settings| settings.limits.prefix_hour = 1_000).await;
+    let phone = fresh_phone();
+    let sent = async |purpose, recipient| {
+        let mut sent = 0;
+        while let Ok(_reservation) = desk.reserve_for(purpose, &phone, recipient).await {
+            sent += 1;
+        }
+        sent
+    };
+    assert_eq!(sent(Purpose::Register, Recipient::New).await, 5);
+    assert_eq!(sent(Purpose::Login, Recipient::Known).await, 5, "a sign-in by phone is left");
+    assert_eq!(sent(Purpose::SecondStep, Recipient::Known).await, 5, "and a second step after that");
+    desk.bench.clock.advance(DAYS);
+    assert_eq!(sent(Purpose::SecondStep, Recipient::Known).await, 15);
+}
+
+#[tokio::test]
+async fn a_registration_s_fate_does_not_tell_whether_a_number_has_an_account() {
+    let mut fates = Vec::new();
+    for holder in [None, Some(Recipient::Known), Some(Recipient::Established)] {
+        let desk = Desk::open(|_| {}).await;
+        let ring = desk.bench.service.keys.get().await.unwrap();
+        let phone = "+14155552000";
+        for _ in 0..10 {
+            if let Some(recipient) = holder {
+                let _ = desk.reserve_for(Purpose::Login, phone, recipient).await;
+            } else {
+                let number = PhoneNumber::parse(phone).unwrap();
+                let (settings, pepper) = (&desk.settings, &ring.pepper);
+                let (purpose, recipient) = (Purpose::Login, Recipient::New);
+                let intent = Intent { phone: &number, purpose, recipient, settings, pepper };
+                desk.spending.pretend(&intent).await.unwrap();
+            }
+        }
+        let mut fate = vec![desk.reserve(phone, Recipient::New).await.err()];
+        for index in 1..30 {
+            fate.push(desk.reserve(&format!("+141555520{index:02}"), Recipient::New).await.err());
+        }
+        fates.push(fate);
+    }
+    assert_eq!(fates[0][0], Some(Failure::NumberLimit));
+    assert_eq!(
+        fates[0].iter().filter(|fate| **fate == Some(Failure::PrefixLimit)).count(),
+        19,
+        "ten of twenty were left"
+    );
+    assert_eq!(fates[0], fates[1]);
+    assert_eq!(fates[0], fates[2]);
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_dear_closes_nothing_for_the_others() {
+    let desk = Desk::open(|settings| {
+        settings.prices.countries.insert(Country::parse("US").unwrap(), 8_000);
+        settings.budgets.all.hour = Allowance { messages: None, spend: Some(60_000) };
+    })
+    .await;
+    let _ = desk.reserve(&spread(0), Recipient::New).await.unwrap();
+    assert_eq!(desk.reserve(&spread(1), Recipient::New).await.err(), Some(Failure::BudgetSpent));
+    assert_eq!(desk.step(&Scope::All).await, Step::Normal);
+    let _ = desk.reserve("+14155552671", Recipient::New).await.expect("0.008 of the 0.01 that are left");
+    assert_eq!(desk.reserve("+14155552672", Recipient::New).await.err(), Some(Failure::BudgetSpent));
+    assert_eq!(desk.step(&Scope::All).await, Step::Closed, "now nothing fits any more");
 }

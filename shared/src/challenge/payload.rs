@@ -8,7 +8,10 @@ use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{code::Code, entropy, language::Language, phone::PhoneNumber, users::Holder};
+use crate::{
+    clock::Timestamp, code::Code, entropy, language::Language, phone::PhoneNumber, spending::breaker::Recipient,
+    users::Holder,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,6 +59,21 @@ pub struct Payload {
     /// What the message is written in: the language of the request that made this code.
     #[serde(default)]
     pub language: Language,
+}
+
+impl Payload {
+    /// Whom the message goes to, as far as its start knew.
+    #[must_use]
+    pub fn recipient(&self, now: Timestamp) -> Recipient {
+        let holder = || self.account.as_ref().map_or(Recipient::New, |holder| Recipient::proven(holder.proven_at, now));
+        match self.purpose {
+            // A number that is told of its own removal was proven before.
+            Purpose::Notice => Recipient::Established,
+            Purpose::Login | Purpose::SecondStep => holder(),
+            Purpose::Profile if self.former_phone.as_ref() == Some(&self.phone) => holder(),
+            Purpose::Register | Purpose::Profile => Recipient::New,
+        }
+    }
 }
 
 /// `<data key id>.<base64url(nonce ‖ AES-256-GCM ciphertext ‖ tag)>`.

@@ -284,12 +284,11 @@ impl Challenge {
         Ok(Verdict::Wrong { next, attempts_left })
     }
 
-    /// Claims message `send_number` for sending. `None` when there is nothing to send: another message has taken its
+    /// Claims message `send_number` for sending, which for a decoy is a pretence. `None` when there is nothing to send: another message has taken its
     /// place, it was sent already, or its code is of no use any more.
     #[must_use]
     pub fn claim_send(&self, send_number: u64, now: Timestamp) -> Option<Self> {
-        let useful =
-            self.state == State::Open && !self.decoy && now < self.expires_at && self.send_number == send_number;
+        let useful = self.state == State::Open && now < self.expires_at && self.send_number == send_number;
         (useful && self.delivery.may_become(Delivery::Sending)).then(|| self.with_delivery(Delivery::Sending, now))
     }
 

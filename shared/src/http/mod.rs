@@ -9,7 +9,11 @@ use std::{future::Future, time::Instant};
 
 pub use answer::{Answer, ChallengeBody, KeptToken, SessionBody, UserBody};
 pub use cookie::{Carrier, Jar};
-use lambda_http::{Body, RequestExt, Response, service_fn};
+use lambda_http::{
+    Body, RequestExt, Response,
+    http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    service_fn,
+};
 pub use lambda_http::{Error, Request};
 pub use problem::Problem;
 pub use request::{bearer, body, domain_name, language, no_body, segment_after, source_address, user_agent};
@@ -36,14 +40,15 @@ where
         if let Some(metric) = result.as_ref().err().and_then(Problem::metric) {
             metrics::emit(metric, SystemClock.now());
         }
-        let response = result.map_or_else(Problem::into_response, Answer::into_response);
+        let mut response = result.map_or_else(Problem::into_response, Answer::into_response);
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         line.end(&response, code);
         Ok::<_, Error>(response)
     }))
     .await
 }
 
-/// Method and route are logged, never the path: it can carry a challenge's id or a callback's token.
+/// The method is logged, never the path: it can carry a challenge's id or a callback's token.
 struct LogLine {
     request_id: String,
     method: String,

@@ -312,7 +312,7 @@ impl Problem {
         let (status, code, title, detail) = self.facts();
         let detail = match self {
             Self::WeakPassword(reason) => Cow::Owned(reason.to_string()),
-            Self::SmsFailed(code) => Cow::Owned(format!("Clickatell's answer: {code}.")),
+            Self::SmsFailed(code) => Cow::Owned(code.to_string()),
             _ => Cow::Borrowed(detail),
         };
         let attempts_left = match self {

@@ -90,9 +90,10 @@ impl KeyRing {
     }
 
     /// # Errors
-    /// [`UnsealError`] when it was not sealed here, or not for this place.
-    pub fn open<T: DeserializeOwned>(&self, place: &str, sealed: &Sealed) -> Result<T, UnsealError> {
-        sealed.open(self.data_keys.iter().map(|dated| &dated.key), place)
+    /// [`UnsealError`] when it was not sealed here, not for this place, or under a key whose time is over.
+    pub fn open<T: DeserializeOwned>(&self, place: &str, sealed: &Sealed, now: Timestamp) -> Result<T, UnsealError> {
+        let first = first_living(self.data_keys.iter().map(|dated| dated.use_from), DATA_KEY_OUTLIVES, now);
+        sealed.open(self.data_keys[first..].iter().map(|dated| &dated.key), place)
     }
 
     /// The newest signing key that is in use.

@@ -196,7 +196,7 @@ mod tests {
                 let sealed = maker.seal("here", &"words", Timestamp(now), &mut rng);
                 for later in [0, 5 * MINUTE, DAY, 6 * DAY] {
                     let reader = read_at(now + later - other_age);
-                    prop_assert_eq!(reader.open::<String>("here", &sealed).unwrap(), "words");
+                    prop_assert_eq!(reader.open::<String>("here", &sealed, Timestamp(now + later)).unwrap(), "words");
                 }
             }
         }

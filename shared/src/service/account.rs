@@ -47,9 +47,9 @@ impl Service {
         let ring = self.keys.get().await?;
         let now = self.now();
         let proven: ProvenPhone = ring
-            .open(ProvenPhone::PLACE, &Sealed(body.registration_token))
+            .open(ProvenPhone::PLACE, &Sealed(body.registration_token), now)
             .map_err(|_| Problem::InvalidRegistrationToken)?;
-        if now >= proven.expires_at {
+        if !proven.holds(now) {
             return Err(Problem::InvalidRegistrationToken);
         }
         let rng = &mut entropy::system();

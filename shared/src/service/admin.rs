@@ -7,7 +7,8 @@ use subtle::ConstantTimeEq;
 
 use super::Service;
 use crate::{
-    clickatell::{Account, Api, CachedAccount, Client, KeyCheck, Message, Outcome},
+    challenge::Purpose,
+    clickatell::{Account, Api, CachedAccount, Client, FailureCode, KeyCheck, Message, Outcome},
     clock::Timestamp,
     config, entropy,
     http::{self, Problem},
@@ -17,7 +18,7 @@ use crate::{
     settings::{ClickatellSettings, SaveError, Settings},
     sms,
     spending::{
-        Intent, Reservation, ReserveError,
+        Failure, Intent, Reservation, ReserveError,
         breaker::Recipient,
         policy::{BreakerPolicy, Budgets, Impossible, Limits, Part, Prices},
         tally::Period,
@@ -187,7 +188,8 @@ impl Admin {
             }
             match store.save(&after).await {
                 Ok(()) => {
-                    if before.budgets != after.budgets || before.breaker != after.breaker {
+                    // By name and not by difference: if this fails, the same change can be sent again.
+                    if change.budgets.is_some() || change.prices.is_some() || change.breaker.is_some() {
                         self.service.spending.breaker.reset().await?;
                     }
                     let fields = changed_fields(&before, &after).join(",");
@@ -243,14 +245,15 @@ impl Admin {
 
     async fn reserve(&self, settings: &Settings, phone: &PhoneNumber) -> Result<Reservation, Problem> {
         let ring = self.service.keys.get().await?;
-        let intent = Intent { phone, recipient: Recipient::Established, settings, pepper: &ring.pepper };
+        let (purpose, recipient) = (Purpose::Notice, Recipient::Established);
+        let intent = Intent { phone, purpose, recipient, settings, pepper: &ring.pepper };
         self.service.spending.reserve(&intent).await.map_err(|error| match error {
             ReserveError::Table(error) => error.into(),
-            ReserveError::Refused(failure) => {
-                tracing::warn!(reason = failure.as_str(), "a test message was not sent");
+            ReserveError::Refused(Failure::BudgetSpent) => {
                 let (now, period) = (self.service.now(), Period::Hour);
                 Problem::SmsBudgetSpent { retry_after: now.until(period.ends(now)).as_secs().max(1) }
             }
+            ReserveError::Refused(failure) => Problem::SmsFailed(FailureCode::Ours(failure)),
         })
     }
 

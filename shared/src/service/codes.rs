@@ -16,7 +16,7 @@ impl Service {
         let id = ChallengeId::parse(id)?;
         let ring = self.keys.get().await?;
         let challenge = named(&ring, &id, self.challenges.load(id.key()).await?)?;
-        let payload: Payload = ring.open(challenge.key.as_str(), &challenge.sealed)?;
+        let payload: Payload = ring.open(challenge.key.as_str(), &challenge.sealed, self.now())?;
         Ok(self.challenge_body(&ring, &challenge, &payload))
     }
 
@@ -31,7 +31,7 @@ impl Service {
             let next = challenge.resend(self.now(), &self.policy).map_err(|refusal| self.refuse(refusal))?;
             match self.challenges.save(&next).await? {
                 Saved::Won => {
-                    let payload: Payload = ring.open(next.key.as_str(), &next.sealed)?;
+                    let payload: Payload = ring.open(next.key.as_str(), &next.sealed, self.now())?;
                     metrics::emit(Metric::CodesAsked(payload.purpose), self.now());
                     return Ok(self.challenge_body(&ring, &next, &payload));
                 }

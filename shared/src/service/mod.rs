@@ -43,8 +43,8 @@ pub struct Service {
     pub settings: CachedSettings,
     pub throttle: Throttle,
     pub spending: Spending,
-    /// Whether nothing is counted by address: a laptop has one for everybody.
-    pub limits_lifted: bool,
+    /// Whether anything is counted by address: a laptop has one for everybody.
+    pub limit_addresses: bool,
     pub issuer: Option<String>,
     pub audience: String,
 }
@@ -69,7 +69,7 @@ impl Service {
             settings: config::settings(&tables, &clock)?,
             throttle: Throttle::new(tables.clone(), config::required("COUNTERS_TABLE")?),
             spending: config::spending(&tables, &clock)?,
-            limits_lifted: config::limits_are_lifted()?,
+            limit_addresses: config::addresses_are_limited()?,
             issuer: config::issuer()?,
             audience: config::optional("AUDIENCE")?.unwrap_or_else(|| "twostep".to_owned()),
             clock,

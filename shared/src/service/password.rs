@@ -199,7 +199,7 @@ impl Service {
 
     /// What tries from the caller's address count at; none where addresses are not limited.
     pub(super) fn address(&self, ring: &KeyRing, request: &Request, purpose: &str) -> Option<throttle::Subject> {
-        (!self.limits_lifted).then(|| throttle::Subject::address(&ring.pepper, purpose, http::source_address(request)))
+        self.limit_addresses.then(|| throttle::Subject::address(&ring.pepper, purpose, http::source_address(request)))
     }
 }
 

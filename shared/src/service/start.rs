@@ -169,7 +169,7 @@ impl Service {
 
     /// Counts one more code asked for from the caller's address.
     async fn count_start(&self, request: &Request, ring: &KeyRing) -> Result<(), Problem> {
-        if self.limits_lifted {
+        if !self.limit_addresses {
             return Ok(());
         }
         let id = hidden_network("quota", &ring.pepper, "start", http::source_address(request));
@@ -202,11 +202,14 @@ impl Service {
             language: subject.language,
         };
         for _ in 0..ChallengeStore::ROUNDS {
-            let sealed = match &present {
-                Some(challenge) => Some(ring.open::<Payload>(key.as_str(), &challenge.sealed)?),
-                None => None,
+            // A challenge that is older than every key is none of use to anybody, but its counts still hold.
+            let sealed = present
+                .as_ref()
+                .and_then(|challenge| ring.open::<Payload>(key.as_str(), &challenge.sealed, self.now()).ok());
+            let same_holder = match (&present, &sealed) {
+                (Some(_), None) => false,
+                (_, sealed) => sealed.as_ref().is_none_or(|payload| same_account(payload, &fresh)),
             };
-            let same_holder = sealed.as_ref().is_none_or(|payload| same_account(payload, &fresh));
             let ask = Ask { decoy: subject.decoy, same_holder };
             let seal = |_issue| ring.seal(key.as_str(), &fresh, self.now(), &mut entropy::system());
             let started = Challenge::start(present.as_ref(), &key, ask, self.now(), &self.policy, seal)

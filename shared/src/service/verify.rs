@@ -18,7 +18,10 @@ use crate::{
     phone::{AllowedCountries, PhoneNumber},
     recovery::{self, RecoveryCode},
     sessions::{Method, SessionStore, SignIn},
-    spending::tally::{Fact, Scope},
+    spending::{
+        breaker::Recipient,
+        tally::{Fact, Scope},
+    },
     table::TableError,
     users::{Device, Holder, User, UserId, UserStore, holder_in},
 };
@@ -87,6 +90,24 @@ impl ProvenPhone {
     /// Where the token opens, and nowhere else.
     pub const PLACE: &'static str = "registration-token";
     const LIFETIME: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+    /// Whether it may be used at `now`. One that claims to last longer than any was not made here.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        now < self.expires_at && self.expires_at <= now.plus(Self::LIFETIME)
+    }
+}
+
+/// What is counted of a right code.
+struct RightCode {
+    phone: PhoneNumber,
+    purpose: Purpose,
+    recipient: Recipient,
+}
+
+impl RightCode {
+    fn of(payload: &Payload, now: Timestamp) -> Self {
+        Self { phone: payload.phone.clone(), purpose: payload.purpose, recipient: payload.recipient(now) }
+    }
 }
 
 /// A right code, not yet used up.
@@ -125,7 +146,7 @@ impl Service {
         let (mut found, _) = tokio::try_join!(self.challenges.load(id.key()), self.settings.get())?;
         for _ in 0..ChallengeStore::ROUNDS {
             let challenge = named(&ring, &id, found)?;
-            let payload: Payload = ring.open(challenge.key.as_str(), &challenge.sealed)?;
+            let payload: Payload = ring.open(challenge.key.as_str(), &challenge.sealed, self.now())?;
             let second_step = self.second_step(&ring, &payload, &guess, body).await?;
             let matches = match &guess {
                 Guess::Code(code) => payload.code.matches(code),
@@ -140,12 +161,12 @@ impl Service {
                     Saved::Refused { .. } => unreachable!("nothing was saved along"),
                 },
                 Verdict::Right { next } => {
-                    let (phone, purpose) = (payload.phone.clone(), payload.purpose);
+                    let right = RightCode::of(&payload, self.now());
                     let proof = Proof { request, ring: &ring, next, payload, second_step };
                     match self.use_proof(proof).await? {
                         Use::Done(verified) => {
                             if matches!(guess, Guess::Code(_)) {
-                                Box::pin(self.count_verified(&phone, purpose)).await;
+                                Box::pin(self.count_verified(right)).await;
                             }
                             return Ok(*verified);
                         }
@@ -159,11 +180,11 @@ impl Service {
 
     /// For the breaker and the usage, once the code is used up: counted before, one code could count many times. A sign-in
     /// does not fail for it.
-    async fn count_verified(&self, phone: &PhoneNumber, purpose: Purpose) {
-        metrics::emit(Metric::CodesVerified(purpose), self.now());
-        let Ok(country) = AllowedCountries::All.check(phone) else { return };
-        let fact = Fact::Verified { signs_in: purpose != Purpose::Profile };
-        let prefix = Scope::prefix_of(phone);
+    async fn count_verified(&self, code: RightCode) {
+        metrics::emit(Metric::CodesVerified(code.purpose), self.now());
+        let Ok(country) = AllowedCountries::All.check(&code.phone) else { return };
+        let fact = Fact::Verified { signs_in: code.purpose != Purpose::Profile, recipient: code.recipient };
+        let prefix = Scope::prefix_of(&code.phone);
         if let Err(error) = self.spending.tallies.count(country, Some(&prefix), fact, self.now()).await {
             tracing::warn!(%error, "a right code was not counted");
         }

@@ -1,5 +1,8 @@
 //! The breaker: a ladder that a country or a range of numbers climbs when messages to it stay unanswered, and that
 //! everything climbs when the budget is spent. Each step ends by the clock.
+//!
+//! Each step is tripped by those whom it keeps waiting: messages to new numbers stop new numbers, messages to numbers proven
+//! lately stop those. A sign-in never decides about a registration, or its answer would tell whether a number has an account.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -53,23 +56,13 @@ pub enum Step {
 }
 
 impl Step {
-    /// For `unanswered` messages where `threshold` trips: once over it the first step, twice over it the second.
+    /// The step that keeps `recipient` waiting; established numbers never do.
     #[must_use]
-    pub fn reached(unanswered: u64, threshold: u64) -> Self {
-        if unanswered >= threshold.saturating_mul(2) {
-            Self::Closed
-        } else if unanswered >= threshold {
-            Self::ProvenNumbersOnly
-        } else {
-            Self::Normal
-        }
-    }
-
-    fn serves(self, recipient: Recipient) -> bool {
-        match self {
-            Self::Normal => true,
-            Self::ProvenNumbersOnly => recipient >= Recipient::Known,
-            Self::Closed => recipient == Recipient::Established,
+    pub fn against(recipient: Recipient) -> Self {
+        match recipient {
+            Recipient::New => Self::ProvenNumbersOnly,
+            Recipient::Known => Self::Closed,
+            Recipient::Established => Self::Normal,
         }
     }
 
@@ -114,8 +107,6 @@ impl Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tripped {
     pub step: Step,
-    /// [`Step`] as a number, for the table's conditions.
-    rank: u8,
     pub cause: Cause,
     pub since: Timestamp,
     /// When it is normal again, by itself.
@@ -123,26 +114,39 @@ pub struct Tripped {
 }
 
 impl Tripped {
-    #[must_use]
-    pub fn new(step: Step, cause: Cause, since: Timestamp, until: Timestamp) -> Self {
-        Self { step, rank: step.rank(), cause, since, until }
-    }
+    /// For how long a spent budget closes at a time. What is given back or allowed meanwhile is found out soon; the budget
+    /// itself is exact without this.
+    const SPENT_FOR: Duration = Duration::from_secs(5 * 60);
 
-    /// Where `tally` of the present `period` puts its scope, if anywhere but the normal step.
+    /// Where `tally` of the present `period` puts its scope for `recipient`s, if anywhere but on the normal step.
     #[must_use]
     pub fn by_unanswered(
         tally: &Tally,
+        recipient: Recipient,
         best_day: u64,
         policy: &BreakerPolicy,
         period: Period,
         now: Timestamp,
     ) -> Option<Self> {
-        let step = Step::reached(tally.unanswered(), policy.threshold(period, best_day));
-        (step > Step::Normal).then(|| Self::new(step, Cause::unanswered(period), now, period.ends(now)))
+        let step = Step::against(recipient);
+        let trips = tally.unanswered(recipient) >= policy.threshold(period, best_day);
+        (trips && step > Step::Normal).then(|| Self {
+            step,
+            cause: Cause::unanswered(period),
+            since: now,
+            until: period.ends(now),
+        })
+    }
+
+    /// For a budget that was spent in the `period` that began at `began`, unless that is over.
+    #[must_use]
+    pub fn by_budget(period: Period, began: Timestamp, now: Timestamp) -> Option<Self> {
+        let until = period.ends(began).min(now.plus(Self::SPENT_FOR));
+        (now < until).then(|| Self { step: Step::Closed, cause: Cause::budget(period), since: now, until })
     }
 }
 
-/// The whole ladder: what is not normal, by scope.
+/// The whole ladder: what is not normal, by scope and step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Breaker(BTreeMap<String, Tripped>);
 
@@ -153,33 +157,47 @@ pub struct HeldBack {
 }
 
 impl Breaker {
-    /// The step of `scope` at `now`, if it is not the normal one.
+    /// The highest step of `scope` at `now`, if it is not the normal one.
     #[must_use]
     pub fn tripped(&self, scope: &Scope, now: Timestamp) -> Option<&Tripped> {
-        self.0.get(scope.as_str()).filter(|tripped| now < tripped.until)
+        [Step::Closed, Step::ProvenNumbersOnly].into_iter().find_map(|step| self.entry(scope, step, now))
     }
 
-    /// Everything that is not normal at `now`: `all`, countries by letters, ranges by digits.
-    pub fn present(&self, now: Timestamp) -> impl Iterator<Item = (&str, &Tripped)> {
-        self.0.iter().filter(move |(_, tripped)| now < tripped.until).map(|(scope, tripped)| (scope.as_str(), tripped))
+    /// Every scope that is not normal at `now`, on its highest step: `all`, countries by letters, ranges by digits.
+    #[must_use]
+    pub fn present(&self, now: Timestamp) -> BTreeMap<&str, &Tripped> {
+        let live = self.0.iter().filter(|(_, tripped)| now < tripped.until);
+        let mut highest = BTreeMap::<&str, &Tripped>::new();
+        for (name, tripped) in live {
+            let scope = name.split(SEPARATOR).next().unwrap_or_default();
+            let entry = highest.entry(scope).or_insert(tripped);
+            if entry.step < tripped.step {
+                *entry = tripped;
+            }
+        }
+        highest
     }
 
-    /// Whether the budget is spent: nobody is served.
+    /// Whether the budget of all is not spent.
     ///
     /// # Errors
-    /// [`HeldBack`] until the budget's period ends.
+    /// [`HeldBack`] until it is worth another try.
     pub fn allows_anyone(&self, now: Timestamp) -> Result<(), HeldBack> {
         self.tripped(&Scope::All, now).map_or(Ok(()), |tripped| Err(HeldBack { until: tripped.until }))
     }
 
-    /// Whether the steps of all `scopes` serve `recipient`.
+    /// Whether no step of `scopes` keeps `recipient` waiting.
     ///
     /// # Errors
-    /// [`HeldBack`] until the last that does not ends.
+    /// [`HeldBack`] until the last that does ends.
     pub fn allows(&self, recipient: Recipient, scopes: &[Scope], now: Timestamp) -> Result<(), HeldBack> {
-        let closed = scopes.iter().filter_map(|scope| self.tripped(scope, now));
-        let until = closed.filter(|tripped| !tripped.step.serves(recipient)).map(|tripped| tripped.until).max();
+        let step = Step::against(recipient);
+        let until = scopes.iter().filter_map(|scope| self.entry(scope, step, now)).map(|tripped| tripped.until).max();
         until.map_or(Ok(()), |until| Err(HeldBack { until }))
+    }
+
+    fn entry(&self, scope: &Scope, step: Step, now: Timestamp) -> Option<&Tripped> {
+        self.0.get(&entry_name(scope, step)).filter(|tripped| now < tripped.until)
     }
 
     fn read(item: Item) -> Result<Self, TableError> {
@@ -190,6 +208,13 @@ impl Breaker {
         };
         steps.map(read).collect::<Result<_, _>>().map(Self)
     }
+}
+
+const SEPARATOR: char = '#';
+
+/// The attribute that says since when and until when `scope` is on `step`.
+fn entry_name(scope: &Scope, step: Step) -> String {
+    format!("{}{SEPARATOR}{}", scope.as_str(), step.rank())
 }
 
 /// The one item that the ladder is in, read through a cache.
@@ -226,45 +251,35 @@ impl BreakerStore {
         Ok(breaker)
     }
 
-    /// Puts `scope` on a step, unless it is on a higher one or, for longer, on the same. `true` when this changed it.
+    /// Puts `scope` on a step, unless it is on that for longer already. `true` when this changed it.
     ///
     /// # Errors
     /// [`TableError`] when DynamoDB is away.
     pub async fn trip(&self, scope: &Scope, tripped: &Tripped) -> Result<bool, TableError> {
-        let now = self.clock.now();
-        if let Some(known) = self.get().await?.tripped(scope, now)
-            && known.rank >= tripped.rank
-            && known.until >= tripped.until
-        {
+        let (now, name) = (self.clock.now(), entry_name(scope, tripped.step));
+        if self.get().await?.0.get(&name).is_some_and(|known| known.until >= tripped.until) {
             return Ok(false);
         }
         // What to take out is decided by what is there now, not by what was cached.
         self.forget().await;
+        let over = self.over(now, &name).await?;
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(ID))
-            .expression_attribute_names("#scope", scope.as_str())
-            .expression_attribute_values(":tripped", AttributeValue::M(table::write(tripped)))
-            .expression_attribute_values(":now", number(now.0))
-            .expression_attribute_values(":rank", number(tripped.rank))
-            .expression_attribute_values(":until", number(tripped.until.0))
-            .condition_expression(
-                "attribute_not_exists(#scope) OR #scope.#until <= :now OR #scope.#rank < :rank \
-                 OR (#scope.#rank = :rank AND #scope.#until < :until)",
-            )
+            .condition_expression("attribute_not_exists(#entry) OR #entry.#until < :until")
+            .expression_attribute_names("#entry", name)
             .expression_attribute_names("#until", "until")
-            .expression_attribute_names("#rank", "rank");
+            .expression_attribute_values(":tripped", AttributeValue::M(table::write(tripped)))
+            .expression_attribute_values(":until", number(tripped.until.0));
         // What is over is taken out on the way, so that the item stays small.
-        let over = self.over(now, scope).await?;
         let names: Vec<String> = (0..over.len()).map(|index| format!("#over{index}")).collect();
-        for (name, scope) in names.iter().zip(over) {
-            update = update.expression_attribute_names(name, scope);
+        for (placeholder, name) in names.iter().zip(over) {
+            update = update.expression_attribute_names(placeholder, name);
         }
         let remove = if names.is_empty() { String::new() } else { format!(" REMOVE {}", names.join(", ")) };
-        let expression = format!("SET #scope = :tripped{remove}");
-        let result = update.update_expression(expression).send().await;
+        let result = update.update_expression(format!("SET #entry = :tripped{remove}")).send().await;
         self.forget().await;
         match result {
             Ok(_) => Ok(true),
@@ -285,11 +300,11 @@ impl BreakerStore {
         Ok(())
     }
 
-    async fn over(&self, now: Timestamp, but: &Scope) -> Result<Vec<String>, TableError> {
+    async fn over(&self, now: Timestamp, but: &str) -> Result<Vec<String>, TableError> {
         const AT_ONCE: usize = 50;
         let breaker = self.get().await?;
-        let over = breaker.0.iter().filter(|(scope, tripped)| tripped.until <= now && *scope != but.as_str());
-        Ok(over.map(|(scope, _)| scope.clone()).take(AT_ONCE).collect())
+        let over = breaker.0.iter().filter(|(name, tripped)| tripped.until <= now && *name != but);
+        Ok(over.map(|(name, _)| name.clone()).take(AT_ONCE).collect())
     }
 
     async fn forget(&self) {
@@ -309,12 +324,12 @@ mod tests {
     }
 
     fn on(step: Step, until: i64) -> Breaker {
-        let tripped = Tripped::new(step, Cause::UnansweredInADay, NOW, Timestamp(until));
-        Breaker(BTreeMap::from([(spain().as_str().to_owned(), tripped)]))
+        let tripped = Tripped { step, cause: Cause::UnansweredInADay, since: NOW, until: Timestamp(until) };
+        Breaker(BTreeMap::from([(entry_name(&spain(), step), tripped)]))
     }
 
     #[test]
-    fn each_step_serves_fewer_and_ends_by_the_clock() {
+    fn a_step_keeps_those_waiting_whose_messages_tripped_it_and_ends_by_the_clock() {
         let served = |breaker: &Breaker, at: i64| {
             [Recipient::New, Recipient::Known, Recipient::Established]
                 .map(|recipient| breaker.allows(recipient, &[spain()], Timestamp(at)).is_ok())
@@ -322,27 +337,50 @@ mod tests {
         let until = NOW.0 + 100;
         assert_eq!(served(&Breaker::default(), NOW.0), [true, true, true]);
         assert_eq!(served(&on(Step::ProvenNumbersOnly, until), NOW.0), [false, true, true]);
-        assert_eq!(served(&on(Step::Closed, until), until - 1), [false, false, true]);
-        assert_eq!(served(&on(Step::Closed, until), until), [true, true, true]);
+        assert_eq!(
+            served(&on(Step::Closed, until), until - 1),
+            [true, false, true],
+            "a sign-in decides no registration"
+        );
+        let mut both = on(Step::Closed, until);
+        both.0.extend(on(Step::ProvenNumbersOnly, until).0);
+        assert_eq!(served(&both, NOW.0), [false, false, true]);
+        assert_eq!(both.tripped(&spain(), NOW).unwrap().step, Step::Closed);
+        assert_eq!(both.present(NOW).len(), 1, "one scope, on its highest step");
+        assert_eq!(served(&both, until), [true, true, true]);
         let elsewhere = [Scope::Country(Country::parse("US").unwrap()), Scope::Prefix("3461234".into())];
-        assert!(on(Step::Closed, until).allows(Recipient::New, &elsewhere, NOW).is_ok());
+        assert!(both.allows(Recipient::New, &elsewhere, NOW).is_ok());
     }
 
     #[test]
-    fn the_ladder_is_climbed_at_once_and_twice_the_threshold() {
+    fn unanswered_messages_trip_the_step_of_their_recipients() {
         let policy = BreakerPolicy::default();
-        let at = |messages, verified, best_day| {
-            let tally = Tally { messages, verified, ..Tally::default() };
-            let tripped = Tripped::by_unanswered(&tally, best_day, &policy, Period::Day, NOW);
-            tripped.map_or(Step::Normal, |tripped| tripped.step)
+        let at = |tally: Tally, best_day| {
+            [Recipient::New, Recipient::Known, Recipient::Established].map(|recipient| {
+                let tripped = Tripped::by_unanswered(&tally, recipient, best_day, &policy, Period::Day, NOW);
+                tripped.map_or(Step::Normal, |tripped| tripped.step)
+            })
         };
-        assert_eq!(at(19, 0, 0), Step::Normal);
-        assert_eq!(at(20, 0, 0), Step::ProvenNumbersOnly);
-        assert_eq!(at(39, 0, 0), Step::ProvenNumbersOnly);
-        assert_eq!(at(40, 0, 0), Step::Closed);
-        assert_eq!(at(1_000, 981, 0), Step::Normal, "nearly all were answered");
-        assert_eq!(at(299, 0, 1_000), Step::Normal, "a busy country may have more that are not");
-        assert_eq!(at(300, 0, 1_000), Step::ProvenNumbersOnly);
+        let (normal, proven, closed) = (Step::Normal, Step::ProvenNumbersOnly, Step::Closed);
+        assert_eq!(at(Tally { to_new: 19, to_known: 19, messages: 900, ..Tally::default() }, 0), [normal; 3]);
+        assert_eq!(at(Tally { to_new: 20, to_known: 19, ..Tally::default() }, 0), [proven, normal, normal]);
+        assert_eq!(at(Tally { to_new: 19, to_known: 20, ..Tally::default() }, 0), [normal, closed, normal]);
+        assert_eq!(at(Tally { to_new: 1_000, answered_by_new: 981, ..Tally::default() }, 0), [normal; 3]);
+        assert_eq!(
+            at(Tally { to_new: 299, ..Tally::default() }, 1_000),
+            [normal; 3],
+            "a busy country has more of them"
+        );
+        assert_eq!(at(Tally { to_new: 300, ..Tally::default() }, 1_000), [proven, normal, normal]);
+    }
+
+    #[test]
+    fn a_spent_budget_closes_for_minutes_and_never_into_the_next_period() {
+        let hour = Period::Hour.began(NOW);
+        let closed = |after: i64| Tripped::by_budget(Period::Hour, hour, Timestamp(hour.0 + after));
+        assert_eq!(closed(0).unwrap().until, Timestamp(hour.0 + 300));
+        assert_eq!(closed(3_590).unwrap().until, Timestamp(hour.0 + 3_600));
+        assert_eq!(closed(3_600), None, "refused in the last moment of an hour, noted in the next");
     }
 
     #[test]

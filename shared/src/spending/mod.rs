@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::Client;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    challenge::Purpose,
     clock::{Clock, Timestamp},
     keys::Pepper,
     metrics::{self, Metric},
@@ -23,7 +24,7 @@ use crate::{
     settings::Settings,
     table::TableError,
 };
-use breaker::{BreakerStore, Cause, HeldBack, Recipient, Step, Tripped};
+use breaker::{BreakerStore, HeldBack, Recipient, Step, Tripped};
 use policy::{Allowance, Limits, Mode};
 use tally::{Counter, Period, Scope, Tallies, Tally};
 
@@ -80,6 +81,7 @@ pub enum ReserveError {
 #[must_use]
 pub struct Reservation {
     country: Country,
+    recipient: Recipient,
     price: u64,
     at: Timestamp,
     counted: Vec<(Counter, Tally)>,
@@ -103,6 +105,7 @@ impl Reservation {
 #[derive(Clone, Copy)]
 pub struct Intent<'a> {
     pub phone: &'a PhoneNumber,
+    pub purpose: Purpose,
     pub recipient: Recipient,
     pub settings: &'a Settings,
     pub pepper: &'a Pepper,
@@ -145,14 +148,35 @@ impl Spending {
         let scopes = [Scope::Country(country), Scope::prefix_of(intent.phone)];
         self.ask_breaker(intent, &scopes, now).await?;
         self.tallies.index(country, now).await?;
-        let price = intent.settings.prices.of(country);
-        let mut reservation = Reservation { country, price, at: now, counted: Vec::new(), quotas: Vec::new() };
-        match self.count(intent, &scopes, &mut reservation).await {
+        let (recipient, price) = (intent.recipient, intent.settings.prices.of(country));
+        let (counted, quotas) = (Vec::new(), Vec::new());
+        let mut reservation = Reservation { country, recipient, price, at: now, counted, quotas };
+        let counted = async {
+            self.take_quotas(intent, &mut reservation).await?;
+            self.count(intent, &scopes, &mut reservation).await
+        };
+        match counted.await {
             Ok(()) => Ok(reservation),
             Err(error) => {
                 self.give_back(reservation).await;
                 Err(error)
             }
+        }
+    }
+
+    /// What a sign-in by a number without an account leaves behind: the same quotas as one with an account, so that no
+    /// other message's fate tells the two apart. It costs nothing, so no budget and no breaker counts it.
+    ///
+    /// # Errors
+    /// [`TableError`], as for a real message.
+    pub async fn pretend(&self, intent: &Intent<'_>) -> Result<(), TableError> {
+        let now = self.clock.now();
+        let Ok(country) = intent.settings.allowed_countries.check(intent.phone) else { return Ok(()) };
+        let (counted, quotas) = (Vec::new(), Vec::new());
+        let mut none = Reservation { country, recipient: intent.recipient, price: 0, at: now, counted, quotas };
+        match self.take_quotas(intent, &mut none).await {
+            Ok(()) | Err(ReserveError::Refused(_)) => Ok(()),
+            Err(ReserveError::Table(error)) => Err(error),
         }
     }
 
@@ -173,17 +197,32 @@ impl Spending {
         if enforced { Err(ReserveError::Refused(Failure::HeldBack)) } else { Ok(()) }
     }
 
-    async fn count(&self, intent: &Intent<'_>, scopes: &[Scope], into: &mut Reservation) -> Result<(), ReserveError> {
+    async fn take_quotas(&self, intent: &Intent<'_>, into: &mut Reservation) -> Result<(), ReserveError> {
         let Limits { prefix_hour, number_day, .. } = intent.settings.limits;
+        // A stranger may ask for some of a number's messages, never for those that its owner needs to get in.
+        let thirds = match intent.purpose {
+            Purpose::Register => 1,
+            Purpose::Login => 2,
+            Purpose::SecondStep | Purpose::Profile | Purpose::Notice => 3,
+        };
         let number = intent.pepper.hide("quota|number", intent.phone.e164());
-        let of_number = Quota { most: number_day, window: quota::DAY };
+        let of_number = Quota { most: (number_day * thirds).div_ceil(3), window: quota::DAY };
         self.take(number, of_number, Failure::NumberLimit, into).await?;
-        // Who owns a range cannot keep the people in it from signing in: established numbers do not count there.
-        if !self.lifted && intent.recipient < Recipient::Established {
-            let prefix = format!("quota#{}", scopes[1].as_str());
-            let of_prefix = Quota { most: prefix_hour, window: quota::HOUR };
-            self.take(prefix, of_prefix, Failure::PrefixLimit, into).await?;
+        // Who owns a range cannot keep the people in it from signing in. Sign-ins count all the same, whoever's they are:
+        // a registration in the same range must not tell.
+        let is_exempt = intent.recipient == Recipient::Established;
+        if self.lifted || (is_exempt && intent.purpose != Purpose::Login) {
+            return Ok(());
         }
+        let prefix = format!("quota#{}", intent.phone.prefix());
+        let of_prefix = Quota { most: prefix_hour, window: quota::HOUR };
+        match self.take(prefix, of_prefix, Failure::PrefixLimit, into).await {
+            Err(ReserveError::Refused(_)) if is_exempt => Ok(()),
+            taken => taken,
+        }
+    }
+
+    async fn count(&self, intent: &Intent<'_>, scopes: &[Scope], into: &mut Reservation) -> Result<(), ReserveError> {
         let no_limit = Allowance::default();
         for scope in scopes.iter().rev().chain([&Scope::All]) {
             let budget = match scope {
@@ -198,11 +237,13 @@ impl Spending {
                     None if period == Period::Month => continue,
                     _ => no_limit,
                 };
-                let Some(tally) = self.tallies.reserve(&counter, into.price, allowance).await? else {
-                    self.budget_is_spent(&counter).await;
-                    return Err(ReserveError::Refused(Failure::BudgetSpent));
-                };
-                into.counted.push((counter, tally));
+                match self.tallies.reserve(&counter, into.recipient, into.price, allowance).await? {
+                    Ok(tally) => into.counted.push((counter, tally)),
+                    Err(full) => {
+                        self.budget_is_spent(&counter, &full, allowance, intent.settings).await;
+                        return Err(ReserveError::Refused(Failure::BudgetSpent));
+                    }
+                }
             }
         }
         Ok(())
@@ -228,7 +269,7 @@ impl Spending {
     /// Takes a reservation back: the provider has certainly not sent the message.
     pub async fn give_back(&self, reservation: Reservation) {
         for (counter, _) in &reservation.counted {
-            if let Err(error) = self.tallies.give_back(counter, reservation.price).await {
+            if let Err(error) = self.tallies.give_back(counter, reservation.recipient, reservation.price).await {
                 tracing::warn!(%error, "a reservation stays counted");
             }
         }
@@ -251,10 +292,10 @@ impl Spending {
         }
         for (counter, tally) in &reservation.counted {
             let is_watched = counter.scope != Scope::All && counter.period != Period::Month;
-            if !is_watched || tally.unanswered() < settings.breaker.floor {
+            if !is_watched || tally.unanswered(reservation.recipient) < settings.breaker.floor {
                 continue;
             }
-            if let Err(error) = self.judge(counter, tally, settings, reservation.at).await {
+            if let Err(error) = self.judge(counter, tally, settings, reservation).await {
                 tracing::error!(%error, "the breaker could not be moved");
             }
         }
@@ -265,10 +306,11 @@ impl Spending {
         counter: &Counter,
         tally: &Tally,
         settings: &Settings,
-        now: Timestamp,
+        reservation: &Reservation,
     ) -> Result<(), TableError> {
+        let Reservation { recipient, at: now, .. } = *reservation;
         let best_day = self.tallies.best_day(&counter.scope, now).await?;
-        let tripped = Tripped::by_unanswered(tally, best_day, &settings.breaker, counter.period, now);
+        let tripped = Tripped::by_unanswered(tally, recipient, best_day, &settings.breaker, counter.period, now);
         if let Some(tripped) = tripped
             && self.breaker.trip(&counter.scope, &tripped).await?
         {
@@ -279,13 +321,28 @@ impl Spending {
         Ok(())
     }
 
-    /// Lets the functions that take requests know, so that they refuse before anything is written.
-    async fn budget_is_spent(&self, counter: &Counter) {
-        let now = self.clock.now();
-        let tripped = Tripped::new(Step::Closed, Cause::budget(counter.period), now, counter.period.ends(now));
-        tracing::error!(scope = ?counter.scope, period = counter.period.as_str(), "a budget is spent");
-        if let Err(error) = self.breaker.trip(&counter.scope, &tripped).await {
-            tracing::error!(%error, "the breaker could not be moved");
+    /// Lets the functions that take requests know, so that they refuse before anything is written. A message that was too
+    /// dear alone says nothing about the others.
+    async fn budget_is_spent(&self, counter: &Counter, full: &Tally, allowance: Allowance, settings: &Settings) {
+        let cheapest = match counter.scope {
+            Scope::Country(country) => settings.prices.of(country),
+            _ => settings.prices.cheapest(),
+        };
+        let (now, Counter { scope, period, began }) = (self.clock.now(), counter);
+        if full.has_room(cheapest, allowance) {
+            return;
+        }
+        let Some(closed) = Tripped::by_budget(*period, *began, now) else { return };
+        tracing::error!(?scope, period = period.as_str(), "a budget is spent");
+        for step in [Step::ProvenNumbersOnly, Step::Closed] {
+            match self.breaker.trip(scope, &Tripped { step, ..closed }).await {
+                Ok(true) if *scope == Scope::All && step == Step::Closed => {
+                    metrics::emit(Metric::BudgetUsedPercent(*period, 100.0), now);
+                    metrics::emit(Metric::BreakerStep(step), now);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "the breaker could not be moved"),
+            }
         }
     }
 

@@ -99,6 +99,12 @@ impl Prices {
     pub fn of(&self, country: Country) -> u64 {
         self.countries.get(&country).copied().unwrap_or(self.default)
     }
+
+    /// The least that any message costs.
+    #[must_use]
+    pub fn cheapest(&self) -> u64 {
+        self.countries.values().copied().fold(self.default, u64::min)
+    }
 }
 
 impl Default for Prices {

@@ -11,16 +11,17 @@ use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::update_item::{UpdateItemError, UpdateItemOutput},
-    types::{AttributeValue, KeysAndAttributes, ReturnValue},
+    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use futures_util::future::{try_join, try_join_all};
 use time::{Date, OffsetDateTime, Time};
 
-use super::policy::Allowance;
+use super::{breaker::Recipient, policy::Allowance};
 use crate::{
+    aws,
     clock::Timestamp,
     phone::{Country, PhoneNumber},
-    table::{self, Item, TableError, number, text},
+    table::{Item, TableError, number, text},
 };
 
 const TABLE: &str = "counters";
@@ -125,6 +126,13 @@ pub struct Tally {
     /// Reserved and not given back: sent, or perhaps sent.
     pub messages: u64,
     pub spent: u64,
+    /// Those of `messages` that went to numbers which nobody had proven.
+    pub to_new: u64,
+    /// Those of `messages` that went to numbers which were proven lately.
+    pub to_known: u64,
+    /// Right codes of each of the two.
+    pub answered_by_new: u64,
+    pub answered_by_known: u64,
     /// Right codes.
     pub verified: u64,
     /// Right codes that sign somebody in or let them register.
@@ -143,6 +151,10 @@ impl Tally {
         let failed = item.keys().filter_map(|name| Some((name.strip_prefix(Self::FAILED)?.to_owned(), count(name))));
         Self {
             failed: failed.collect(),
+            to_new: count("to_new"),
+            to_known: count("to_known"),
+            answered_by_new: count("answered_by_new"),
+            answered_by_known: count("answered_by_known"),
             messages: count("messages"),
             spent: count("spent"),
             verified: count("verified"),
@@ -151,17 +163,28 @@ impl Tally {
         }
     }
 
-    /// Messages whose code was not entered, or not yet.
+    /// Messages to `recipient`s whose code was not entered, or not yet. Established numbers are trusted and not looked at.
     #[must_use]
-    pub fn unanswered(&self) -> u64 {
-        self.messages.saturating_sub(self.verified)
+    pub fn unanswered(&self, recipient: Recipient) -> u64 {
+        match recipient {
+            Recipient::New => self.to_new.saturating_sub(self.answered_by_new),
+            Recipient::Known => self.to_known.saturating_sub(self.answered_by_known),
+            Recipient::Established => 0,
+        }
+    }
+
+    /// Whether one more message of `price` fits into `allowance`.
+    #[must_use]
+    pub fn has_room(&self, price: u64, allowance: Allowance) -> bool {
+        allowance.messages.is_none_or(|most| self.messages < most)
+            && allowance.spend.is_none_or(|most| self.spent.saturating_add(price) <= most)
     }
 }
 
 /// Something that happened to a message, for the usage and the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
-    Verified { signs_in: bool },
+    Verified { signs_in: bool, recipient: Recipient },
     Delivered,
     Failed(&'static str),
 }
@@ -198,27 +221,30 @@ impl Tallies {
         Self { client, table, indexed: Mutex::default() }
     }
 
-    /// Adds one message of `price` if `allowance` has room for it; `None` when it has not. Gives the counts after it.
+    /// Adds one message of `price` if `allowance` has room for it, and gives the counts after it; `Err` are the counts that
+    /// left no room.
     ///
     /// # Errors
     /// [`TableError`] when DynamoDB is away: then nothing may be sent.
     pub async fn reserve(
         &self,
         counter: &Counter,
+        recipient: Recipient,
         price: u64,
         allowance: Allowance,
-    ) -> Result<Option<Tally>, TableError> {
+    ) -> Result<Result<Tally, Tally>, TableError> {
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(counter.id()))
-            .update_expression("ADD messages :one, spent :price SET #ttl = :ttl")
+            .update_expression(format!("ADD messages :one, spent :price{} SET #ttl = :ttl", to(recipient, ":one")))
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":price", number(price))
             .expression_attribute_values(":ttl", number(counter.began.plus(counter.period.kept_for()).0))
-            .return_values(ReturnValue::AllNew);
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut conditions = Vec::new();
         if let Some(most) = allowance.messages {
             // An item that is not there yet has room for as many as the limit says.
@@ -230,7 +256,7 @@ impl Tallies {
             update = update.expression_attribute_values(":most_messages", number(most));
         }
         if let Some(most) = allowance.spend {
-            let Some(room) = most.checked_sub(price) else { return Ok(None) };
+            let Some(room) = most.checked_sub(price) else { return Ok(Err(Tally::default())) };
             conditions.push("(attribute_not_exists(spent) OR spent <= :room)");
             update = update.expression_attribute_values(":room", number(room));
         }
@@ -240,21 +266,22 @@ impl Tallies {
         counted(update.send().await)
     }
 
-    /// Takes a reservation back: the message was not sent.
+    /// Takes a reservation back: the message was not sent. Tried once only: if an answer is lost, a second try might take
+    /// back what another message has reserved.
     ///
     /// # Errors
     /// [`TableError`] when DynamoDB is away: then the reservation stays, which costs nobody money.
-    pub async fn give_back(&self, counter: &Counter, price: u64) -> Result<(), TableError> {
+    pub async fn give_back(&self, counter: &Counter, recipient: Recipient, price: u64) -> Result<(), TableError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(counter.id()))
             .condition_expression("attribute_exists(id)")
-            .update_expression("ADD messages :less, spent :price")
+            .update_expression(format!("ADD messages :less, spent :price{}", to(recipient, ":less")))
             .expression_attribute_values(":less", number(-1))
             .expression_attribute_values(":price", number(-i128::from(price)));
-        counted(update.send().await).map(|_| ())
+        counted(update.customize().config_override(aws::tried_once()).send().await).map(|_| ())
     }
 
     /// Counts what happened to a message to `country`; with its range, for the breaker as well.
@@ -285,8 +312,14 @@ impl Tallies {
     async fn add(&self, counter: Counter, fact: Fact) -> Result<(), TableError> {
         let failed;
         let names = match fact {
-            Fact::Verified { signs_in: true } => vec!["verified", "sign_ins"],
-            Fact::Verified { signs_in: false } => vec!["verified"],
+            Fact::Verified { signs_in, recipient } => {
+                let answered = match recipient {
+                    Recipient::New => Some("answered_by_new"),
+                    Recipient::Known => Some("answered_by_known"),
+                    Recipient::Established => None,
+                };
+                ["verified"].into_iter().chain(signs_in.then_some("sign_ins")).chain(answered).collect()
+            }
             Fact::Delivered => vec!["delivered"],
             Fact::Failed(reason) => {
                 failed = format!("{}{reason}", Tally::FAILED);
@@ -332,7 +365,7 @@ impl Tallies {
         Ok(())
     }
 
-    /// The most right codes that a day of the last 14 had, not counting today.
+    /// The most right codes of new numbers that a day of the last 14 had, not counting today.
     ///
     /// # Errors
     /// [`TableError`] when DynamoDB is away.
@@ -343,7 +376,7 @@ impl Tallies {
             Counter { scope: scope.clone(), period: Period::Day, began: Timestamp(today - ago * 24 * 60 * 60) }.id()
         });
         let found = self.read(days.collect()).await?;
-        Ok(found.values().map(|item| Tally::read(item).verified).max().unwrap_or(0))
+        Ok(found.values().map(|item| Tally::read(item).answered_by_new).max().unwrap_or(0))
     }
 
     /// What each of the last [`DAYS_SHOWN`] days had, by country, the newest day first.
@@ -398,14 +431,27 @@ impl Tallies {
     }
 }
 
-/// The item after the update, or `None` when its condition was not met.
-fn counted<R>(result: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>) -> Result<Option<Tally>, TableError> {
+/// The counts after the update; `Err` are those before it, when its condition was not met.
+fn counted<R>(
+    result: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>,
+) -> Result<Result<Tally, Tally>, TableError> {
     match result {
-        Ok(output) => Ok(Some(Tally::read(&output.attributes.unwrap_or_default()))),
+        Ok(output) => Ok(Ok(Tally::read(&output.attributes.unwrap_or_default()))),
         Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            _ => Err(table::TableError::from(error)),
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(Err(Tally::read(&failed.item.clone().unwrap_or_default())))
+            }
+            _ => Err(error.into()),
         },
+    }
+}
+
+/// The part of an addition that says whom the message goes to.
+fn to(recipient: Recipient, amount: &str) -> String {
+    match recipient {
+        Recipient::New => format!(", to_new {amount}"),
+        Recipient::Known => format!(", to_known {amount}"),
+        Recipient::Established => String::new(),
     }
 }
 

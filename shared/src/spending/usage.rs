@@ -109,7 +109,7 @@ impl Usage {
             }
         }
         let (mut countries, mut prefixes) = (BTreeMap::new(), BTreeMap::new());
-        for (scope, tripped) in breaker.present(now).filter(|(scope, _)| *scope != Scope::All.as_str()) {
+        for (scope, tripped) in breaker.present(now).into_iter().filter(|(scope, _)| *scope != Scope::All.as_str()) {
             let is_prefix = scope.bytes().all(|byte| byte.is_ascii_digit());
             let kind = if is_prefix { &mut prefixes } else { &mut countries };
             kind.insert(scope.to_owned(), tripped.into());
