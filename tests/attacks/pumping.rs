@@ -80,7 +80,7 @@ fn spread(index: usize) -> String {
 
 /// Mobile numbers of countries, by the pattern of their numbers: `#` is a digit that is free.
 const COUNTRIES: [(&str, &str); 12] = [
-    ("GB", "+4479111#####"),
+    ("GB", "+447400######"),
     ("DE", "+4915112######"),
     ("FR", "+336123#####"),
     ("ES", "+346123#####"),

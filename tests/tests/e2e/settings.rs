@@ -129,7 +129,7 @@ async fn an_admin_bounds_the_money_and_sees_where_it_went() {
     client.delivery_becomes(&challenge, "failed").await;
     assert_eq!(client.challenge(&challenge).await.expect(200)["failure"], "number_refused");
     client.set_fault(json!({"mode": "none"})).await;
-    client.start("/register/phone", "+447911123456").await.expect(202);
+    client.start("/register/phone", "+447400123456").await.expect(202);
     // Messages, receipts and codes are counted by three functions.
     let told = eventually("the whole count", async || {
         let told = usage().await;
