@@ -19,28 +19,33 @@ use twostep_tests::{PATIENCE, Stack, stack::root};
 /// Where Debian puts the libraries that an arm64 program is linked with.
 const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 
+/// Lambda's side of one invocation.
+struct Lambda {
+    event: Mutex<Option<Value>>,
+    answer: mpsc::Sender<Value>,
+}
+
 /// Runs the arm64 build of `function` against the stack, hands it one event as Lambda would, and gives its answer.
 async fn invoke(stack: &Stack, function: &str, event: Value) -> Value {
     let (answer, mut answers) = mpsc::channel(1);
     // Lambda's runtime API: the function asks for an event and posts its answer.
-    let state = Arc::new((Mutex::new(Some(event)), answer));
-    let next = get(|State(state): State<Arc<(Mutex<Option<Value>>, mpsc::Sender<Value>)>>| async move {
-        let Some(event) = state.0.lock().await.take() else { std::future::pending().await };
+    let lambda = Arc::new(Lambda { event: Mutex::new(Some(event)), answer });
+    let next = get(|State(lambda): State<Arc<Lambda>>| async move {
+        let Some(event) = lambda.event.lock().await.take() else { std::future::pending().await };
         let mut headers = HeaderMap::new();
         headers.insert("lambda-runtime-aws-request-id", "1".parse().unwrap());
         headers.insert("lambda-runtime-deadline-ms", "9999999999999".parse().unwrap());
         headers.insert("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x:1:function:x".parse().unwrap());
         (headers, event.to_string())
     });
-    let response =
-        post(|State(state): State<Arc<(Mutex<Option<Value>>, mpsc::Sender<Value>)>>, body: String| async move {
-            state.1.send(serde_json::from_str(&body).unwrap()).await.unwrap();
-            StatusCode::ACCEPTED
-        });
+    let response = post(|State(lambda): State<Arc<Lambda>>, body: String| async move {
+        lambda.answer.send(serde_json::from_str(&body).unwrap()).await.unwrap();
+        StatusCode::ACCEPTED
+    });
     let runtime = Router::new()
         .route("/2018-06-01/runtime/invocation/next", next)
         .route("/2018-06-01/runtime/invocation/1/response", response)
-        .with_state(state);
+        .with_state(lambda);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, runtime).await });

@@ -114,7 +114,7 @@ async fn check(function: String, given: Vec<String>) {
             Outcome::Refused(lines) => assert_eq!(named(&function, &lines), variable, "{function}"),
             // Not every function reads what is optional.
             Outcome::Started => {
-                assert!(OPTIONAL.contains(&variable) && variable != "LOG_LEVEL", "{function}: {variable}")
+                assert!(OPTIONAL.contains(&variable) && variable != "LOG_LEVEL", "{function}: {variable}");
             }
         }
     }
