@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e attacks timing browser browser-setup screenshots package arm64 deploy check format clean
+.PHONY: help setup build dev test test-setup unit e2e attacks timing costs browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
@@ -62,6 +62,9 @@ attacks: setup build ## Try every attack and write docs/attacks.md
 
 timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
 	cargo run --quiet -p twostep-tests --bin timing
+
+costs: setup build ## Count what a sign-in reads and writes (for the table in docs/operations.md)
+	cargo run --quiet -p twostep-tests --bin costs
 
 browser: browser-setup build ## Run the tests in a real browser only
 	$(RUN_BROWSER)

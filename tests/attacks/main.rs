@@ -2,7 +2,6 @@
 //! `docs/attacks.md`. An argument runs only the attacks whose name contains it, and writes nothing.
 
 mod accounts;
-mod backend;
 mod guessing;
 mod input;
 mod logs;

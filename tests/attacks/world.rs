@@ -8,11 +8,11 @@ use std::{
 
 use serde_json::{Value, json};
 use twostep_tests::{
-    Answer, Client, SignedIn, Stack, code_in, eventually, fresh_email, fresh_phone,
+    Answer, Client, SignedIn, Stack,
+    backend::Backend,
+    code_in, eventually, fresh_email, fresh_phone,
     stack::{free_ports, root},
 };
-
-use crate::backend::Backend;
 
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const OTHER_PASSWORD: &str = "seven purple bicycles sing";

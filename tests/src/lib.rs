@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: the whole stack as `make dev` starts it, and a client that speaks to it as a
 //! website would.
 
+pub mod backend;
 pub mod bench;
 pub mod rotation;
 pub mod stack;

@@ -254,7 +254,7 @@ async fn a_breaker_that_only_records_holds_nothing_back() {
 
 #[tokio::test]
 async fn a_range_is_capped_but_established_numbers_in_it_are_served() {
-    let desk = Desk::open(|_| {}).await;
+    let desk = Desk::open(patient).await;
     let phone = |index: usize| format!("+141555520{index:02}");
     for index in 0..20 {
         let _ = desk.reserve(&phone(index), Recipient::Known).await.unwrap();

@@ -21,6 +21,15 @@ use tokio::net::TcpListener;
 pub struct Call {
     pub function: String,
     pub call: String,
+    pub units: Units,
+}
+
+/// What DynamoDB charges for, for items of at most a kilobyte: each of these calls reads strongly consistent, and a
+/// transaction counts each of its writes twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    pub reads: usize,
+    pub writes: usize,
 }
 
 #[derive(Clone)]
@@ -40,12 +49,15 @@ struct Behind {
 
 impl Backend {
     /// Listens for the functions and hands their calls to the DynamoDB on `port`.
+    ///
+    /// # Panics
+    /// When there is no port to listen on.
     pub async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let own = listener.local_addr().expect("bound").port();
         let state = Arc::new(Behind {
             dynamodb: format!("http://localhost:{port}"),
-            http: twostep_tests::http(),
+            http: crate::http(),
             calls: Mutex::default(),
             to_lose: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
@@ -55,11 +67,13 @@ impl Backend {
         Self { port: own, state }
     }
 
+    #[must_use]
     pub fn url(&self) -> String {
         format!("http://localhost:{}", self.port)
     }
 
     /// What `function` has called since this was asked last.
+    #[allow(clippy::must_use_candidate, reason = "asking also forgets")]
     pub fn calls_of(&self, function: &str) -> Vec<String> {
         let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own: Vec<String> =
@@ -70,11 +84,25 @@ impl Backend {
         own
     }
 
+    /// What all functions together have used since any of their calls were asked for last.
+    #[must_use]
+    pub fn units(&self) -> Units {
+        let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = |sum: Units, call: &Call| Units {
+            reads: sum.reads + call.units.reads,
+            writes: sum.writes + call.units.writes,
+        };
+        let units = calls.iter().fold(Units::default(), sum);
+        calls.clear();
+        units
+    }
+
     /// Loses the answers to the next `count` transactions, after they were carried out.
     pub fn lose_answers(&self, count: usize) {
         self.state.to_lose.store(count, Ordering::SeqCst);
     }
 
+    #[must_use]
     pub fn lost(&self) -> usize {
         self.state.lost.load(Ordering::SeqCst)
     }
@@ -85,8 +113,8 @@ async fn hand_on(State(state): State<Arc<Behind>>, headers: HeaderMap, body: Byt
     let operation = text("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
     let agent = text("user-agent");
     let function = agent.split("app/").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
-    let table = serde_json::from_slice::<Value>(&body).ok().map(|body| tables(&body)).unwrap_or_default();
-    let call = Call { function, call: format!("{operation} {table}") };
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let call = Call { function, call: format!("{operation} {}", tables(&asked)), units: units(&operation, &asked) };
     state.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
 
     let mut request = state.http.post(&state.dynamodb).body(body);
@@ -118,4 +146,18 @@ fn tables(body: &Value) -> String {
         Some(format!("{kind}:{}", item["TableName"].as_str()?))
     });
     each.collect::<Vec<_>>().join("+")
+}
+
+fn units(operation: &str, body: &Value) -> Units {
+    let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+    match operation {
+        "GetItem" => Units { reads: 1, writes: 0 },
+        "BatchGetItem" => {
+            let tables = body["RequestItems"].as_object().into_iter().flatten();
+            Units { reads: tables.map(|(_, request)| count(&request["Keys"])).sum(), writes: 0 }
+        }
+        "PutItem" | "UpdateItem" | "DeleteItem" => Units { reads: 0, writes: 1 },
+        "TransactWriteItems" => Units { reads: 0, writes: 2 * count(&body["TransactItems"]) },
+        _ => Units::default(),
+    }
 }

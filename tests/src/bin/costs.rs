@@ -1,0 +1,93 @@
+//! What DynamoDB charges for: the reads and writes of each thing that people do, counted on a running stack. `make costs`.
+
+use twostep_tests::{
+    Client, SignedIn, Stack,
+    backend::{Backend, Units},
+    fresh_email, fresh_phone,
+    stack::free_ports,
+};
+
+const PASSWORD: &str = "correct horse battery staple";
+const TIMES: usize = 20;
+
+#[tokio::main]
+async fn main() {
+    let [dynamodb] = free_ports();
+    let backend = Backend::before(dynamodb).await;
+    let environment = [
+        ("CONCURRENCY", "1"),
+        ("LIMITS", "deployed"),
+        ("ADDRESS_LIMITS", "off"),
+        ("DYNAMODB_PORT", &*dynamodb.to_string()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &backend.url()),
+    ];
+    let stack = Stack::start(&environment).await;
+    let client = stack.client();
+    let (mut by_phone, mut by_both, mut by_password, mut refreshes) = Default::default();
+    for _ in 0..TIMES {
+        // A day later no limit is near, and a number is an established one.
+        let (phone, email) = (fresh_phone(), fresh_email());
+        client.register_password(&email, PASSWORD).await;
+        let session = client.register(&phone).await;
+        let (own, _) = client.register_two_step(&fresh_phone(), PASSWORD).await;
+        stack.advance(25 * 60 * 60);
+        let second = client.profile(&session.access_token).await;
+        assert_eq!(second.status, 401, "a day has passed");
+        settled(&backend).await;
+
+        add(&mut by_phone, &backend, sign_in_by_phone(&client, &phone)).await;
+        add(&mut by_password, &backend, async { SignedIn::from_session(&client.log_in(&email, PASSWORD).await.body) })
+            .await;
+        let session = add(&mut refreshes, &backend, async {
+            SignedIn::from_session(&client.refresh(&session.refresh_token).await.expect(200))
+        })
+        .await;
+        drop(session);
+        add(&mut by_both, &backend, sign_in_by_both(&client, &own)).await;
+    }
+    println!("| for 1,000 | reads | writes |\n|---|---|---|");
+    for (what, units) in [
+        ("sign-ins by phone (start, send, receipts, code)", by_phone),
+        ("sign-ins by password and code", by_both),
+        ("sign-ins by password alone", by_password),
+        ("refreshes", refreshes),
+    ] {
+        let for_a_thousand = |units: usize| units * 1_000 / TIMES;
+        println!("| {what} | {} | {} |", for_a_thousand(units.reads), for_a_thousand(units.writes));
+    }
+}
+
+async fn sign_in_by_phone(client: &Client, phone: &str) -> SignedIn {
+    let earlier = client.inbox(phone).await.len();
+    let challenge = client.start("/login/phone", phone).await.expect(202);
+    let code = client.nth_code(phone, earlier + 1).await;
+    SignedIn::from_session(&client.verify(&challenge, &code).await.expect(200))
+}
+
+async fn sign_in_by_both(client: &Client, email: &str) -> SignedIn {
+    let challenge = client.log_in(email, PASSWORD).await.expect(202);
+    client.delivery_becomes(&challenge, "delivered").await;
+    let newest = client.all_messages().await;
+    let code = twostep_tests::code_in(&newest[0]);
+    SignedIn::from_session(&client.verify(&challenge, &code).await.expect(200))
+}
+
+async fn add<T>(sum: &mut Units, backend: &Backend, done: impl Future<Output = T>) -> T {
+    let outcome = done.await;
+    let units = settled(backend).await;
+    *sum = Units { reads: sum.reads + units.reads, writes: sum.writes + units.writes };
+    outcome
+}
+
+/// What was used until nothing was any more for two seconds: receipts come late.
+async fn settled(backend: &Backend) -> Units {
+    let mut sum = Units::default();
+    let mut quiet = 0;
+    while quiet < 20 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let units = backend.units();
+        quiet = if units == Units::default() { quiet + 1 } else { 0 };
+        sum = Units { reads: sum.reads + units.reads, writes: sum.writes + units.writes };
+    }
+    sum
+}
