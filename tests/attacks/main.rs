@@ -11,7 +11,12 @@ mod silence;
 mod tokens;
 mod world;
 
-use std::{fmt::Write, fs, pin::Pin, process::ExitCode};
+use std::{
+    fmt::{Display, Write},
+    fs,
+    pin::Pin,
+    process::ExitCode,
+};
 
 use tokio::task::{LocalSet, spawn_local};
 use twostep_tests::stack::root;
@@ -24,8 +29,8 @@ pub struct Seen {
     pub seen: String,
 }
 
-pub fn seen(tried: &'static str, times: impl ToString, seen: impl Into<String>) -> Seen {
-    Seen { tried, times: times.to_string(), seen: seen.into() }
+pub fn seen(tried: &'static str, times: impl Display, seen: impl Into<String>) -> Seen {
+    Seen { tried, times: format!("{times}"), seen: seen.into() }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
