@@ -1,11 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e browser browser-setup screenshots check format clean
+.PHONY: help setup build dev test test-setup unit e2e attacks timing browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
 BUILD_FUNCTIONS := cargo build $(addprefix -p ,$(FUNCTIONS))
 REST := -p twostep -p twostep-local -p twostep-tests
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
+WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
+FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
+MAIN_FUNCTIONS := start-registration verify-code phone-login profile-phone
 export CARGO_LAMBDA := $(CURDIR)/.venv/bin/cargo-lambda
 export SAM_CLI_TELEMETRY := 0
 
@@ -19,8 +22,10 @@ setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/test: .venv/dev tests/requirements.txt
+.venv/test: .venv/dev tests/requirements.txt tests/requirements-checkov.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	python3 -m venv .venv/checkov
+	.venv/checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt
 	touch $@
 
 .venv/browser: .venv/dev tests/browser/requirements.txt
@@ -47,10 +52,16 @@ test-setup: .venv/test
 unit: ## Run the fast tests only: no emulator, no Python
 	cargo test -p web
 	cargo test -p twostep -p twostep-local
-	cargo test $(REST) --test service
+	cargo test $(REST) --test service --test spending
 
 e2e: test-setup build ## Run the end-to-end tests only
 	cargo test $(REST) --test e2e
+
+attacks: setup build ## Try every attack and write docs/attacks.md
+	cargo test $(REST) --test attacks
+
+timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
+	cargo run --quiet -p twostep-tests --bin timing
 
 browser: browser-setup build ## Run the tests in a real browser only
 	$(RUN_BROWSER)
@@ -60,6 +71,18 @@ screenshots: browser-setup build ## Make the pictures of the pages anew (docs/im
 
 browser-setup: .venv/browser
 	@python3 tests/browser/chrome.py > /dev/null
+
+package: setup ## Build every function for arm64 as it is deployed, and print how large each is
+	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
+	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(stat -c %s target/lambda/$$function/bootstrap.zip) $$function; done
+
+arm64: setup build ## Build the main functions for arm64 and run them here, under an emulator
+	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
+	cargo test $(REST) --test arm64 -- --ignored
+
+deploy: test-setup ## Build and deploy; asks for the parameters
+	$(WITH_VENV) sam build
+	$(WITH_VENV) sam deploy --guided
 
 check: ## Check format and lints
 	cargo fmt --all --check

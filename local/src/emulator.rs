@@ -2,7 +2,9 @@
 
 use std::{
     env,
+    ffi::OsStr,
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
     process::{self, ExitStatus},
     time::Duration,
 };
@@ -49,7 +51,7 @@ pub fn start(settings: &Settings) -> Result<Functions> {
         .env("SESSIONS_TABLE", "sessions")
         .env("SETTINGS_TABLE", "settings")
         .env("ADMIN_SECRET", secrets_manager::ADMIN)
-        .env("ADDRESS_LIMITS", if settings.limits_as_deployed { "on" } else { "off" })
+        .env("LIMITS", if settings.limits_as_deployed { "deployed" } else { "lifted" })
         .env("KEYS_SECRET", secrets_manager::KEYS)
         .env("CLICKATELL_SECRET", secrets_manager::CLICKATELL)
         .env("CLICKATELL_URL", local(settings.sandbox_port))
@@ -106,8 +108,14 @@ pub fn hide_and_supervise(binary: Option<String>) -> Result<()> {
 /// When the function cannot be started.
 pub fn supervise() -> Result<()> {
     let binary = env::var(FUNCTION_BINARY)?;
+    let name = Path::new(&binary).file_name().and_then(OsStr::to_str).unwrap_or_default();
     loop {
-        let status = process::Command::new(&binary).env_remove(FUNCTION_BINARY).env_remove(MAX_CONCURRENCY).status()?;
+        let status = process::Command::new(&binary)
+            .env_remove(FUNCTION_BINARY)
+            .env_remove(MAX_CONCURRENCY)
+            // Whoever looks at the calls to DynamoDB sees which function each is of.
+            .env("AWS_SDK_UA_APP_ID", name)
+            .status()?;
         if status.signal().is_none() {
             process::exit(status.code().unwrap_or(1));
         }

@@ -2,23 +2,16 @@
 
 use std::process::ExitCode;
 
-use secrecy::ExposeSecret;
-use twostep::{
-    clock::{Clock, SystemClock},
-    entropy,
-    keys::KeyRing,
-};
-use twostep_local::{Result, emulator, serve};
+use twostep_local::{emulator, serve};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let outcome = match arguments.next().as_deref() {
         None => serve().await,
-        Some("new-keys") => print_new_keys(),
         Some("run-function") => emulator::hide_and_supervise(arguments.next()),
         Some("supervise") => emulator::supervise(),
-        Some(other) => Err(format!("unknown argument {other}; expected none, or `new-keys`").into()),
+        Some(other) => Err(format!("unknown argument {other}; expected none").into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,10 +20,4 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The first content of a deployment's keys secret.
-fn print_new_keys() -> Result<()> {
-    println!("{}", KeyRing::generate(SystemClock.now(), &mut entropy::system())?.expose_secret());
-    Ok(())
 }

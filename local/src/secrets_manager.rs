@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use twostep::{
     clock::{Clock, SystemClock},
     entropy,
-    keys::KeyRing,
+    keys::KeysSecret,
 };
 use winterbaume_core::{MockRequest, MockService, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
@@ -51,7 +51,7 @@ pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<Secre
         let kept = serde_json::from_slice(&kept).map_err(|error| format!("target/local/secrets.json: {error}"))?;
         service.restore(default_account_id(), REGION, kept).await.map_err(|error| error.to_string())?;
     } else {
-        let keys = KeyRing::generate(SystemClock.now(), &mut entropy::system())?;
+        let keys = KeysSecret::first(SystemClock.now(), &mut entropy::system())?.write();
         create(&service, KEYS, keys.expose_secret()).await?;
         let account = json!({ "api_key": clickatell::API_KEY, "api": "rest" });
         create(&service, CLICKATELL, &account.to_string()).await?;

@@ -16,7 +16,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// Whether a change of a source file restarts its functions.
     pub reload: bool,
-    /// Whether the limits per address hold here too, where everybody comes from one address.
+    /// Whether the limits by address and range, the budgets and the breaker hold here too, where everybody comes from one
+    /// address and no message costs anything.
     pub limits_as_deployed: bool,
     /// Whether the end of standard input ends everything; for programs that start this one.
     pub until_stdin_closes: bool,

@@ -5,13 +5,12 @@ use std::{
     collections::{VecDeque, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use dynoxide::{Database, actions::get_records::Record};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use twostep::clock::{Clock, SystemClock};
 
 use crate::{Result, http_client, template::StreamSource};
 
@@ -119,9 +118,13 @@ async fn invoke(client: &reqwest::Client, url: &str, batch: &[&Value]) -> Result
 
 fn too_old(record: &Value, source: &StreamSource) -> bool {
     let created = record["dynamodb"]["ApproximateCreationDateTime"].as_f64().unwrap_or(0.0);
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit an f64 exactly")]
-    let age = SystemClock.now().0 as f64 - created;
-    age > source.longest_age.as_secs_f64()
+    now().as_secs_f64() - created > source.longest_age.as_secs_f64()
+}
+
+/// The machine's own time, which DynamoDB stamps records with: a clock that a test has moved says nothing of their age.
+#[expect(clippy::disallowed_methods, reason = "compared with the embedded DynamoDB's own stamps")]
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// An event pattern, as far as the template uses it: objects name fields, arrays list the values that match.

@@ -81,7 +81,8 @@ fn table(name: String, properties: &Value) -> Table {
 }
 
 /// The plain values; `!Ref X` and its like become the text after the tag.
-fn without_tags(yaml: Yaml) -> Value {
+#[must_use]
+pub fn without_tags(yaml: Yaml) -> Value {
     match yaml {
         Yaml::Tagged(tagged) => without_tags(tagged.value),
         Yaml::Mapping(entries) => {

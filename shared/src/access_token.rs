@@ -82,7 +82,7 @@ impl Issuer {
         if header.alg != Algorithm::RS256 || header.typ.as_deref() != Some(TYPE) {
             return Err(InvalidToken);
         }
-        let key = header.kid.and_then(|id| ring.signing_key_by_id(&id)).ok_or(InvalidToken)?;
+        let key = header.kid.and_then(|id| ring.signing_key_by_id(&id, now)).ok_or(InvalidToken)?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&[&self.audience]);
         validation.set_issuer(&[&self.issuer]);
@@ -106,6 +106,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        keys::KeysSecret,
         sessions::{SessionStore, SignIn},
         users::Holder,
     };
@@ -117,12 +118,12 @@ mod tests {
     }
 
     fn ring(seed: u64) -> KeyRing {
-        KeyRing::parse(&KeyRing::generate(Timestamp(0), &mut StdRng::seed_from_u64(seed)).unwrap()).unwrap()
+        KeysSecret::first(Timestamp(0), &mut StdRng::seed_from_u64(seed)).unwrap().ring().unwrap()
     }
 
     fn token(ring: &KeyRing) -> String {
         let mut rng = StdRng::seed_from_u64(9);
-        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false, proven_at: None };
         let (session, _) = SessionStore::begin(&account, SignIn::by_phone(NOW), &mut rng);
         issuer().issue(ring, &session, NOW, &mut rng)
     }
@@ -179,14 +180,14 @@ mod tests {
         header_wrong(|header| header.typ = Some("JWT".into()));
 
         let mut same_kid = header(&ring);
-        same_kid.jwk = Some(stranger.jwks().next().unwrap().clone());
+        same_kid.jwk = Some(stranger.jwks(NOW).next().unwrap().clone());
         let claims = json!({"iss":"https://auth.example","aud":"twostep","sub":"ann","exp":NOW.0+600,"iat":NOW.0,"nbf":NOW.0,"jti":"x","sid":"x","auth_time":NOW.0,"amr":["sms"]});
         assert!(
             check(&encode(&same_kid, &claims, &stranger.signing_key(NOW).private).unwrap()).is_err(),
             "key in the header"
         );
 
-        let public = serde_json::to_vec(ring.jwks().next().unwrap()).unwrap();
+        let public = serde_json::to_vec(ring.jwks(NOW).next().unwrap()).unwrap();
         let hs256 = Header { alg: Algorithm::HS256, ..header(&ring) };
         assert!(check(&encode(&hs256, &claims, &EncodingKey::from_secret(&public)).unwrap()).is_err(), "HS256");
         let none =

@@ -13,12 +13,15 @@ use crate::{
     aws,
     challenge::{Challenge, ChallengeStore, Delivery, Payload, Purpose, payload::UnsealError, store::SentMessage},
     clickatell::{Account, CachedAccount, Client, Fault, Message, Outcome},
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, Timestamp},
     config,
     keys::{KeyRing, Keys},
+    metrics::{self, Metric},
+    phone::{AllowedCountries, Country, PhoneNumber},
     secrets::SecretError,
     settings::CachedSettings,
     sms,
+    spending::{Failure, Intent, ReserveError, Spending, breaker::Recipient, tally::Fact},
     table::TableError,
     telemetry,
 };
@@ -36,12 +39,21 @@ pub async fn run(outbox: &'static Outbox) -> Result<(), Error> {
 
 /// Everything `send-sms` needs.
 pub struct Outbox {
-    clock: Arc<dyn Clock>,
-    keys: Keys,
-    challenges: ChallengeStore,
-    clickatell: Client,
-    account: CachedAccount,
-    settings: CachedSettings,
+    pub clock: Arc<dyn Clock>,
+    pub keys: Keys,
+    pub challenges: ChallengeStore,
+    pub clickatell: Client,
+    pub account: CachedAccount,
+    pub settings: CachedSettings,
+    pub spending: Spending,
+}
+
+/// How the sending of a message ended.
+enum Fate {
+    Sent,
+    /// Perhaps sent, and paid for.
+    Unknown,
+    Failed(Failure),
 }
 
 /// Why a message could not be brought to an end now. Nothing was sent.
@@ -77,6 +89,7 @@ impl Outbox {
             clickatell: Client::new(config::clickatell_url()?)?,
             account: CachedAccount::new(secrets, account, Arc::clone(&clock), Account::parse),
             settings: config::settings(&tables, &clock)?,
+            spending: config::spending(&tables, &clock)?,
             clock,
         };
         let (keys, account, ()) =
@@ -119,49 +132,89 @@ impl Outbox {
         let claim = |current: &Challenge| current.claim_send(number, self.clock.now());
         let Some(claimed) = self.challenges.advance(challenge, claim).await? else { return Ok(()) };
 
-        let result = self.send(&claimed).await;
-        let (news, result) = match result {
-            Ok(Outcome::Accepted { message_id }) => {
-                self.remember(&claimed, message_id).await;
-                (Delivery::Sent, Ok(()))
-            }
-            Ok(Outcome::Refused { code, fault: Fault::Recipient }) => {
-                tracing::warn!(code, "the provider refused a number");
-                (Delivery::Failed, Ok(()))
-            }
-            Ok(Outcome::Refused { code, fault: Fault::Account }) => {
-                tracing::error!(code, "the provider refuses this account: check key, balance and sender");
-                (Delivery::Failed, Ok(()))
-            }
-            Ok(Outcome::Unknown { reason }) => {
-                tracing::warn!(reason, "the provider did not say whether it sent a message");
-                (Delivery::Unknown, Ok(()))
-            }
-            Ok(Outcome::Later { reason }) => (Delivery::Deferred, Err(SendError::Later(reason))),
-            Err(error) => (Delivery::Deferred, Err(error)),
+        let fate = self.send(&claimed).await;
+        let now = self.clock.now();
+        let record = |current: &Challenge| match &fate {
+            Ok(Fate::Sent) => current.record_delivery(number, Delivery::Sent, now),
+            Ok(Fate::Unknown) => current.record_delivery(number, Delivery::Unknown, now),
+            Ok(Fate::Failed(failure)) => current.record_failure(number, *failure, now),
+            Err(_) => current.record_delivery(number, Delivery::Deferred, now),
         };
-        let record = |current: &Challenge| current.record_delivery(number, news, self.clock.now());
         self.challenges.advance(claimed, record).await?;
-        result
+        fate.map(|_| ())
     }
 
-    async fn send(&self, claimed: &Challenge) -> Result<Outcome, SendError> {
+    /// Reserves the message, hands it to the provider, and gives the reservation back if it was certainly not sent.
+    async fn send(&self, claimed: &Challenge) -> Result<Fate, SendError> {
         let ring = self.keys.get().await?;
         let (account, settings) = (self.account.get().await?, self.settings.get().await?);
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
         let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed)?;
+        let phone = &payload.phone;
+        let recipient = recipient(&payload, self.clock.now());
+        let intent = Intent { phone, recipient, settings: &settings, pepper: &ring.pepper };
+        let reservation = match self.spending.reserve(&intent).await {
+            Ok(reservation) => reservation,
+            Err(ReserveError::Refused(failure)) => {
+                tracing::warn!(reason = failure.as_str(), "a message was not sent");
+                self.count_failure(phone, failure).await;
+                return Ok(Fate::Failed(failure));
+            }
+            Err(ReserveError::Table(error)) => return Err(error.into()),
+        };
         let content = match payload.purpose {
             Purpose::Notice => sms::phone_changed_message(&site, payload.language),
             _ => sms::code_message(&site, payload.language, &payload.code),
         };
         let client_message_id = SentMessage::reference(claimed);
-        let message = Message { to: &payload.phone, content: &content, client_message_id: &client_message_id };
-        let outcome = self.clickatell.send(&account, &message).await;
-        if outcome.is_bad_key() {
-            Ok(self.send_with_another_key(&account, &message, outcome).await)
-        } else {
-            Ok(outcome)
+        let message = Message { to: phone, content: &content, client_message_id: &client_message_id };
+        let (outcome, ()) =
+            tokio::join!(self.hand_over(&account, &message), self.spending.watch(&reservation, &settings));
+        match outcome {
+            Outcome::Accepted { message_id } => {
+                metrics::emit(Metric::SmsAccepted(reservation.country()), self.clock.now());
+                self.remember(claimed, &message_id, reservation.country()).await;
+                Ok(Fate::Sent)
+            }
+            Outcome::Refused { code, fault } => {
+                self.spending.give_back(reservation).await;
+                let failure = match fault {
+                    Fault::Recipient => {
+                        tracing::warn!(code, "the provider refused a number");
+                        Failure::NumberRefused
+                    }
+                    Fault::Account => {
+                        tracing::error!(code, "the provider refuses this account: check key, balance and sender");
+                        Failure::AccountRefused
+                    }
+                };
+                self.count_failure(phone, failure).await;
+                Ok(Fate::Failed(failure))
+            }
+            Outcome::Unknown { reason } => {
+                tracing::warn!(reason, "the provider did not say whether it sent a message");
+                metrics::emit(Metric::SmsUnknown, self.clock.now());
+                Ok(Fate::Unknown)
+            }
+            Outcome::Later { reason } => {
+                self.spending.give_back(reservation).await;
+                Err(SendError::Later(reason))
+            }
         }
+    }
+
+    async fn count_failure(&self, phone: &PhoneNumber, failure: Failure) {
+        metrics::emit(Metric::SmsFailed(failure), self.clock.now());
+        let Ok(country) = AllowedCountries::All.check(phone) else { return };
+        let fact = Fact::Failed(failure.as_str());
+        if let Err(error) = self.spending.tallies.count(country, None, fact, self.clock.now()).await {
+            tracing::warn!(%error, "a failure was not counted");
+        }
+    }
+
+    async fn hand_over(&self, account: &Account, message: &Message<'_>) -> Outcome {
+        let outcome = self.clickatell.send(account, message).await;
+        if outcome.is_bad_key() { self.send_with_another_key(account, message, outcome).await } else { outcome }
     }
 
     /// A refused key sends nothing, so another may be tried at once: a newer one that was pasted since, else the one
@@ -182,10 +235,22 @@ impl Outbox {
     }
 
     /// So that a status report finds the challenge. Without it the message counts as sent and nothing more is heard.
-    async fn remember(&self, claimed: &Challenge, message_id: String) {
-        let message = SentMessage::new(&message_id, claimed);
+    async fn remember(&self, claimed: &Challenge, message_id: &str, country: Country) {
+        let message = SentMessage::new(message_id, claimed, country);
         if let Err(error) = self.challenges.remember_message(&message).await {
             tracing::error!(%error, "a sent message could not be remembered");
         }
+    }
+}
+
+/// Who a message goes to, as far as the start of it knew.
+fn recipient(payload: &Payload, now: Timestamp) -> Recipient {
+    let holder = || payload.account.as_ref().map_or(Recipient::New, |holder| Recipient::proven(holder.proven_at, now));
+    match payload.purpose {
+        // A number that is told of its own removal was proven before.
+        Purpose::Notice => Recipient::Established,
+        Purpose::Login | Purpose::SecondStep => holder(),
+        Purpose::Profile if payload.former_phone.as_ref() == Some(&payload.phone) => holder(),
+        Purpose::Register | Purpose::Profile => Recipient::New,
     }
 }

@@ -50,6 +50,15 @@ impl PhoneNumber {
         self.0.trim_start_matches('+')
     }
 
+    /// The range that the number is in: its first seven digits, but never so many that the last four could be guessed.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        const LONGEST: usize = 7;
+        const HIDDEN: usize = 4;
+        let digits = self.digits();
+        &digits[..LONGEST.min(digits.len() - HIDDEN)]
+    }
+
     /// What may be shown to someone who might not be the owner: the last two digits.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -84,14 +93,59 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
+/// A country or territory with telephone numbers of its own: an ISO 3166-1 alpha-2 code in upper case.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Country([u8; 2]);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not the ISO 3166-1 alpha-2 code of a country that has telephone numbers")]
+pub struct InvalidCountry;
+
+impl Country {
+    /// # Errors
+    /// [`InvalidCountry`] unless it is the code, in upper case, of a country whose numbers are known here.
+    pub fn parse(code: &str) -> Result<Self, InvalidCountry> {
+        let is_known = || PHONE_NUMBER_UTIL.get_supported_regions().any(|region| *region.as_region_str() == *code);
+        match code.as_bytes() {
+            [first @ b'A'..=b'Z', second @ b'A'..=b'Z'] if is_known() => Ok(Self([*first, *second])),
+            _ => Err(InvalidCountry),
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<String> for Country {
+    type Error = InvalidCountry;
+
+    fn try_from(code: String) -> Result<Self, Self::Error> {
+        Self::parse(&code)
+    }
+}
+
+impl From<Country> for String {
+    fn from(country: Country) -> Self {
+        country.as_str().to_owned()
+    }
+}
+
 /// Which numbers may be sent a code. Stops traffic pumping to premium, satellite and virtual numbers and to countries
 /// that the operator does not serve (NIST SP 800-63B-4 §3.1.3.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub enum AllowedCountries {
     All,
-    /// ISO 3166-1 alpha-2 codes, upper case.
-    Only(BTreeSet<String>),
+    Only(BTreeSet<Country>),
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -107,22 +161,21 @@ impl AllowedCountries {
         Self::try_from(input.split(',').map(|code| code.trim().to_owned()).collect::<Vec<_>>())
     }
 
-    /// Decided by the number's region, not by its prefix: `+1` is the USA and twenty other countries.
+    /// The country of `phone`, if codes may go there. Decided by the number's region, not by its prefix: `+1` is the USA
+    /// and twenty other countries.
     ///
     /// # Errors
     /// [`PhoneNotAllowed`] for numbers that are not mobile, that belong to no country, or to one not on the list.
-    pub fn check(&self, phone: &PhoneNumber) -> Result<(), PhoneNotAllowed> {
+    pub fn check(&self, phone: &PhoneNumber) -> Result<Country, PhoneNotAllowed> {
         let number = PHONE_NUMBER_UTIL.parse(phone.e164(), None).map_err(|_| PhoneNotAllowed)?;
         let textable = matches!(number.get_type(), PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile);
-        let country = number.get_region_code().map(|region| region.as_region_str().to_string());
-        let served = match (self, country) {
-            // 001 is libphonenumber's name for numbers that belong to no country.
-            (_, None) => false,
-            (_, Some(region)) if region == "001" => false,
-            (Self::All, Some(_)) => true,
-            (Self::Only(countries), Some(country)) => countries.contains(&country),
+        // 001, libphonenumber's name for numbers that belong to no country, is none.
+        let country = number.get_region_code().and_then(|region| Country::parse(&region.as_region_str()).ok());
+        let served = |country: &Country| match self {
+            Self::All => true,
+            Self::Only(countries) => countries.contains(country),
         };
-        if textable && served { Ok(()) } else { Err(PhoneNotAllowed) }
+        country.filter(|country| textable && served(country)).ok_or(PhoneNotAllowed)
     }
 }
 
@@ -130,12 +183,14 @@ impl TryFrom<Vec<String>> for AllowedCountries {
     type Error = InvalidCountries;
 
     fn try_from(codes: Vec<String>) -> Result<Self, Self::Error> {
-        let is_code = |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
         match codes.as_slice() {
             [all] if all == "*" => Ok(Self::All),
             [] => Err(InvalidCountries),
-            codes if codes.iter().all(is_code) => Ok(Self::Only(codes.iter().cloned().collect())),
-            _ => Err(InvalidCountries),
+            codes => codes
+                .iter()
+                .map(|code| Country::parse(code).map_err(|_| InvalidCountries))
+                .collect::<Result<_, _>>()
+                .map(Self::Only),
         }
     }
 }
@@ -144,7 +199,7 @@ impl From<AllowedCountries> for Vec<String> {
     fn from(countries: AllowedCountries) -> Self {
         match countries {
             AllowedCountries::All => vec!["*".to_owned()],
-            AllowedCountries::Only(codes) => codes.into_iter().collect(),
+            AllowedCountries::Only(codes) => codes.into_iter().map(String::from).collect(),
         }
     }
 }
@@ -202,7 +257,7 @@ mod tests {
     fn only_numbers_that_can_be_mobile_get_codes() {
         let everywhere = AllowedCountries::All;
         for fine in ["+14155552671", "+447911123456", "+34612345678", "+4915112345678"] {
-            assert_eq!(everywhere.check(&phone(fine)), Ok(()), "{fine}");
+            assert!(everywhere.check(&phone(fine)).is_ok(), "{fine}");
         }
         // UK fixed line, UK premium, US toll-free, satellite, UK VoIP, international freephone.
         for refused in
@@ -215,11 +270,20 @@ mod tests {
     #[test]
     fn countries_are_told_by_region_and_not_by_prefix() {
         let spain = AllowedCountries::parse("ES, US").unwrap();
-        assert_eq!(spain.check(&phone("+34612345678")), Ok(()));
-        assert_eq!(spain.check(&phone("+14155552671")), Ok(()));
+        let code = |number: &str| spain.check(&phone(number)).map(String::from);
+        assert_eq!(code("+34612345678"), Ok("ES".to_owned()));
+        assert_eq!(code("+14155552671"), Ok("US".to_owned()));
         assert_eq!(spain.check(&phone("+15062345678")), Err(PhoneNotAllowed), "Canada shares +1");
         assert_eq!(spain.check(&phone("+18762101234")), Err(PhoneNotAllowed), "Jamaica shares +1");
-        assert_eq!(AllowedCountries::parse("es"), Err(InvalidCountries));
+        for wrong in ["es", "ZZ", "USA", "", "ES,", "*,ES", "001", "ÑÑ"] {
+            assert_eq!(AllowedCountries::parse(wrong), Err(InvalidCountries), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_seven_digits_and_hides_the_last_four() {
+        assert_eq!(phone("+14155552671").prefix(), "1415555");
+        assert_eq!(phone("+29051234").prefix(), "2905", "St Helena's numbers have eight digits");
     }
 
     #[test]

@@ -18,6 +18,11 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{self, ConfigError},
     http::{self, Answer, Problem},
+    metrics::{self, Metric},
+    spending::{
+        Failure,
+        tally::{Fact, Tallies},
+    },
     telemetry,
 };
 
@@ -25,6 +30,7 @@ use crate::{
 pub struct Receipts {
     clock: Arc<dyn Clock>,
     challenges: ChallengeStore,
+    tallies: Tallies,
     token: SecretString,
 }
 
@@ -43,8 +49,12 @@ impl Receipts {
     pub async fn init() -> Result<&'static Self, ConfigError> {
         telemetry::init(config::log_level()?);
         let tables = aws_sdk_dynamodb::Client::new(&aws::sdk_config().await);
-        let challenges = ChallengeStore::new(tables, config::required("CODES_TABLE")?);
-        let receipts = Self { clock: Arc::new(SystemClock), challenges, token: config::callback_token()? };
+        let receipts = Self {
+            clock: Arc::new(SystemClock),
+            challenges: ChallengeStore::new(tables.clone(), config::required("CODES_TABLE")?),
+            tallies: Tallies::new(tables, config::required("COUNTERS_TABLE")?),
+            token: config::callback_token()?,
+        };
         receipts.challenges.open_connection().await;
         Ok(Box::leak(Box::new(receipts)))
     }
@@ -72,8 +82,30 @@ impl Receipts {
             return Ok(());
         };
         let Some(challenge) = self.challenges.load(&message.challenge).await? else { return Ok(()) };
-        let record = |current: &Challenge| current.record_delivery(message.send_number, news, self.clock.now());
-        self.challenges.advance(challenge, record).await?;
+        let now = self.clock.now();
+        let record = |current: &Challenge| match news {
+            Delivery::Failed => current.record_failure(message.send_number, Failure::NotDelivered, now),
+            news => current.record_delivery(message.send_number, news, now),
+        };
+        let Some(recorded) = self.challenges.advance(challenge, record).await? else { return Ok(()) };
+        match news {
+            Delivery::Delivered => {
+                let asked = recorded.sends.last().copied().unwrap_or(now);
+                metrics::emit(Metric::SmsDelivered(asked.until(now).as_secs()), now);
+            }
+            Delivery::Failed => metrics::emit(Metric::SmsFailed(Failure::NotDelivered), now),
+            _ => {}
+        }
+        let fact = match news {
+            Delivery::Delivered => Some(Fact::Delivered),
+            Delivery::Failed => Some(Fact::Failed(Failure::NotDelivered.as_str())),
+            _ => None,
+        };
+        if let (Some(country), Some(fact)) = (message.country, fact)
+            && let Err(error) = self.tallies.count(country, None, fact, now).await
+        {
+            tracing::warn!(%error, "a receipt was not counted");
+        }
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     entropy,
+    metrics::{self, Metric},
     table::{self, Item, TableError, number, text},
     users::{Holder, User, UserId},
 };
@@ -279,6 +280,7 @@ impl SessionStore {
         }
         if session.expires_at > now {
             tracing::warn!(session = %session.id, "a used refresh token came back; its family is ended");
+            metrics::emit(Metric::RefreshTokensReused, now);
             self.end(&id).await?;
         }
         Err(RefreshError::Invalid)
@@ -311,7 +313,7 @@ mod tests {
     #[test]
     fn a_token_is_read_back_and_its_session_does_not_give_it_away() {
         let mut rng = StdRng::seed_from_u64(1);
-        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false };
+        let account = Holder { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false, proven_at: None };
         let (session, token) = SessionStore::begin(&account, SignIn::by_phone(Timestamp(0)), &mut rng);
         let text = token.expose();
         let read = RefreshToken::parse(&text).unwrap();

@@ -12,6 +12,7 @@ use crate::{
     entropy,
     phone::AllowedCountries,
     sms::{InvalidSite, Site},
+    spending::policy::{BreakerPolicy, Budgets, Limits, Prices},
     table::{self, TableError, text},
 };
 
@@ -33,6 +34,14 @@ pub struct Settings {
     pub phone_login_for_password_accounts: bool,
     pub allowed_countries: AllowedCountries,
     pub clickatell: ClickatellSettings,
+    #[serde(default)]
+    pub budgets: Budgets,
+    #[serde(default)]
+    pub prices: Prices,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub breaker: BreakerPolicy,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +56,7 @@ pub struct ClickatellSettings {
 impl Settings {
     /// Before anybody set anything: two-step is off.
     #[must_use]
-    pub fn initial(site: &Site, allowed_countries: AllowedCountries) -> Self {
+    pub fn initial(site: &Site, allowed_countries: AllowedCountries, budgets: Budgets) -> Self {
         Self {
             id: ID.to_owned(),
             version: 0,
@@ -58,6 +67,10 @@ impl Settings {
             phone_login_for_password_accounts: true,
             allowed_countries,
             clickatell: ClickatellSettings::default(),
+            budgets,
+            prices: Prices::default(),
+            limits: Limits::default(),
+            breaker: BreakerPolicy::default(),
         }
     }
 

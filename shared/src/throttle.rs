@@ -3,7 +3,6 @@
 use std::{net::IpAddr, time::Duration};
 
 use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -52,23 +51,25 @@ impl Subject {
     /// `name` is what people try at: an e-mail address in its normalised form, a user's id.
     #[must_use]
     pub fn account(pepper: &Pepper, name: &str) -> Self {
-        Self { id: hidden(pepper, "account", name), backoff: BY_ACCOUNT }
+        Self { id: pepper.hide("throttle|account", name), backoff: BY_ACCOUNT }
     }
 
     /// One IPv4 address, or the /64 of an IPv6 address: that is what one customer gets. `purpose` keeps tries at
     /// different things apart.
     #[must_use]
     pub fn address(pepper: &Pepper, purpose: &str, address: IpAddr) -> Self {
-        let network = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("{:x?}", &address.segments()[..4]),
-        };
-        Self { id: hidden(pepper, "address", &format!("{purpose}|{network}")), backoff: BY_ADDRESS }
+        Self { id: hidden_network("throttle", pepper, purpose, address), backoff: BY_ADDRESS }
     }
 }
 
-fn hidden(pepper: &Pepper, kind: &str, name: &str) -> String {
-    URL_SAFE_NO_PAD.encode(pepper.authenticate(format!("throttle|{kind}|{name}").as_bytes()))
+/// The name of a caller's network in a counter of one `kind`, for one `purpose`.
+#[must_use]
+pub fn hidden_network(kind: &str, pepper: &Pepper, purpose: &str, address: IpAddr) -> String {
+    let network = match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{:x?}", &address.segments()[..4]),
+    };
+    pepper.hide(&format!("{kind}|address"), &format!("{purpose}|{network}"))
 }
 
 impl Tries {

@@ -64,6 +64,9 @@ pub struct User {
     pub name: PersonName,
     pub email: EmailAddress,
     pub phone: Option<PhoneNumber>,
+    /// When the phone was proven.
+    #[serde(default)]
+    pub phone_proven_at: Option<Timestamp>,
     /// Whether a second step is asked for after a password.
     pub two_step: bool,
     pub created_at: Timestamp,
@@ -109,6 +112,7 @@ impl User {
             name,
             email,
             two_step: phone.is_some(),
+            phone_proven_at: phone.as_ref().map(|_| now),
             phone,
             created_at: now,
             epoch: 0,
@@ -130,12 +134,17 @@ impl User {
 
     #[must_use]
     pub fn holder(&self) -> Holder {
-        Holder { user_id: self.id.clone(), epoch: self.epoch, has_password: self.password.is_some() }
+        Holder {
+            user_id: self.id.clone(),
+            epoch: self.epoch,
+            has_password: self.password.is_some(),
+            proven_at: self.phone_proven_at,
+        }
     }
 }
 
-/// What a sentinel says: whose the name is, how often that account ended its sessions, and whether it has a password.
-/// This is here too so that a sign-in by phone can be judged and begin a session without reading the account first; the
+/// What a sentinel says: whose the name is, how often that account ended its sessions, and what else must be known before
+/// a code is sent. This is here too so that a sign-in by phone can be judged and begin a session without reading the account first; the
 /// phone's sentinel is kept up to date for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -143,6 +152,9 @@ pub struct Holder {
     pub epoch: u64,
     #[serde(default)]
     pub has_password: bool,
+    /// When the account's phone was proven: a number that was for long is not held back with an attacker's new ones.
+    #[serde(default)]
+    pub proven_at: Option<Timestamp>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -262,9 +274,10 @@ impl UserStore {
         former: Option<&PhoneNumber>,
         kept_session: Option<&str>,
         recovery_codes: Option<&[String]>,
+        now: Timestamp,
     ) -> Vec<TransactWriteItem> {
         let user = &account.user_id;
-        let next = Holder { epoch: account.epoch + 1, ..account.clone() };
+        let next = Holder { epoch: account.epoch + 1, proven_at: Some(now), ..account.clone() };
         let sentinel = Put::builder()
             .table_name(&self.table)
             .set_item(Some(keyed(phone_key(phone), table::write(&next))))
@@ -272,7 +285,7 @@ impl UserStore {
             .expression_attribute_values(":user", text(user.as_str()))
             .build()
             .expect("table and item are set");
-        let update = self.set_phone_of(account, former, Some(phone), kept_session, recovery_codes);
+        let update = self.set_phone_of(account, former, Some((phone, now)), kept_session, recovery_codes);
         let mut writes = vec![TransactWriteItem::builder().put(sentinel).build(), update];
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.delete_own(phone_key(former), user));
@@ -427,12 +440,13 @@ impl UserStore {
         &self,
         account: &Holder,
         former: Option<&PhoneNumber>,
-        phone: Option<&PhoneNumber>,
+        phone: Option<(&PhoneNumber, Timestamp)>,
         kept_session: Option<&str>,
         recovery_codes: Option<&[String]>,
     ) -> TransactWriteItem {
-        let mut changes =
-            "SET phone = :phone, two_step = :on, kept_session = :kept, epoch = :next, devices = :none".to_owned();
+        let mut changes = "SET phone = :phone, phone_proven_at = :proven, two_step = :on, kept_session = :kept, \
+                           epoch = :next, devices = :none"
+            .to_owned();
         if recovery_codes.is_some() {
             changes.push_str(", recovery_codes = :codes");
         }
@@ -442,7 +456,11 @@ impl UserStore {
             .update_expression(changes)
             .expression_attribute_values(":former", table::optional_text(former.map(PhoneNumber::e164)))
             .expression_attribute_values(":epoch", number(account.epoch))
-            .expression_attribute_values(":phone", table::optional_text(phone.map(PhoneNumber::e164)))
+            .expression_attribute_values(":phone", table::optional_text(phone.map(|(phone, _)| phone.e164())))
+            .expression_attribute_values(
+                ":proven",
+                phone.map_or(AttributeValue::Null(true), |(_, proven_at)| number(proven_at.0)),
+            )
             .expression_attribute_values(":on", AttributeValue::Bool(phone.is_some()))
             .expression_attribute_values(":kept", table::optional_text(kept_session))
             .expression_attribute_values(":next", number(account.epoch + 1))

@@ -23,6 +23,7 @@ use twostep::{
     sessions::SessionStore,
     settings::{CachedSettings, Settings, SettingsStore},
     sms::Site,
+    spending::{Spending, policy::Budgets},
     throttle::Throttle,
     users::UserStore,
 };
@@ -49,12 +50,27 @@ pub struct Bench {
     pub service: Arc<Service>,
     pub clock: Arc<TestClock>,
     pub database: Database,
+    pub tables: aws_sdk_dynamodb::Client,
+    pub secrets: aws_sdk_secretsmanager::Client,
+    limits_lifted: bool,
 }
 
 impl Bench {
     /// # Panics
     /// When a server cannot be started.
     pub async fn start() -> Self {
+        Self::with_limits(true).await
+    }
+
+    /// With the limits of a deployment.
+    ///
+    /// # Panics
+    /// When a server cannot be started.
+    pub async fn deployed() -> Self {
+        Self::with_limits(false).await
+    }
+
+    async fn with_limits(lifted: bool) -> Self {
         let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
         let database = dynamodb::open(None, &template).expect("an empty database");
         let tables = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -76,25 +92,21 @@ impl Bench {
             aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
-        let site = Site::new("Example", "localhost").expect("a site");
-        let settings = Settings::initial(&site, AllowedCountries::All);
-        let service = Service {
-            policy: Policy::default(),
-            keys: Keys::new(secrets, secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
-            challenges: ChallengeStore::new(tables.clone(), "codes".into()),
-            users: UserStore::new(tables.clone(), "users".into()),
-            sessions: SessionStore::new(tables.clone(), "sessions".into()),
-            settings: CachedSettings::new(
-                SettingsStore::new(tables.clone(), "settings".into(), settings),
-                clock.clone(),
-            ),
-            throttle: Throttle::new(tables, "counters".into()),
-            limit_addresses: false,
-            issuer: Some("https://auth.example".into()),
-            audience: "twostep".into(),
-            clock: clock.clone(),
-        };
-        Self { service: Arc::new(service), clock, database }
+        let service = Arc::new(service(&tables, &secrets, &clock, lifted));
+        Self { service, clock, database, tables, secrets, limits_lifted: lifted }
+    }
+
+    /// The same bench with another instance of the service, which has caches of its own.
+    #[must_use]
+    pub fn another_instance(&self) -> Self {
+        Self {
+            service: Arc::new(service(&self.tables, &self.secrets, &self.clock, self.limits_lifted)),
+            clock: Arc::clone(&self.clock),
+            database: self.database.clone(),
+            tables: self.tables.clone(),
+            secrets: self.secrets.clone(),
+            limits_lifted: self.limits_lifted,
+        }
     }
 
     /// # Errors
@@ -199,6 +211,31 @@ impl Bench {
     pub async fn refresh(&self, session: &Value) -> Result<Value, Problem> {
         let body = read(json!({ "refresh_token": session["refresh_token"] }));
         self.service.refresh(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+    }
+}
+
+fn service(
+    tables: &aws_sdk_dynamodb::Client,
+    secrets: &aws_sdk_secretsmanager::Client,
+    clock: &Arc<TestClock>,
+    lifted: bool,
+) -> Service {
+    let shared_clock: Arc<dyn Clock> = clock.clone();
+    let site = Site::new("Example", "localhost").expect("a site");
+    let settings = Settings::initial(&site, AllowedCountries::All, Budgets::default());
+    Service {
+        policy: Policy::default(),
+        keys: Keys::new(secrets.clone(), secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
+        challenges: ChallengeStore::new(tables.clone(), "codes".into()),
+        users: UserStore::new(tables.clone(), "users".into()),
+        sessions: SessionStore::new(tables.clone(), "sessions".into()),
+        settings: CachedSettings::new(SettingsStore::new(tables.clone(), "settings".into(), settings), clock.clone()),
+        throttle: Throttle::new(tables.clone(), "counters".into()),
+        spending: Spending::new(tables, "counters", &shared_clock, lifted),
+        limits_lifted: lifted,
+        issuer: Some("https://auth.example".into()),
+        audience: "twostep".into(),
+        clock: clock.clone(),
     }
 }
 

@@ -2,7 +2,9 @@
 //! website would.
 
 pub mod bench;
+pub mod rotation;
 pub mod stack;
+pub mod template;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -192,6 +194,13 @@ impl Client {
     pub async fn sandbox(&self, method: Method, path: &str, body: &Value) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.sandbox)).body(body.to_string());
         Answer::read(request.send().await.expect("the sandbox answers")).await
+    }
+
+    /// All messages, newest first.
+    pub async fn all_messages(&self) -> Vec<Value> {
+        let url = format!("{}/inbox", self.sandbox);
+        let answer = self.http.get(url).header("accept", "application/json").send().await.expect("the sandbox answers");
+        answer.json().await.expect("the inbox is a list")
     }
 
     /// Waits for message number `count` to `phone` and gives its code.

@@ -5,9 +5,11 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
+    sync::atomic::{AtomicI64, Ordering},
 };
 
 use tokio::sync::OnceCell;
+use twostep::clock::{Clock, SystemClock};
 
 use crate::{Client, eventually, http};
 
@@ -17,6 +19,9 @@ pub struct Stack {
     pub dynamodb_port: u16,
     pub secrets_port: u16,
     log: PathBuf,
+    clock: PathBuf,
+    /// How far the functions' clock is ahead, in seconds.
+    ahead: AtomicI64,
     process: Child,
     /// The stack ends when this closes, which it does with this process, however that ends.
     _stdin: ChildStdin,
@@ -46,6 +51,8 @@ impl Stack {
         let root = root();
         let log = root.join(format!("target/stack-{api_port}.log"));
         let output = fs::File::create(&log).expect("a log under target/");
+        let clock = root.join(format!("target/clock-{api_port}"));
+        fs::write(&clock, "0").expect("a clock under target/");
         let mut process = Command::new(root.join("target/debug/twostep-local"))
             .current_dir(&root)
             .env("API_PORT", api_port.to_string())
@@ -57,6 +64,7 @@ impl Stack {
             .env("CONCURRENCY", "2")
             .env("CARGO_LAMBDA", cargo_lambda())
             .env("UNTIL_STDIN_CLOSES", "1")
+            .env("CLOCK_OFFSET_FILE", &clock)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(output.try_clone().expect("the log twice"))
@@ -64,7 +72,37 @@ impl Stack {
             .spawn()
             .expect("`make build` has built the stack");
         let stdin = process.stdin.take().expect("it was asked for");
-        Self { api_port, sandbox_port, dynamodb_port, secrets_port, log, process, _stdin: stdin }
+        let ahead = AtomicI64::new(0);
+        Self { api_port, sandbox_port, dynamodb_port, secrets_port, log, clock, ahead, process, _stdin: stdin }
+    }
+
+    /// Moves the clock of all functions on; a clock that stood goes on from there.
+    ///
+    /// # Panics
+    /// When its file cannot be written.
+    pub fn advance(&self, seconds: i64) {
+        let ahead = self.ahead.fetch_add(seconds, Ordering::Relaxed) + seconds;
+        self.set_clock(&ahead.to_string());
+    }
+
+    /// What the functions' clock says, unless it stands.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        SystemClock.now().0 + self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Lets the functions' clock stand at `moment`, in seconds since 1970, until it is moved on.
+    ///
+    /// # Panics
+    /// When its file cannot be written.
+    pub fn stand_at(&self, moment: i64) {
+        self.set_clock(&format!("={moment}"));
+    }
+
+    fn set_clock(&self, text: &str) {
+        // Written beside and moved, so that nobody reads half of it.
+        let beside = self.clock.with_extension("new");
+        fs::write(&beside, text).and_then(|()| fs::rename(&beside, &self.clock)).expect("the clock's file");
     }
 
     #[must_use]
@@ -78,6 +116,11 @@ impl Stack {
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).expect("the stack's log")).into_owned()
+    }
+
+    /// Asks the stack to end.
+    pub fn stop(&self) {
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
     }
 
     /// The admin key that the stack printed.
@@ -112,7 +155,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        self.stop();
         let _ = self.process.wait();
     }
 }

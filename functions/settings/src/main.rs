@@ -1,4 +1,4 @@
-//! `GET` and `PUT /v1/settings`, `POST /v1/settings/test-sms`: what the admin sets.
+//! `GET` and `PUT /v1/settings`, `GET /v1/settings/usage`, `POST /v1/settings/test-sms`: what the admin sets and sees.
 
 use twostep::{
     http::{self, Answer, Error, Problem, Request},
@@ -16,6 +16,7 @@ async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
     match (request.method().as_str(), http::segment_after(&request, "settings")) {
         ("GET", None) => Ok(Answer::json(200, &admin.settings().await?)),
         ("PUT", None) => Ok(Answer::json(200, &admin.change(&who, &http::body(&request)?).await?)),
+        ("GET", Some("usage")) => Ok(Answer::json(200, &admin.usage().await?)),
         ("POST", Some("test-sms")) => {
             Ok(Answer::json(200, &admin.send_test(&request, &who, &http::body(&request)?).await?))
         }

@@ -116,9 +116,13 @@ impl DataKey {
 impl Sealed {
     /// # Errors
     /// [`UnsealError`] when none of `keys` made it, or when it was made for another place.
-    pub fn open<T: DeserializeOwned>(&self, keys: &[DataKey], place: &str) -> Result<T, UnsealError> {
+    pub fn open<'a, T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = &'a DataKey>,
+        place: &str,
+    ) -> Result<T, UnsealError> {
         let (id, body) = self.0.split_once('.').ok_or(UnsealError::Broken)?;
-        let key = keys.iter().find(|key| key.id == id).ok_or(UnsealError::UnknownKey)?;
+        let key = keys.into_iter().find(|key| key.id == id).ok_or(UnsealError::UnknownKey)?;
         key.open(place, body)
     }
 }

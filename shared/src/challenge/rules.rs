@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ChallengeKey, Sealed};
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, spending::Failure};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -122,6 +122,9 @@ pub struct Challenge {
     pub send_number: u64,
     pub delivery: Delivery,
     pub delivery_changed_at: Timestamp,
+    /// Why `delivery` is [`Delivery::Failed`], while it is.
+    #[serde(default)]
+    pub failure: Option<Failure>,
     /// Looks like a challenge from outside; no message is sent and no code is right.
     pub decoy: bool,
     /// When DynamoDB may delete the item. It does so hours late, so no rule relies on it.
@@ -223,6 +226,7 @@ impl Challenge {
             send_number: 0,
             delivery: Delivery::Pending,
             delivery_changed_at: now,
+            failure: None,
             decoy: false,
             ttl: now,
         }
@@ -296,6 +300,13 @@ impl Challenge {
         is_news.then(|| self.with_delivery(news, now))
     }
 
+    /// Takes in that message `send_number` was not sent or did not arrive, and why. `None` when that is no news.
+    #[must_use]
+    pub fn record_failure(&self, send_number: u64, failure: Failure, now: Timestamp) -> Option<Self> {
+        let failed = self.record_delivery(send_number, Delivery::Failed, now)?;
+        Some(Self { failure: Some(failure), ..failed })
+    }
+
     /// Where the present message is, as far as anyone can tell at `now`.
     #[must_use]
     pub fn delivery_report(&self, now: Timestamp, policy: &Policy) -> DeliveryReport {
@@ -361,12 +372,13 @@ impl Challenge {
         next.send_number += 1;
         next.delivery = Delivery::Pending;
         next.delivery_changed_at = now;
+        next.failure = None;
         next.ttl = ttl(now).max(now.plus(policy.code_life));
         next
     }
 
     fn with_delivery(&self, delivery: Delivery, now: Timestamp) -> Self {
-        Self { delivery, delivery_changed_at: now, ..self.clone() }
+        Self { delivery, delivery_changed_at: now, failure: None, ..self.clone() }
     }
 
     fn forget_before(&mut self, now: Timestamp) {

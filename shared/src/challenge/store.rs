@@ -13,6 +13,7 @@ use super::{Challenge, ChallengeKey};
 use crate::{
     clock::Timestamp,
     entropy,
+    phone::Country,
     table::{self, Item, TableError, text},
 };
 
@@ -25,17 +26,21 @@ pub struct SentMessage {
     pub id: String,
     pub challenge: ChallengeKey,
     pub send_number: u64,
+    /// Where it went, for the usage; unknown where the report was faster than this note.
+    #[serde(default)]
+    pub country: Option<Country>,
     pub ttl: Timestamp,
 }
 
 impl SentMessage {
     /// The present message of `challenge`, under the id that the provider gave it.
     #[must_use]
-    pub fn new(message_id: &str, challenge: &Challenge) -> Self {
+    pub fn new(message_id: &str, challenge: &Challenge, country: Country) -> Self {
         Self {
             id: Self::key(message_id),
             challenge: challenge.key.clone(),
             send_number: challenge.send_number,
+            country: Some(country),
             ttl: challenge.ttl,
         }
     }
@@ -51,7 +56,8 @@ impl SentMessage {
     pub fn from_reference(reference: &str) -> Option<Self> {
         let (key, number) = reference.rsplit_once('-')?;
         let challenge = ChallengeKey::from_stored(key);
-        Some(Self { id: String::new(), challenge, send_number: number.parse().ok()?, ttl: Timestamp::default() })
+        let send_number = number.parse().ok()?;
+        Some(Self { id: String::new(), challenge, send_number, country: None, ttl: Timestamp::default() })
     }
 
     /// The key of a message in the table; challenge keys have no `#`.

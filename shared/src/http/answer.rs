@@ -15,6 +15,7 @@ use crate::{
     code::Code,
     keys::Pepper,
     phone::PhoneNumber,
+    spending::Failure,
     users::User,
 };
 
@@ -91,12 +92,19 @@ pub struct ChallengeBody {
     expires_at: String,
     resend_at: String,
     delivery: DeliveryReport,
+    /// Why `delivery` is `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
 }
 
 impl ChallengeBody {
     /// `delivery` of a login always reads `sent`: anything else would tell who has an account.
     #[must_use]
     pub fn new(challenge: &Challenge, payload: &Payload, pepper: &Pepper, policy: &Policy, now: Timestamp) -> Self {
+        let (delivery, failure) = match payload.purpose {
+            Purpose::Login => (DeliveryReport::Sent, None),
+            _ => (challenge.delivery_report(now, policy), challenge.failure),
+        };
         Self {
             challenge_id: ChallengeId::write(pepper, &challenge.key, challenge.issue),
             purpose: payload.purpose,
@@ -104,10 +112,8 @@ impl ChallengeBody {
             code_length: Code::LENGTH,
             expires_at: challenge.expires_at.rfc3339(),
             resend_at: challenge.resend_at(policy).rfc3339(),
-            delivery: match payload.purpose {
-                Purpose::Login => DeliveryReport::Sent,
-                _ => challenge.delivery_report(now, policy),
-            },
+            delivery,
+            failure,
         }
     }
 }

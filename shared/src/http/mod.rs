@@ -14,7 +14,12 @@ pub use lambda_http::{Error, Request};
 pub use problem::Problem;
 pub use request::{bearer, body, domain_name, language, no_body, segment_after, source_address, user_agent};
 
-/// Serves requests with `handler` for as long as the function lives, and logs one line for each.
+use crate::{
+    clock::{Clock, SystemClock},
+    metrics,
+};
+
+/// Serves requests with `handler` for as long as the function lives, logs one line for each and counts what went wrong.
 ///
 /// # Errors
 /// When the Lambda runtime itself fails.
@@ -28,6 +33,9 @@ where
         let line = LogLine::begin(&request);
         let result = handler(request).await;
         let code = result.as_ref().err().map(Problem::code);
+        if let Some(metric) = result.as_ref().err().and_then(Problem::metric) {
+            metrics::emit(metric, SystemClock.now());
+        }
         let response = result.map_or_else(Problem::into_response, Answer::into_response);
         line.end(&response, code);
         Ok::<_, Error>(response)

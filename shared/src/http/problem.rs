@@ -11,6 +11,7 @@ use lambda_http::{
     },
 };
 use serde::Serialize;
+use strum::EnumCount;
 
 use super::Jar;
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     clock::Timestamp,
     code::InvalidCode,
     email::InvalidEmail,
+    metrics::{Limit, Metric},
     name::InvalidName,
     password::WeakPassword,
     phone::{InvalidPhone, PhoneNotAllowed},
@@ -30,7 +32,7 @@ use crate::{
 };
 
 /// The codes of the contract.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, strum::EnumCount)]
 pub enum Problem {
     InvalidRequest,
     InvalidPhone,
@@ -77,6 +79,10 @@ pub enum Problem {
     /// The provider's code, or what kept it from answering.
     SmsFailed(FailureCode),
     SmsDisabled,
+    /// What the operator allows is spent, or held back for now.
+    SmsBudgetSpent {
+        retry_after: u64,
+    },
     /// A dependency does not answer. Nothing was half-done; the same request may be sent again.
     Unavailable,
 }
@@ -160,6 +166,12 @@ impl Problem {
                 (429, "too_many_requests", "Too many requests", "Wait before trying again.")
             }
             Self::SmsDisabled => (503, "sms_disabled", "Messages are off", "This site does not send codes at present."),
+            Self::SmsBudgetSpent { .. } => (
+                503,
+                "sms_budget_spent",
+                "No messages for now",
+                "This site has sent as many codes as it may for now. Try later, or another way.",
+            ),
             Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "This is not the code that was sent."),
             Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in, or refresh the session."),
             Self::InvalidRegistrationToken => {
@@ -223,9 +235,62 @@ impl Problem {
         }
     }
 
+    /// One of each, with such details as they may carry: what documents show as examples.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::InvalidRequest,
+        Self::InvalidPhone,
+        Self::PhoneNotAllowed,
+        Self::InvalidName,
+        Self::InvalidEmail,
+        Self::WeakPassword(WeakPassword::TooShort),
+        Self::InvalidSetting("allowed_countries"),
+        Self::InvalidCodeFormat,
+        Self::InvalidCredentials,
+        Self::InvalidAdminKey,
+        Self::WrongCode { attempts_left: 4 },
+        Self::InvalidToken,
+        Self::InvalidRegistrationToken,
+        Self::InvalidRefreshToken,
+        Self::InvalidRefreshCookie(Jar::Host),
+        Self::ForeignOrigin,
+        Self::InvalidCallbackToken,
+        Self::ReauthRequired,
+        Self::UnknownChallenge,
+        Self::UnknownDevice,
+        Self::NotFound,
+        Self::EmailTaken,
+        Self::PhoneTaken,
+        Self::LastWayIn,
+        Self::TwoStepOff,
+        Self::CodeExpired,
+        Self::CodeUsed,
+        Self::TooManyAttempts { retry_after: 42 },
+        Self::TooManyCodes { retry_after: 42 },
+        Self::TooManyRequests { retry_after: 42 },
+        Self::ClickatellKeyRejected,
+        Self::SmsFailed(FailureCode::Code(105)),
+        Self::SmsDisabled,
+        Self::SmsBudgetSpent { retry_after: 600 },
+        Self::Unavailable,
+    ];
+
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.facts().1
+    }
+
+    /// What an operator counts of this.
+    #[must_use]
+    pub fn metric(&self) -> Option<Metric> {
+        match self {
+            Self::WrongCode { .. } => Some(Metric::CodesWrong),
+            Self::CodeExpired => Some(Metric::CodesExpired),
+            Self::TooManyRequests { .. } => Some(Metric::LimitsHit(Limit::Requests)),
+            Self::TooManyCodes { .. } => Some(Metric::LimitsHit(Limit::Codes)),
+            Self::TooManyAttempts { .. } => Some(Metric::LimitsHit(Limit::Attempts)),
+            Self::SmsBudgetSpent { .. } => Some(Metric::LimitsHit(Limit::Budget)),
+            _ => None,
+        }
     }
 
     fn field(self) -> Option<&'static str> {
@@ -257,7 +322,8 @@ impl Problem {
         let retry_after = match self {
             Self::TooManyAttempts { retry_after }
             | Self::TooManyCodes { retry_after }
-            | Self::TooManyRequests { retry_after } => Some(retry_after),
+            | Self::TooManyRequests { retry_after }
+            | Self::SmsBudgetSpent { retry_after } => Some(retry_after),
             Self::SmsDisabled => Some(DISABLED_RETRY_AFTER),
             Self::Unavailable => Some(UNAVAILABLE_RETRY_AFTER),
             _ => None,
@@ -390,6 +456,13 @@ mod tests {
         let expected = serde_json::json!({"type":"about:blank","title":"Too many codes","status":429,"code":"too_many_codes",
             "detail":"Wait before asking for another code.","retry_after":42});
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn all_are_different() {
+        for (place, problem) in Problem::ALL.iter().enumerate() {
+            assert!(!Problem::ALL[..place].contains(problem), "{problem:?} stands there twice");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reading requests: parse at the edge, so that nobody behind it has to check again.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lambda_http::{
     Request, RequestExt,
@@ -66,13 +66,15 @@ pub fn domain_name(request: &Request) -> Option<&str> {
     }
 }
 
-/// The caller's address, from the gateway's own context: no header can change it.
+/// The caller's address, from the gateway's own context: no header can change it. Callers without one share the
+/// unspecified address.
 #[must_use]
-pub fn source_address(request: &Request) -> Option<IpAddr> {
-    match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
+pub fn source_address(request: &Request) -> IpAddr {
+    let told = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
         _ => None,
-    }
+    };
+    told.and_then(|address| address.parse().ok()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// The language that the caller likes best.

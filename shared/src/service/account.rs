@@ -120,7 +120,7 @@ impl Service {
             after_password: false,
             language: http::language(request),
         };
-        let sealed = ring.seal(key.as_str(), &payload, rng);
+        let sealed = ring.seal(key.as_str(), &payload, self.now(), rng);
         self.challenges.insert(&Challenge::notice(&key, sealed, self.now(), &self.policy))
     }
 }

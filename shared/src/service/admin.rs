@@ -11,10 +11,18 @@ use crate::{
     clock::Timestamp,
     config, entropy,
     http::{self, Problem},
+    json::Unambiguous,
     phone::{AllowedCountries, PhoneNumber},
     secrets::{CachedSecret, SecretError},
     settings::{ClickatellSettings, SaveError, Settings},
     sms,
+    spending::{
+        Intent, Reservation, ReserveError,
+        breaker::Recipient,
+        policy::{BreakerPolicy, Budgets, Impossible, Limits, Part, Prices},
+        tally::Period,
+        usage::Usage,
+    },
     table::TableError,
 };
 
@@ -40,6 +48,10 @@ pub struct SettingsChange {
     phone_login_for_password_accounts: Option<bool>,
     allowed_countries: Option<Vec<String>>,
     clickatell: Option<ClickatellChange>,
+    budgets: Option<Unambiguous>,
+    prices: Option<Unambiguous>,
+    limits: Option<Unambiguous>,
+    breaker: Option<Unambiguous>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +84,10 @@ pub struct SettingsBody {
     phone_login_for_password_accounts: bool,
     allowed_countries: AllowedCountries,
     clickatell: ClickatellBody,
+    budgets: Budgets,
+    prices: Prices,
+    limits: Limits,
+    breaker: BreakerPolicy,
 }
 
 #[derive(Serialize)]
@@ -98,6 +114,10 @@ impl From<Settings> for SettingsBody {
                 key_hint: settings.clickatell.key_hint,
                 updated_at: settings.clickatell.updated_at.map(Timestamp::rfc3339),
             },
+            budgets: settings.budgets,
+            prices: settings.prices,
+            limits: settings.limits,
+            breaker: settings.breaker,
         }
     }
 }
@@ -106,11 +126,12 @@ impl Admin {
     /// # Errors
     /// When the environment is incomplete; the error names the variable.
     pub async fn init() -> Result<&'static Self, http::Error> {
+        let (key, account) = (config::required("ADMIN_SECRET")?, config::required("CLICKATELL_SECRET")?);
         let service = Service::init().await?;
         let admin = Self {
             service,
-            key: service.keys.beside(config::required("ADMIN_SECRET")?, |key| Ok(key.clone())),
-            account: service.keys.beside(config::required("CLICKATELL_SECRET")?, Account::parse),
+            key: service.keys.beside(key, |key| Ok(key.clone())),
+            account: service.keys.beside(account, Account::parse),
             clickatell: Client::new(config::clickatell_url()?)?,
         };
         Ok(Box::leak(Box::new(admin)))
@@ -165,6 +186,9 @@ impl Admin {
             }
             match store.save(&after).await {
                 Ok(()) => {
+                    if before.budgets != after.budgets || before.breaker != after.breaker {
+                        self.service.spending.breaker.reset().await?;
+                    }
                     let fields = changed_fields(&before, &after).join(",");
                     tracing::info!(who = who.hint, fields, "settings changed");
                     return Ok(after.into());
@@ -177,10 +201,20 @@ impl Admin {
         Err(TableError::Contended { table: "settings" }.into())
     }
 
-    /// Sends a real message and says what Clickatell said.
+    /// # Errors
+    /// [`Problem::Unavailable`].
+    pub async fn usage(&self) -> Result<Usage, Problem> {
+        let (now, spending) = (self.service.now(), &self.service.spending);
+        let (days, breaker) = tokio::try_join!(spending.tallies.by_day_and_country(now), spending.breaker.get())?;
+        let settings = self.service.settings.store().load().await?;
+        Ok(Usage::new(&settings, &days, &breaker, now))
+    }
+
+    /// Sends a real message and says what Clickatell said. It costs what every message costs, and counts like one.
     ///
     /// # Errors
-    /// [`Problem::SmsFailed`] with the provider's code; [`Problem::SmsDisabled`] before a key was pasted.
+    /// [`Problem::SmsFailed`] with the provider's code; [`Problem::SmsDisabled`] before a key was pasted;
+    /// [`Problem::SmsBudgetSpent`].
     pub async fn send_test(&self, request: &Request, who: &Authorised, body: &TestBody) -> Result<TestedBody, Problem> {
         let phone = PhoneNumber::parse(&body.phone)?;
         let settings = self.service.settings.store().load().await?;
@@ -193,13 +227,30 @@ impl Admin {
         let content = sms::test_message(&site, http::language(request));
         let reference = entropy::identifier(&mut entropy::system());
         let message = Message { to: &phone, content: &content, client_message_id: &reference };
+        let reservation = self.reserve(&settings, &phone).await?;
         let outcome = self.clickatell.send(&account, &message).await;
+        if matches!(outcome, Outcome::Refused { .. } | Outcome::Later { .. }) {
+            self.service.spending.give_back(reservation).await;
+        }
         tracing::info!(who = who.hint, sent = outcome.failure().is_none(), "test message");
         match (outcome.failure(), outcome) {
             (None, Outcome::Accepted { message_id }) => Ok(TestedBody { delivery: "sent", message_id }),
             (Some(code), _) => Err(Problem::SmsFailed(code)),
             (None, _) => Err(Problem::Unavailable),
         }
+    }
+
+    async fn reserve(&self, settings: &Settings, phone: &PhoneNumber) -> Result<Reservation, Problem> {
+        let ring = self.service.keys.get().await?;
+        let intent = Intent { phone, recipient: Recipient::Established, settings, pepper: &ring.pepper };
+        self.service.spending.reserve(&intent).await.map_err(|error| match error {
+            ReserveError::Table(error) => error.into(),
+            ReserveError::Refused(failure) => {
+                tracing::warn!(reason = failure.as_str(), "a test message was not sent");
+                let (now, period) = (self.service.now(), Period::Hour);
+                Problem::SmsBudgetSpent { retry_after: now.until(period.ends(now)).as_secs().max(1) }
+            }
+        })
     }
 
     async fn present_key(&self) -> Result<Option<SecretString>, Problem> {
@@ -260,6 +311,10 @@ fn apply(change: &SettingsChange, before: Settings) -> Result<(Settings, Option<
         sms::InvalidSite::Name => Problem::InvalidSetting("site_name"),
         sms::InvalidSite::Host => Problem::InvalidSetting("site_host"),
     })?;
+    change_part(&mut after.budgets, change.budgets.as_ref(), "budgets")?;
+    change_part(&mut after.prices, change.prices.as_ref(), "prices")?;
+    change_part(&mut after.limits, change.limits.as_ref(), "limits")?;
+    change_part(&mut after.breaker, change.breaker.as_ref(), "breaker")?;
     let Some(clickatell) = &change.clickatell else { return Ok((after, None)) };
     if let Some(api) = &clickatell.api {
         after.clickatell.api = match api.as_str() {
@@ -287,6 +342,13 @@ fn apply(change: &SettingsChange, before: Settings) -> Result<(Settings, Option<
     Ok((after, clickatell.api_key.clone()))
 }
 
+fn change_part<T: Part>(part: &mut T, change: Option<&Unambiguous>, field: &'static str) -> Result<(), Problem> {
+    if let Some(change) = change {
+        *part = part.changed(change).map_err(|Impossible| Problem::InvalidSetting(field))?;
+    }
+    Ok(())
+}
+
 fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {
     let fields = [
         ("two_step_enabled", before.two_step_enabled != after.two_step_enabled),
@@ -300,6 +362,10 @@ fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {
         ("clickatell.api", before.clickatell.api != after.clickatell.api),
         ("clickatell.from", before.clickatell.from != after.clickatell.from),
         ("clickatell.api_key", before.clickatell.updated_at != after.clickatell.updated_at),
+        ("budgets", before.budgets != after.budgets),
+        ("prices", before.prices != after.prices),
+        ("limits", before.limits != after.limits),
+        ("breaker", before.breaker != after.breaker),
     ];
     fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }

@@ -5,6 +5,7 @@ use crate::{
     challenge::{Challenge, ChallengeId, ChallengeStore, Payload, Saved},
     http::{ChallengeBody, Problem},
     keys::KeyRing,
+    metrics::{self, Metric},
     table::TableError,
 };
 
@@ -31,6 +32,7 @@ impl Service {
             match self.challenges.save(&next).await? {
                 Saved::Won => {
                     let payload: Payload = ring.open(next.key.as_str(), &next.sealed)?;
+                    metrics::emit(Metric::CodesAsked(payload.purpose), self.now());
                     return Ok(self.challenge_body(&ring, &next, &payload));
                 }
                 Saved::Lost(winner) => found = winner.map(|boxed| *boxed),

@@ -37,6 +37,6 @@ impl Service {
     /// # Errors
     /// [`Problem::Unavailable`] when the keys cannot be read.
     pub async fn jwks(&self) -> Result<JwksBody, Problem> {
-        Ok(JwksBody { keys: self.keys.get().await?.jwks().cloned().collect() })
+        Ok(JwksBody { keys: self.keys.get().await?.jwks(self.now()).cloned().collect() })
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     keys::{KeyRing, Keys},
     sessions::{RefreshToken, Session, SessionStore},
     settings::CachedSettings,
+    spending::Spending,
     telemetry,
     throttle::Throttle,
     users::{User, UserStore},
@@ -41,8 +42,9 @@ pub struct Service {
     pub sessions: SessionStore,
     pub settings: CachedSettings,
     pub throttle: Throttle,
-    /// Whether tries are counted by address. A laptop has one address for everybody.
-    pub limit_addresses: bool,
+    pub spending: Spending,
+    /// Whether nothing is counted by address: a laptop has one for everybody.
+    pub limits_lifted: bool,
     pub issuer: Option<String>,
     pub audience: String,
 }
@@ -66,8 +68,9 @@ impl Service {
             sessions: SessionStore::new(tables.clone(), config::required("SESSIONS_TABLE")?),
             settings: config::settings(&tables, &clock)?,
             throttle: Throttle::new(tables.clone(), config::required("COUNTERS_TABLE")?),
-            limit_addresses: config::optional("ADDRESS_LIMITS")?.as_deref() != Some("off"),
-            issuer: config::optional("ISSUER")?,
+            spending: config::spending(&tables, &clock)?,
+            limits_lifted: config::limits_are_lifted()?,
+            issuer: config::issuer()?,
             audience: config::optional("AUDIENCE")?.unwrap_or_else(|| "twostep".to_owned()),
             clock,
         };

@@ -199,11 +199,7 @@ impl Service {
 
     /// What tries from the caller's address count at; none where addresses are not limited.
     pub(super) fn address(&self, ring: &KeyRing, request: &Request, purpose: &str) -> Option<throttle::Subject> {
-        if !self.limit_addresses {
-            return None;
-        }
-        let address = http::source_address(request).unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        Some(throttle::Subject::address(&ring.pepper, purpose, address))
+        (!self.limits_lifted).then(|| throttle::Subject::address(&ring.pepper, purpose, http::source_address(request)))
     }
 }
 

@@ -18,10 +18,14 @@ use crate::{
     http::{self, ChallengeBody, Problem},
     keys::KeyRing,
     language::Language,
+    metrics::{self, Metric},
     phone::PhoneNumber,
+    quota::QuotaError,
     sessions::{Method, Session},
     settings::Settings,
+    spending::breaker::Recipient,
     table::TableError,
+    throttle::hidden_network,
     users::{Holder, User},
 };
 
@@ -71,7 +75,7 @@ impl Service {
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Register, None, &phone);
         let read = async { Ok(self.challenges.load(&key).await?) };
-        let (present, _) = tokio::try_join!(read, self.sending_to(&phone))?;
+        let (present, _) = self.admitted(request, &ring, &phone, Some(Recipient::New), read).await?;
         self.start(&ring, key, present, Subject::of(Purpose::Register, &phone, None, request)).await
     }
 
@@ -85,7 +89,8 @@ impl Service {
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Login, None, &phone);
         let read = async { Ok(tokio::try_join!(self.challenges.load(&key), self.users.holder_of(&phone))?) };
-        let ((present, holder), settings) = tokio::try_join!(read, self.sending_to(&phone))?;
+        // Who the number belongs to decides nothing here: the answer would tell.
+        let ((present, holder), settings) = self.admitted(request, &ring, &phone, None, read).await?;
         let holder = holder.filter(|holder| may_enter_by_phone(&settings, holder));
         let subject = Subject { decoy: holder.is_none(), ..Subject::of(Purpose::Login, &phone, holder, request) };
         self.start(&ring, key, present, subject).await
@@ -106,8 +111,12 @@ impl Service {
         let ring = self.keys.get().await?;
         let key = ChallengeKey::derive(&ring.pepper, Purpose::Profile, Some(&claims.sub), &phone);
         let load = async { Ok(self.challenges.load(&key).await?) };
-        let (present, account, _) = tokio::try_join!(load, self.account(claims), self.sending_to(&phone))?;
+        let read = async { tokio::try_join!(load, self.account(claims)) };
+        let ((present, account), settings) = self.admitted(request, &ring, &phone, None, read).await?;
         let user = self.require_fresh(claims, account)?;
+        if user.phone.as_ref() != Some(&phone) {
+            self.admit(&settings, Some(Recipient::New), &phone).await?;
+        }
         let subject = Subject {
             session: Some(claims.sid.clone()),
             after_password: claims.amr.contains(&Method::Pwd),
@@ -118,14 +127,59 @@ impl Service {
         self.start(&ring, key, present, subject).await
     }
 
-    /// The settings, if they let a code go to `phone`.
-    async fn sending_to(&self, phone: &PhoneNumber) -> Result<Arc<Settings>, Problem> {
-        let settings = self.settings.get().await?;
-        settings.allowed_countries.check(phone)?;
+    /// What `read` finds and the settings, if a code may go from this caller to `phone`. The address is counted while the
+    /// reads are under way; what is wrong is told in one order, whichever answer came first.
+    async fn admitted<T>(
+        &self,
+        request: &Request,
+        ring: &KeyRing,
+        phone: &PhoneNumber,
+        recipient: Option<Recipient>,
+        read: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<(T, Arc<Settings>), Problem> {
+        // On the heap: this future holds three of the SDK's, and those are large.
+        let allowed = Box::pin(async {
+            let settings = self.settings.get().await?;
+            self.admit(&settings, recipient, phone).await?;
+            Ok::<_, Problem>(settings)
+        });
+        let counted = Box::pin(self.count_start(request, ring));
+        let (settings, counted, found) = tokio::join!(allowed, counted, Box::pin(read));
+        let settings = settings?;
+        counted?;
+        Ok((found?, settings))
+    }
+
+    /// Whether the settings and the breaker let a code go to `phone`.
+    async fn admit(
+        &self,
+        settings: &Settings,
+        recipient: Option<Recipient>,
+        phone: &PhoneNumber,
+    ) -> Result<(), Problem> {
+        let country = settings.allowed_countries.check(phone)?;
         if !settings.two_step_enabled {
             return Err(Problem::SmsDisabled);
         }
-        Ok(settings)
+        self.spending
+            .admits(settings, recipient, country, phone)
+            .await?
+            .map_err(|held| Problem::SmsBudgetSpent { retry_after: self.now().until(held.until).as_secs().max(1) })
+    }
+
+    /// Counts one more code asked for from the caller's address.
+    async fn count_start(&self, request: &Request, ring: &KeyRing) -> Result<(), Problem> {
+        if self.limits_lifted {
+            return Ok(());
+        }
+        let id = hidden_network("quota", &ring.pepper, "start", http::source_address(request));
+        let limits = self.settings.get().await?.limits;
+        self.spending.count_address(&id, &limits).await.map_err(|error| match error {
+            QuotaError::Full(until) => {
+                Problem::TooManyRequests { retry_after: self.now().until(until).as_secs().max(1) }
+            }
+            QuotaError::Table(error) => error.into(),
+        })
     }
 
     /// Runs the rule until its outcome is saved. The write is the only one: the table's stream does the sending.
@@ -154,24 +208,29 @@ impl Service {
             };
             let same_holder = sealed.as_ref().is_none_or(|payload| same_account(payload, &fresh));
             let ask = Ask { decoy: subject.decoy, same_holder };
-            let seal = |_issue| ring.seal(key.as_str(), &fresh, &mut entropy::system());
+            let seal = |_issue| ring.seal(key.as_str(), &fresh, self.now(), &mut entropy::system());
             let started = Challenge::start(present.as_ref(), &key, ask, self.now(), &self.policy, seal)
                 .map_err(|refusal| self.refuse(refusal))?;
-            let next = match (started, &present) {
+            let (next, is_sent) = match (started, &present) {
                 (Start::Alive, Some(challenge)) => match sealed.filter(|sealed| sealed.session != fresh.session) {
                     // The same code, now for the session that asks: that one outlives the change.
                     Some(sealed) => {
                         let payload = Payload { code: sealed.code, ..fresh.clone() };
-                        let sealed = ring.seal(key.as_str(), &payload, &mut entropy::system());
-                        Challenge { sealed, ..challenge.clone() }
+                        let sealed = ring.seal(key.as_str(), &payload, self.now(), &mut entropy::system());
+                        (Challenge { sealed, ..challenge.clone() }, false)
                     }
                     None => return Ok(self.challenge_body(ring, challenge, &fresh)),
                 },
                 (Start::Alive, None) => unreachable!("only a present challenge is alive"),
-                (Start::Send(next), _) => next,
+                (Start::Send(next), _) => (next, true),
             };
             match self.challenges.save(&next).await? {
-                Saved::Won => return Ok(self.challenge_body(ring, &next, &fresh)),
+                Saved::Won => {
+                    if is_sent {
+                        metrics::emit(Metric::CodesAsked(fresh.purpose), self.now());
+                    }
+                    return Ok(self.challenge_body(ring, &next, &fresh));
+                }
                 Saved::Lost(winner) => present = winner.map(|boxed| *boxed),
                 Saved::Refused { .. } => unreachable!("nothing was saved along"),
             }

@@ -14,9 +14,11 @@ use crate::{
     entropy,
     http::{self, KeptToken, Problem, SessionBody, UserBody},
     keys::KeyRing,
-    phone::PhoneNumber,
+    metrics::{self, Metric},
+    phone::{AllowedCountries, PhoneNumber},
     recovery::{self, RecoveryCode},
     sessions::{Method, SessionStore, SignIn},
+    spending::tally::{Fact, Scope},
     table::TableError,
     users::{Device, Holder, User, UserId, UserStore, holder_in},
 };
@@ -138,15 +140,33 @@ impl Service {
                     Saved::Refused { .. } => unreachable!("nothing was saved along"),
                 },
                 Verdict::Right { next } => {
+                    let (phone, purpose) = (payload.phone.clone(), payload.purpose);
                     let proof = Proof { request, ring: &ring, next, payload, second_step };
                     match self.use_proof(proof).await? {
-                        Use::Done(verified) => return Ok(*verified),
+                        Use::Done(verified) => {
+                            if matches!(guess, Guess::Code(_)) {
+                                Box::pin(self.count_verified(&phone, purpose)).await;
+                            }
+                            return Ok(*verified);
+                        }
                         Use::LostRace(winner) => winner,
                     }
                 }
             };
         }
         Err(TableError::Contended { table: "codes" }.into())
+    }
+
+    /// For the breaker and the usage, once the code is used up: counted before, one code could count many times. A sign-in
+    /// does not fail for it.
+    async fn count_verified(&self, phone: &PhoneNumber, purpose: Purpose) {
+        metrics::emit(Metric::CodesVerified(purpose), self.now());
+        let Ok(country) = AllowedCountries::All.check(phone) else { return };
+        let fact = Fact::Verified { signs_in: purpose != Purpose::Profile };
+        let prefix = Scope::prefix_of(phone);
+        if let Err(error) = self.spending.tallies.count(country, Some(&prefix), fact, self.now()).await {
+            tracing::warn!(%error, "a right code was not counted");
+        }
     }
 
     /// What a second step needs to know of its account, before the guess is judged.
@@ -194,7 +214,7 @@ impl Service {
             Saved::Won => {
                 let expires_at = self.now().plus(ProvenPhone::LIFETIME);
                 let proven = ProvenPhone { phone: proof.payload.phone, expires_at };
-                let token = proof.ring.seal(ProvenPhone::PLACE, &proven, &mut entropy::system());
+                let token = proof.ring.seal(ProvenPhone::PLACE, &proven, self.now(), &mut entropy::system());
                 Ok(Use::Done(Box::new(Verified::MayRegister(RegistrationBody {
                     outcome: "phone_verified",
                     registration_token: token.0,
@@ -294,7 +314,8 @@ impl Service {
             .then(|| recovery::fresh_set(&proof.ring.pepper, &account.user_id, &mut entropy::system()))
             .unzip();
         let former = former_phone.as_ref();
-        let mut writes = self.users.set_phone(account, phone, former, session.as_deref(), hashes.as_deref());
+        let mut writes =
+            self.users.set_phone(account, phone, former, session.as_deref(), hashes.as_deref(), self.now());
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.notice(proof.request, proof.ring, former));
         }

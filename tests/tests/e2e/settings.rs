@@ -54,6 +54,14 @@ async fn an_admin_reads_and_changes_the_settings_and_nobody_else_does() {
         ("clickatell.api", json!({"clickatell": {"api": "soap"}})),
         ("clickatell.from", json!({"clickatell": {"from": "ACME"}})),
         ("clickatell.api_key", json!({"clickatell": {"api_key": " "}})),
+        ("allowed_countries", json!({"allowed_countries": ["ZZ"]})),
+        ("budgets", json!({"budgets": {"all": {"hour": {"messages": -1}, "day": {}, "month": {}}}})),
+        ("budgets", json!({"budgets": {"countries": {"Spain": {"hour": {}, "day": {}, "month": {}}}}})),
+        ("budgets", json!({"budgets": 7})),
+        ("prices", json!({"prices": {"default": "5 cents"}})),
+        ("prices", json!({"prices": {"countries": {"es": 1}}})),
+        ("limits", json!({"limits": {"prefix_hour": 0}})),
+        ("breaker", json!({"breaker": {"mode": "sometimes"}})),
     ] {
         let answer = admin.put(body).await;
         answer.expect_problem(400, "invalid_setting");
@@ -86,6 +94,64 @@ async fn an_admin_reads_and_changes_the_settings_and_nobody_else_does() {
         !log.lines().filter(|line| line.starts_with('{')).any(|line| line.contains(&admin.key)),
         "the key is in no log"
     );
+}
+
+#[tokio::test]
+async fn an_admin_bounds_the_money_and_sees_where_it_went() {
+    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let usage = async || client.send(Method::GET, "/settings/usage", Some(&admin.key), None).await.expect(200);
+    let nobody = client.send(Method::GET, "/settings/usage", Some("wrong"), None).await;
+    nobody.expect_problem(401, "invalid_admin_key");
+    let empty = usage().await;
+    assert_eq!((&empty["days"], &empty["total"]["sent"]), (&json!([]), &json!(0)));
+    assert_eq!((&empty["breaker"]["step"], &empty["breaker"]["mode"]), (&json!("normal"), &json!("enforce")));
+
+    let prices = json!({"currency": "EUR", "default": 70_000, "countries": {"US": 8_000}});
+    let hour = json!({"messages": 500, "spend": 9_000_000});
+    let changed = admin
+        .put(json!({"prices": prices, "budgets": {"all": {"hour": hour, "day": {}, "month": {}}}, "limits": {"number_day": 3}}))
+        .await
+        .expect(200);
+    assert_eq!((&changed["prices"], &changed["budgets"]["all"]["hour"]), (&prices, &hour));
+    assert_eq!(changed["limits"], json!({"address_hour": 10, "address_day": 50, "prefix_hour": 20, "number_day": 3}));
+    assert_eq!(admin.get().await, changed);
+    let twice = r#"{"prices":{"default":1,"default":2}}"#.to_owned();
+    let twice = client.send(Method::PUT, "/settings", Some(&admin.key), Some(twice)).await;
+    twice.expect_problem(400, "invalid_request");
+
+    let phone = fresh_phone();
+    client.register(&phone).await;
+    let refused = fresh_phone();
+    client.set_fault(json!({"mode": "opted_out", "to": refused})).await;
+    let challenge = client.start("/register/phone", &refused).await.expect(202);
+    client.delivery_becomes(&challenge, "failed").await;
+    assert_eq!(client.challenge(&challenge).await.expect(200)["failure"], "number_refused");
+    client.set_fault(json!({"mode": "none"})).await;
+    client.start("/register/phone", "+447911123456").await.expect(202);
+    // Messages, receipts and codes are counted by three functions.
+    let told = eventually("the whole count", async || {
+        let told = usage().await;
+        (told["total"]["delivered"] == 2).then_some(told)
+    })
+    .await;
+    let of = |country: &str| {
+        let days = told["days"].as_array().unwrap().iter().filter(|day| day["country"] == country);
+        let day: Vec<Value> = days.cloned().collect();
+        assert_eq!(day.len(), 1, "{told}");
+        day[0].clone()
+    };
+    let (us, gb) = (of("US"), of("GB"));
+    for (figure, value) in
+        [("sent", 1), ("delivered", 1), ("verified", 1), ("sign_ins", 1), ("spent", 8_000), ("cost_per_sign_in", 8_000)]
+    {
+        assert_eq!(us[figure], value, "{figure}: {us}");
+    }
+    assert_eq!(us["failed"], json!({"number_refused": 1}));
+    assert_eq!((&gb["spent"], &gb["sign_ins"], &gb["cost_per_sign_in"]), (&json!(70_000), &json!(0), &Value::Null));
+    assert_eq!((&told["currency"], &told["total"]["spent"]), (&json!("EUR"), &json!(78_000)));
+    assert_eq!(told["total"]["cost_per_sign_in"], 78_000, "what the failures cost is in it");
 }
 
 #[tokio::test]

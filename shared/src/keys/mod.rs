@@ -1,0 +1,188 @@
+//! The keys secret: what signs tokens, seals payloads and hides names.
+
+pub mod rotation;
+mod secret;
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto, jwk::Jwk};
+use rand::CryptoRng;
+use secrecy::SecretString;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::secret::KeysSecret;
+use crate::{
+    challenge::{
+        Sealed,
+        payload::{DataKey, UnsealError},
+    },
+    clock::Timestamp,
+    secrets::{CachedSecret, SecretError},
+};
+
+/// A key that is never rotated: it names challenges, and a new one would lose their counts.
+pub struct Pepper(hmac::Key);
+
+impl Pepper {
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    #[must_use]
+    pub fn authenticate(&self, message: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.0, message)
+    }
+
+    /// A name under which `name` can be counted without being told. `kind` keeps names of one kind apart from another's.
+    #[must_use]
+    pub fn hide(&self, kind: &str, name: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.authenticate(format!("{kind}|{name}").as_bytes()))
+    }
+
+    #[must_use]
+    pub fn hmac_key(&self) -> &hmac::Key {
+        &self.0
+    }
+}
+
+/// One RSA key for access tokens.
+pub struct SigningKey {
+    pub id: String,
+    pub private: EncodingKey,
+    pub public: DecodingKey,
+    pub jwk: Jwk,
+}
+
+/// A key and the moment from which it is the one that is used for what is new.
+pub struct Dated<K> {
+    pub use_from: Timestamp,
+    pub key: K,
+}
+
+/// Everything in the keys secret, parsed.
+pub struct KeyRing {
+    pub pepper: Pepper,
+    /// Both in the order of their use.
+    data_keys: Vec<Dated<DataKey>>,
+    signing_keys: Vec<Dated<SigningKey>>,
+}
+
+/// How long a signing key is accepted after its successor's first use: its last token lives ten minutes, and clocks differ.
+const SIGNING_KEY_OUTLIVES: Duration = Duration::from_secs(60 * 60);
+
+/// How long a data key opens after its successor's first use: a challenge is looked at for a day, and DynamoDB may be days
+/// late in deleting it.
+const DATA_KEY_OUTLIVES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+impl KeyRing {
+    /// # Errors
+    /// [`SecretError::Missing`] before the first rotation; [`SecretError::Malformed`], naming the part.
+    pub fn parse(secret: &SecretString) -> Result<Self, SecretError> {
+        KeysSecret::parse(secret)?.ring()
+    }
+
+    /// Seals under the newest data key that is in use.
+    pub fn seal(&self, place: &str, value: &impl Serialize, now: Timestamp, rng: &mut dyn CryptoRng) -> Sealed {
+        self.data_keys[in_use(&self.data_keys, now)].key.seal(place, value, rng)
+    }
+
+    /// # Errors
+    /// [`UnsealError`] when it was not sealed here, or not for this place.
+    pub fn open<T: DeserializeOwned>(&self, place: &str, sealed: &Sealed) -> Result<T, UnsealError> {
+        sealed.open(self.data_keys.iter().map(|dated| &dated.key), place)
+    }
+
+    /// The newest signing key that is in use.
+    #[must_use]
+    pub fn signing_key(&self, now: Timestamp) -> &SigningKey {
+        &self.signing_keys[in_use(&self.signing_keys, now)].key
+    }
+
+    /// The signing key that `id` names, unless the last of its tokens has expired by `now`.
+    #[must_use]
+    pub fn signing_key_by_id(&self, id: &str, now: Timestamp) -> Option<&SigningKey> {
+        self.live_signing_keys(now).find(|key| key.id == id)
+    }
+
+    /// The public keys, as JWKS publishes them: those of living tokens, and those that will sign.
+    pub fn jwks(&self, now: Timestamp) -> impl Iterator<Item = &Jwk> {
+        self.live_signing_keys(now).map(|key| &key.jwk)
+    }
+
+    /// Whether each signing key's two halves belong together.
+    ///
+    /// # Errors
+    /// [`SecretError::Malformed`].
+    pub(crate) fn prove_signing_keys(&self) -> Result<(), SecretError> {
+        let malformed = |_| SecretError::Malformed("signing_keys");
+        for SigningKey { private, public, .. } in self.signing_keys.iter().map(|dated| &dated.key) {
+            let signature = crypto::sign(b"proof", private, Algorithm::RS256).map_err(malformed)?;
+            if !crypto::verify(&signature, b"proof", public, Algorithm::RS256).map_err(malformed)? {
+                return Err(SecretError::Malformed("signing_keys"));
+            }
+        }
+        Ok(())
+    }
+
+    fn live_signing_keys(&self, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
+        let first = first_living(self.signing_keys.iter().map(|dated| dated.use_from), SIGNING_KEY_OUTLIVES, now);
+        self.signing_keys[first..].iter().map(|dated| &dated.key)
+    }
+}
+
+/// The place of the newest key that is in use, in a list in the order of use; the first, if none is yet.
+fn in_use<K>(keys: &[Dated<K>], now: Timestamp) -> usize {
+    keys.iter().rposition(|dated| dated.use_from <= now).unwrap_or(0)
+}
+
+/// How many keys at the beginning of a list in the order of use have had a successor for longer than `outlives`.
+fn first_living(use_from: impl Iterator<Item = Timestamp>, outlives: Duration, now: Timestamp) -> usize {
+    use_from.skip(1).take_while(|successor| successor.plus(outlives) <= now).count()
+}
+
+/// The keys secret, read when it is first needed.
+pub type Keys = CachedSecret<KeyRing>;
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600;
+
+    #[test]
+    fn a_key_is_published_before_its_first_use_and_for_an_hour_after_its_last() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let first = KeysSecret::first(Timestamp(0), &mut rng).unwrap();
+        let ring = rotation::next(&first, Timestamp(100), &mut rng).unwrap().ring().unwrap();
+        let at = |now| (ring.signing_key(Timestamp(now)).id.as_str(), ring.jwks(Timestamp(now)).count());
+        let (old, new) = (at(100).0, at(10 * HOUR).0);
+        assert_ne!(old, new);
+        let turn = 100 + 3 * HOUR;
+        assert_eq!(at(turn - 1), (old, 2));
+        assert_eq!(at(turn), (new, 2));
+        assert_eq!(at(turn + HOUR - 1), (new, 2));
+        assert_eq!(at(turn + HOUR), (new, 1));
+        assert!(ring.signing_key_by_id(old, Timestamp(turn + HOUR - 1)).is_some());
+        assert!(ring.signing_key_by_id(old, Timestamp(turn + HOUR)).is_none());
+    }
+
+    #[test]
+    fn a_malformed_secret_names_the_part_and_nothing_of_its_content() {
+        for wrong in ["", "x", "[]", r#"{"pepper":"AA=="}"#, r#"{"pepper":"AA==","data_keys":[],"signing_keys":[]}"#] {
+            assert!(matches!(KeyRing::parse(&wrong.to_owned().into()), Err(SecretError::Malformed(_))), "{wrong}");
+        }
+        assert!(matches!(KeyRing::parse(&"{}".to_owned().into()), Err(SecretError::Missing)));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let secret = KeysSecret::first(Timestamp(7), &mut StdRng::seed_from_u64(2)).unwrap().write();
+        assert_eq!(KeysSecret::parse(&secret).unwrap().write().expose_secret(), secret.expose_secret());
+    }
+}

@@ -1,0 +1,121 @@
+//! What stands between the functions and DynamoDB here: it remembers which function called what, and can lose an answer
+//! after the write was done.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// One call, as `operation table`, of one function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub function: String,
+    pub call: String,
+}
+
+#[derive(Clone)]
+pub struct Backend {
+    port: u16,
+    state: Arc<Behind>,
+}
+
+struct Behind {
+    dynamodb: String,
+    http: reqwest::Client,
+    calls: Mutex<Vec<Call>>,
+    /// How many of the next answers to writes get lost.
+    to_lose: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+impl Backend {
+    /// Listens for the functions and hands their calls to the DynamoDB on `port`.
+    pub async fn before(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let own = listener.local_addr().expect("bound").port();
+        let state = Arc::new(Behind {
+            dynamodb: format!("http://localhost:{port}"),
+            http: twostep_tests::http(),
+            calls: Mutex::default(),
+            to_lose: AtomicUsize::new(0),
+            lost: AtomicUsize::new(0),
+        });
+        let app = Router::new().fallback(hand_on).with_state(Arc::clone(&state));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { port: own, state }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// What `function` has called since this was asked last.
+    pub fn calls_of(&self, function: &str) -> Vec<String> {
+        let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own: Vec<String> =
+            calls.iter().filter(|call| call.function == function).map(|call| call.call.clone()).collect();
+        calls.retain(|call| call.function != function);
+        // Calls that are made side by side arrive in any order.
+        own.sort();
+        own
+    }
+
+    /// Loses the answers to the next `count` transactions, after they were carried out.
+    pub fn lose_answers(&self, count: usize) {
+        self.state.to_lose.store(count, Ordering::SeqCst);
+    }
+
+    pub fn lost(&self) -> usize {
+        self.state.lost.load(Ordering::SeqCst)
+    }
+}
+
+async fn hand_on(State(state): State<Arc<Behind>>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let operation = text("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
+    let agent = text("user-agent");
+    let function = agent.split("app/").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
+    let table = serde_json::from_slice::<Value>(&body).ok().map(|body| tables(&body)).unwrap_or_default();
+    let call = Call { function, call: format!("{operation} {table}") };
+    state.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+
+    let mut request = state.http.post(&state.dynamodb).body(body);
+    for (name, value) in headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
+        request = request.header(name, value);
+    }
+    let Ok(answer) = request.send().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.bytes().await.unwrap_or_default();
+    let loses = operation == "TransactWriteItems"
+        && state.to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+    if loses {
+        state.lost.fetch_add(1, Ordering::SeqCst);
+        let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("lost")) });
+        return Body::from_stream(broken).into_response();
+    }
+    let mut response = (status, body).into_response();
+    *response.headers_mut() = headers;
+    response
+}
+
+fn tables(body: &Value) -> String {
+    if let Some(table) = body["TableName"].as_str() {
+        return table.to_owned();
+    }
+    let items = body["TransactItems"].as_array().into_iter().flatten();
+    let each = items.filter_map(|item| {
+        let (kind, item) = item.as_object()?.iter().next()?;
+        Some(format!("{kind}:{}", item["TableName"].as_str()?))
+    });
+    each.collect::<Vec<_>>().join("+")
+}

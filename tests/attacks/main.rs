@@ -1,0 +1,155 @@
+//! Every attack that the service must withstand, tried on a running stack. The table of what was seen is written to
+//! `docs/attacks.md`. An argument runs only the attacks whose name contains it, and writes nothing.
+
+mod accounts;
+mod backend;
+mod guessing;
+mod input;
+mod logs;
+mod provider;
+mod pumping;
+mod silence;
+mod tokens;
+mod world;
+
+use std::{fmt::Write, fs, pin::Pin, process::ExitCode};
+
+use tokio::task::{LocalSet, spawn_local};
+use twostep_tests::stack::root;
+use world::World;
+
+/// What was tried, how many times, and what came of it.
+pub struct Seen {
+    pub tried: &'static str,
+    pub times: String,
+    pub seen: String,
+}
+
+pub fn seen(tried: &'static str, times: impl ToString, seen: impl Into<String>) -> Seen {
+    Seen { tried, times: times.to_string(), seen: seen.into() }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limits {
+    /// Those of each number only.
+    Lifted,
+    Deployed,
+}
+
+type Run = fn(&'static World) -> Pin<Box<dyn Future<Output = Seen>>>;
+
+struct Attack {
+    name: &'static str,
+    /// Who says that it must be withstood.
+    source: &'static str,
+    limits: Limits,
+    run: Run,
+}
+
+macro_rules! attacks {
+    ($($limits:ident $name:literal ($source:literal) $module:ident::$function:ident;)*) => {
+        [$(Attack {
+            name: $name,
+            source: $source,
+            limits: Limits::$limits,
+            run: |world| Box::pin($module::$function(world)),
+        }),*]
+    };
+}
+
+fn attacks() -> impl IntoIterator<Item = Attack> {
+    attacks! {
+        Lifted "One right code, many times at once" ("NIST SP 800-63B-4 §3.1.3.2; ASVS 6.5.1") guessing::one_right_code_at_once;
+        Lifted "Parallel guesses" ("ASVS 6.3.1, 6.6.3") guessing::parallel_guesses;
+        Lifted "Guessing through new codes" ("NIST SP 800-63B-4 §3.1.3.2, §3.2.2") guessing::guessing_through_new_codes;
+        Lifted "A code at the edge of its life" ("NIST SP 800-63B-4 §3.1.3.2; ASVS 6.5.5") guessing::the_edge_of_a_code_s_life;
+        Lifted "A used code again" ("ASVS 6.5.1") guessing::a_used_code_again;
+        Lifted "A code for another purpose or challenge" ("ASVS 6.6.2; NIST SP 800-63B-4 §3.1.3.2") guessing::a_code_elsewhere;
+        Lifted "Parallel starts" ("OWASP, Testing for SMS flooding") guessing::parallel_starts;
+        Lifted "Telling known numbers by the answers" ("ASVS 6.3.8") silence::known_and_unknown_numbers;
+        Lifted "Telling known addresses by the answers" ("ASVS 6.3.8") silence::known_and_unknown_addresses;
+        Lifted "Telling known from unknown by the work" ("ASVS 6.3.8") silence::the_same_work;
+        Lifted "Somebody else's phone, e-mail or id in the body" ("ASVS 8.2.2") accounts::a_victim_s_name_in_the_body;
+        Lifted "Half a sign-in as a token" ("ASVS 2.3.1") tokens::half_a_sign_in_as_a_token;
+        Lifted "Two-step turned on while old functions run" ("ASVS 6.3.4") accounts::two_step_turned_on;
+        Lifted "Changing the phone with a stolen session" ("NIST SP 800-63B-4 §4.1.2; ASVS 7.5.1") accounts::a_stolen_session_and_the_phone;
+        Lifted "Two accounts prove one number at once" ("ASVS 2.3.3") accounts::two_accounts_one_number;
+        Lifted "Squatting on a number" ("ASVS 2.3.2") accounts::squatting;
+        Lifted "E-mail addresses that look the same" ("ASVS 6.2; Unicode TR36") accounts::addresses_that_look_the_same;
+        Lifted "Words smuggled into the message" ("WICG, origin-bound one-time codes") accounts::words_in_the_message;
+        Lifted "Malformed numbers" ("ASVS 2.2.1") input::malformed_numbers;
+        Lifted "Very large input, and passwords that begin alike" ("ASVS 6.2.9; OWASP Password Storage") input::very_large_input;
+        Lifted "Forged access tokens" ("RFC 8725; ASVS 9.1, 9.2") tokens::forged_tokens;
+        Lifted "An old refresh token" ("RFC 9700 §4.14.2") tokens::an_old_refresh_token;
+        Lifted "One refresh token, many times at once" ("RFC 9700 §4.14.2") tokens::one_refresh_token_at_once;
+        Lifted "Forged, replayed and late delivery reports" ("ASVS 4.1; Clickatell has no signatures") provider::delivery_reports;
+        Lifted "A provider that misbehaves" ("Clickatell, error tables") provider::a_provider_that_misbehaves;
+        Lifted "An answer of DynamoDB that is lost after the write" ("ASVS 2.3.3") provider::a_lost_answer;
+        Deployed "Headers that claim another address" ("ASVS 4.1.3") input::headers_that_claim_an_address;
+        Deployed "200 consecutive numbers from 20 addresses" ("OWASP, SMS pumping; Twilio, SMS pumping") pumping::a_range;
+        Deployed "Numbers that cost more" ("NIST SP 800-63B-4 §3.1.3.1") pumping::numbers_that_cost_more;
+        Deployed "Twice the hourly budget" ("OWASP API4:2023") pumping::twice_the_budget;
+        Deployed "Pumping one number" ("OWASP API4:2023") pumping::one_number;
+        Deployed "Pumping many countries" ("OWASP API4:2023") pumping::many_countries;
+        Deployed "Pumping slowly" ("Authgear, fraud protection") pumping::slowly;
+        Deployed "Pumping from rotating addresses" ("OWASP API4:2023") pumping::rotating_addresses;
+        Deployed "Pumping and verifying to look good" ("Twilio, SMS pumping") pumping::verifying_to_look_good;
+        Lifted "Secrets in the logs" ("ASVS 16.2.5") logs::secrets_in_the_logs;
+        Deployed "Secrets in the logs of a pumped stack" ("ASVS 16.2.5") logs::secrets_in_the_logs;
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Attacks share what they stand on without being sent between threads.
+    LocalSet::new().run_until(run()).await
+}
+
+async fn run() -> ExitCode {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |attack: &Attack| only.as_ref().is_none_or(|only| attack.name.contains(only));
+    let attacks: Vec<Attack> = attacks().into_iter().filter(wanted).collect();
+    let of = |limits| attacks.iter().filter(move |attack| attack.limits == limits);
+    let (lifted, deployed) = tokio::join!(
+        try_all("lifted", of(Limits::Lifted).collect()),
+        try_all("deployed", of(Limits::Deployed).collect()),
+    );
+    let (rows, failed) = (lifted.0 + &deployed.0, lifted.1 + deployed.1);
+    let passed = attacks.len() - failed;
+    if failed == 0 && only.is_none() {
+        let table = format!(
+            "# Attacks\n\nWhat was tried on a running stack, and what came of it. `make attacks` tries it all again and writes \
+             this table; it fails when anything else is seen.\n\n\
+             | attack | who asks for this | what was tried | how many times | what was seen |\n\
+             |---|---|---|---|---|\n{rows}"
+        );
+        fs::write(root().join("docs/attacks.md"), table).expect("docs/attacks.md");
+    }
+    println!("\n{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Tries `attacks` one after the other on a stack of their own: they share its clock. Gives the table's rows, and how many
+/// failed.
+async fn try_all(limits: &str, attacks: Vec<&Attack>) -> (String, usize) {
+    let (mut rows, mut failed) = (String::new(), 0);
+    if attacks.is_empty() {
+        return (rows, failed);
+    }
+    let world: &'static World = Box::leak(Box::new(World::new(limits).await));
+    for attack in attacks {
+        let began = tokio::time::Instant::now();
+        match spawn_local((attack.run)(world)).await {
+            Ok(Seen { tried, times, seen }) => {
+                println!("ok      {:4.1} s  {}: {seen}", began.elapsed().as_secs_f32(), attack.name);
+                let _ = writeln!(rows, "| {} | {} | {tried} | {times} | {seen} |", attack.name, attack.source);
+            }
+            Err(error) => {
+                failed += 1;
+                println!("FAILED  {}: {error}", attack.name);
+            }
+        }
+    }
+    world.stack.stop();
+    (rows, failed)
+}

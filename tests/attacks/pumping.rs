@@ -1,0 +1,301 @@
+//! Making the operator pay for messages.
+
+use serde_json::{Value, json};
+use twostep_tests::fresh_phone;
+
+use crate::{
+    Seen, seen,
+    world::{Event, PASSWORD, World},
+};
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// Begins a day of its own at ten past midnight, with everything that a deployment begins with and `change`.
+async fn a_new_day(world: &World, change: Value) -> Bill {
+    let midnight = world.stack.now().rem_euclid(DAY);
+    world.stack.advance(2 * DAY - midnight + 600);
+    let limits = json!({"address_hour": 10, "address_day": 50, "prefix_hour": 20, "number_day": 15});
+    let mut settings = json!({
+        "allowed_countries": ["*"],
+        "limits": limits,
+        "breaker": {"mode": "enforce", "floor": 20, "share_percent": 30},
+        "budgets": budgets(200, 1_000),
+    });
+    for (name, value) in change.as_object().into_iter().flatten() {
+        settings[name] = value.clone();
+    }
+    world.put_settings(settings).await.expect(200);
+    Bill { spent: spent(world).await, messages: world.client.all_messages().await.len(), requests: 0 }
+}
+
+fn budgets(hour: u64, day: u64) -> Value {
+    let of = |most: u64| json!({ "messages": most });
+    json!({"all": {"hour": of(hour), "day": of(day), "month": of(1_000_000)}})
+}
+
+async fn spent(world: &World) -> u64 {
+    world.usage().await["total"]["spent"].as_u64().expect("an amount")
+}
+
+/// What an attack costs both sides.
+struct Bill {
+    spent: u64,
+    messages: usize,
+    requests: usize,
+}
+
+impl Bill {
+    /// Asks for a code for a new number, waits for what becomes of it, and says so.
+    async fn ask(&mut self, world: &World, phone: &str, from: &str) -> String {
+        self.requests += 1;
+        let answer = world.start("/v1/register/phone", phone, from).await;
+        if answer.status != 202 {
+            return answer.body["code"].as_str().unwrap_or_default().to_owned();
+        }
+        world.outcome(&answer.body).await
+    }
+
+    /// The messages that were sent, held against what the operator is told.
+    async fn settle(&self, world: &World) -> (usize, String) {
+        let messages = world.client.all_messages().await.len() - self.messages;
+        let spent = spent(world).await - self.spent;
+        assert_eq!(spent, messages as u64 * 50_000, "the usage tells every message and nothing else");
+        (messages, format!("{} requests for the attacker, {} for the operator", self.requests, money(spent)))
+    }
+}
+
+fn money(micros: u64) -> String {
+    format!("{}.{:02} USD", micros / 1_000_000, micros % 1_000_000 / 10_000)
+}
+
+/// Spanish mobile numbers of which no two are in one range.
+fn spread(index: usize) -> String {
+    format!("+346{:02}{:02}0000", 10 + index / 100 % 80, index % 100)
+}
+
+/// Mobile numbers of countries, by the pattern of their numbers: `#` is a digit that is free.
+const COUNTRIES: [(&str, &str); 12] = [
+    ("GB", "+4479111#####"),
+    ("DE", "+4915112######"),
+    ("FR", "+336123#####"),
+    ("ES", "+346123#####"),
+    ("IT", "+39312345####"),
+    ("NL", "+316123#####"),
+    ("SE", "+46701#####0"),
+    ("PL", "+485123#####"),
+    ("PT", "+3519123#####"),
+    ("BE", "+324701#####"),
+    ("AT", "+436641######"),
+    ("CH", "+41781######"),
+];
+
+fn number_in(country: usize, index: usize) -> String {
+    let pattern = COUNTRIES[country].1;
+    let free = pattern.matches('#').count();
+    // The leading free digits differ, so that each number is in a range of its own where the country allows it.
+    let digits = format!("{index:03}{}", "1".repeat(free.saturating_sub(3)));
+    let mut digits = digits.chars();
+    pattern.chars().map(|c| if c == '#' { digits.next().unwrap_or('1') } else { c }).collect()
+}
+
+pub async fn a_range(world: &'static World) -> Seen {
+    let mut bill = a_new_day(world, json!({})).await;
+    let mut ends = std::collections::BTreeMap::<String, usize>::new();
+    for index in 0..200 {
+        let end =
+            bill.ask(world, &format!("+1415555{index:04}").replace("+14155550", "+14155552"), &from(index / 10)).await;
+        *ends.entry(end).or_default() += 1;
+    }
+    let (messages, cost) = bill.settle(world).await;
+    assert!(messages <= 20, "{messages} messages: {ends:?}");
+    seen(
+        "registrations of consecutive numbers, ten from each address",
+        200,
+        format!("{messages} messages, the cap of the range; {cost}"),
+    )
+}
+
+fn from(index: usize) -> String {
+    format!("198.51.{}.{}", index / 250, index % 250 + 1)
+}
+
+pub async fn numbers_that_cost_more(world: &'static World) -> Seen {
+    let bill = a_new_day(world, json!({"allowed_countries": ["US", "GB"]})).await;
+    let numbers = [
+        ("premium", "+449012345678"),
+        ("satellite", "+881612345678"),
+        ("VoIP", "+445612345678"),
+        ("toll-free", "+18005551234"),
+        ("fixed-line", "+442079460958"),
+        ("shared cost", "+448431234567"),
+        ("international freephone", "+80012345678"),
+        ("a country not allowed", "+34612345678"),
+        ("a country not allowed that shares +1", "+18762101234"),
+    ];
+    for (kind, number) in numbers {
+        for route in ["/v1/register/phone", "/v1/login/phone"] {
+            let answer = world.start(route, number, &from(400)).await;
+            assert_eq!(answer.status, 400, "{kind}: {}", answer.body);
+            let code = answer.body["code"].as_str().unwrap_or_default();
+            assert!(matches!(code, "phone_not_allowed" | "invalid_phone"), "{kind}: {code}");
+        }
+    }
+    let (messages, _) = bill.settle(world).await;
+    assert_eq!(messages, 0);
+    seen(
+        "premium, satellite, VoIP, toll-free, fixed-line and shared-cost numbers; countries that are not allowed",
+        format!("{} on 2 routes", numbers.len()),
+        "`phone_not_allowed`; no message",
+    )
+}
+
+pub async fn twice_the_budget(world: &'static World) -> Seen {
+    const BUDGET: usize = 30;
+    let record = json!({"mode": "record_only", "floor": 20, "share_percent": 30});
+    let mut bill = a_new_day(world, json!({"budgets": budgets(30, 1_000), "breaker": record})).await;
+    // All at once: the moment of spending decides.
+    let mut race = tokio::task::JoinSet::new();
+    for index in 0..BUDGET * 2 {
+        race.spawn_local(async move {
+            let answer = world.start("/v1/register/phone", &spread(1_000 + index), &from(500 + index)).await;
+            if answer.status == 202 { world.outcome(&answer.body).await } else { "turned away".to_owned() }
+        });
+    }
+    let ends = race.join_all().await;
+    bill.requests = ends.len();
+    let delivered = ends.iter().filter(|end| *end == "sent").count();
+    assert!(ends.iter().all(|end| matches!(end.as_str(), "sent" | "budget_spent" | "turned away")), "{ends:?}");
+    let (messages, cost) = bill.settle(world).await;
+    assert_eq!((messages, delivered), (BUDGET, BUDGET));
+    world.stack.advance(31);
+    let answer = world.start("/v1/register/phone", &spread(1_999), &from(800)).await;
+    answer.expect_problem(503, "sms_budget_spent");
+    let usage = world.usage().await;
+    assert_eq!(
+        (&usage["breaker"]["step"], &usage["breaker"]["cause"]),
+        (&json!("closed"), &json!("budget_of_the_hour"))
+    );
+    seen(
+        "registrations at once, twice as many as an hour's budget of 30, from distinct numbers and addresses",
+        BUDGET * 2,
+        format!("{messages} messages, the budget exactly; then `sms_budget_spent`; {cost}"),
+    )
+}
+
+pub async fn one_number(world: &'static World) -> Seen {
+    let mut bill = a_new_day(world, json!({})).await;
+    let phone = fresh_phone();
+    // A number with an account gets messages for sign-ins as well.
+    let email = world.register_two_step(&phone).await;
+    for step in 0..DAY / 600 - 2 {
+        let index = 1_000 + usize::try_from(step).unwrap_or(0);
+        let end = bill.ask(world, &phone, &from(index)).await;
+        assert!(!end.is_empty());
+        bill.requests += 1;
+        let sign_in = Event::new("POST", "/v1/login/password").body(json!({"email": email, "password": PASSWORD}));
+        let answer = world.send(sign_in).await;
+        if answer.status == 202 {
+            world.outcome(&answer.body).await;
+        }
+        world.stack.advance(600);
+    }
+    let (messages, cost) = bill.settle(world).await;
+    assert_eq!(messages, 15);
+    seen(
+        "a registration and a sign-in with password for one number every ten minutes for a day, from ever new addresses",
+        bill.requests,
+        format!("{messages} messages, the number's own cap of a day over all purposes; {cost}"),
+    )
+}
+
+pub async fn many_countries(world: &'static World) -> Seen {
+    const BUDGET: usize = 60;
+    let mut bill = a_new_day(world, json!({"budgets": budgets(60, 1_000)})).await;
+    let (mut request, mut served) = (0, std::collections::BTreeSet::new());
+    for index in 0..8 {
+        for (country, (name, _)) in COUNTRIES.iter().enumerate() {
+            let end = bill.ask(world, &number_in(country, index), &from(2_000 + request)).await;
+            request += 1;
+            if end == "sent" {
+                served.insert(*name);
+            }
+        }
+    }
+    let (messages, cost) = bill.settle(world).await;
+    assert_eq!(served.len(), COUNTRIES.len(), "every country's numbers are numbers: {served:?}");
+    assert_eq!(messages, BUDGET);
+    seen(
+        "registrations over twelve countries, few enough in each to trip none, with an hour's budget of 60",
+        bill.requests,
+        format!("{messages} messages, the budget exactly; {cost}"),
+    )
+}
+
+pub async fn slowly(world: &'static World) -> Seen {
+    let mut bill = a_new_day(world, json!({})).await;
+    for step in 0..90 {
+        bill.ask(world, &spread(3_000 + step), &from(3_000 + step)).await;
+        world.stack.advance(15 * 60);
+    }
+    let (messages, cost) = bill.settle(world).await;
+    assert_eq!(messages, 20);
+    seen(
+        "a registration of a new number in one country every quarter of an hour for a day, each range once",
+        bill.requests,
+        format!("{messages} messages, the breaker's unanswered ones of a day; {cost}"),
+    )
+}
+
+pub async fn rotating_addresses(world: &'static World) -> Seen {
+    const BUDGET: usize = 50;
+    let record = json!({"mode": "record_only", "floor": 20, "share_percent": 30});
+    let mut bill = a_new_day(world, json!({"budgets": budgets(50, 1_000), "breaker": record})).await;
+    for index in 0..120 {
+        bill.ask(world, &spread(4_000 + index), &format!("2001:db8:{index:x}::1")).await;
+    }
+    let (messages, cost) = bill.settle(world).await;
+    assert_eq!(messages, BUDGET);
+    seen(
+        "registrations of distinct numbers, each from a /64 of its own, with an hour's budget of 50 and a breaker that only records",
+        bill.requests,
+        format!("{messages} messages, the budget exactly; {cost}"),
+    )
+}
+
+pub async fn verifying_to_look_good(world: &'static World) -> Seen {
+    let mut bill = a_new_day(world, json!({})).await;
+    // The attacker owns a range, enters every code, makes accounts and signs in to them again and again.
+    let mut accounts = Vec::new();
+    for index in 0..40 {
+        let phone = format!("+14155557{index:03}");
+        bill.requests += 1;
+        let answer = world.start("/v1/register/phone", &phone, &from(5_000 + index)).await;
+        if answer.status != 202 || world.outcome(&answer.body).await != "sent" {
+            continue;
+        }
+        let verified = world.verify(&answer.body, &world.code(&phone, 1).await).await.expect(200);
+        let body = json!({
+            "registration_token": verified["registration_token"],
+            "name": "Mallory",
+            "email": crate::world::new_email(world),
+        });
+        world.send(Event::new("POST", "/v1/register/complete").body(body)).await.expect(201);
+        accounts.push(phone);
+    }
+    for (index, phone) in accounts.iter().enumerate() {
+        bill.requests += 1;
+        world.start("/v1/login/phone", phone, &from(6_000 + index)).await;
+    }
+    // A message more would be there by the time that another country's has arrived.
+    assert_eq!(bill.ask(world, "+447911123456", &from(7_000)).await, "sent");
+    let (messages, cost) = bill.settle(world).await;
+    let in_range = messages - 1;
+    assert!(in_range <= 20, "{in_range}");
+    let usage = world.usage().await;
+    assert!(usage["breaker"]["prefixes"].as_object().is_some_and(serde_json::Map::is_empty), "it looks good");
+    seen(
+        "registrations in an own range with every code entered, then sign-ins to those accounts",
+        bill.requests,
+        format!("{in_range} messages to the range, its cap of an hour; {cost}"),
+    )
+}

@@ -1,0 +1,140 @@
+//! Learning who has an account.
+
+use serde_json::{Value, json};
+use twostep_tests::{Answer, fresh_phone};
+
+use crate::{
+    Seen, seen,
+    world::{Event, OTHER_PASSWORD, PASSWORD, World, new_email, person},
+};
+
+const PAIRS: usize = 50;
+
+/// Everything that a stranger sees, with what must differ masked by its length.
+fn visible(answer: &Answer) -> Value {
+    let mut body = answer.body.clone();
+    for part in ["challenge_id", "expires_at", "resend_at", "phone_hint", "retry_after"] {
+        if let Some(value) = body.get_mut(part) {
+            *value = json!(value.to_string().len());
+        }
+    }
+    let headers = answer.headers.iter().filter(|(name, _)| name != "date" && name != "retry-after");
+    json!({"status": answer.status, "headers": headers.collect::<Vec<_>>(), "body": body})
+}
+
+/// A sign-in by phone from the start to the lock.
+async fn sequence(world: &World, phone: &str) -> Vec<Value> {
+    let start = async || world.start("/v1/login/phone", phone, "203.0.113.7").await;
+    let first = start().await;
+    let path = |step: &str| format!("/v1/codes/{}{step}", first.body["challenge_id"].as_str().expect("a challenge"));
+    let mut answers = vec![start().await];
+    answers.push(world.send(Event::new("GET", &path(""))).await);
+    answers.push(world.send(Event::new("POST", &path("/resend"))).await);
+    for _ in 0..7 {
+        // Six zeros are right once in a million runs.
+        answers.push(world.verify(&first.body, "000000").await);
+    }
+    answers.push(start().await);
+    answers.push(world.send(Event::new("POST", &path("/resend"))).await);
+    answers.push(world.send(Event::new("GET", &path(""))).await);
+    answers.insert(0, first);
+    answers.iter().map(visible).collect()
+}
+
+pub async fn known_and_unknown_numbers(world: &'static World) -> Seen {
+    for pair in 0..PAIRS {
+        let (_, known) = person(world).await;
+        let unknown = fresh_phone();
+        assert_eq!(sequence(world, &known).await, sequence(world, &unknown).await, "pair {pair}");
+        assert_eq!(world.messages_to(&unknown).await, 0);
+    }
+    seen(
+        "a sign-in by phone for a known and an unknown number: starts, looks, resends and guesses up to the lock",
+        format!("{PAIRS} pairs, 14 requests each"),
+        "same status, headers, bodies and lengths, same lock; no message to the unknown",
+    )
+}
+
+pub async fn known_and_unknown_addresses(world: &'static World) -> Seen {
+    let guess = async |email: &str| {
+        let body = json!({"email": email, "password": OTHER_PASSWORD});
+        visible(&world.send(Event::new("POST", "/v1/login/password").body(body)).await)
+    };
+    // How long one waits between guesses is no part of what is compared.
+    world.stack.stand_at(world.stack.now());
+    for pair in 0..PAIRS {
+        let (known, unknown) = (new_email(world), new_email(world));
+        let body = json!({"name": "Grace", "email": known, "password": PASSWORD});
+        world.send(Event::new("POST", "/v1/register/password").body(body)).await.expect(201);
+        // The first guesses are free; what is waited for afterwards depends on the second, so these stop there.
+        for _ in 0..5 {
+            assert_eq!(guess(&known).await, guess(&unknown).await, "pair {pair}");
+        }
+        if pair == 0 {
+            let (known, unknown) = (guess(&known).await, guess(&unknown).await);
+            assert_eq!((&known["status"], &unknown["status"]), (&json!(429), &json!(429)), "the same back-off");
+        }
+    }
+    world.stack.advance(0);
+    seen(
+        "wrong passwords for a known and an unknown address",
+        format!("{PAIRS} pairs, 5 guesses each"),
+        "same status, headers, bodies and lengths, same back-off",
+    )
+}
+
+pub async fn the_same_work(world: &'static World) -> Seen {
+    let (_, known) = person(world).await;
+    let unknown = fresh_phone();
+    let by_phone = async |phone: &str, is_known: bool| {
+        world.backend.calls_of("phone-login");
+        world.backend.calls_of("verify-code");
+        world.backend.calls_of("send-sms");
+        let challenge = world.start("/v1/login/phone", phone, "203.0.113.7").await.expect(202);
+        let start = world.backend.calls_of("phone-login");
+        if is_known {
+            // The message is on its way and its challenge changes: who guesses just then has to try the write twice.
+            let mut writes = Vec::new();
+            while writes.len() < 3 {
+                let calls = world.backend.calls_of("send-sms");
+                writes.extend(calls.into_iter().filter(|call| call == "PutItem codes"));
+                tokio::task::yield_now().await;
+            }
+        }
+        world.verify(&challenge, "000000").await.expect_problem(401, "wrong_code");
+        (start, world.backend.calls_of("verify-code"))
+    };
+    // Settings are read again now and then: everybody reads them first.
+    world.stack.advance(31);
+    world.client.set_fault(json!({"mode": "no_callbacks"})).await;
+    for phone in [fresh_phone(), fresh_phone(), fresh_phone(), fresh_phone()] {
+        by_phone(&phone, false).await;
+    }
+    let (of_known, of_unknown) = (by_phone(&known, true).await, by_phone(&unknown, false).await);
+    assert_eq!(of_known, of_unknown);
+    world.client.set_fault(json!({"mode": "none"})).await;
+    assert!(!of_known.0.is_empty() && !of_known.1.is_empty(), "there were calls to compare");
+
+    let (email, nobody) = (new_email(world), new_email(world));
+    let body = json!({"name": "Grace", "email": email, "password": PASSWORD});
+    world.send(Event::new("POST", "/v1/register/password").body(body)).await.expect(201);
+    let by_password = async |email: &str| {
+        world.backend.calls_of("password-login");
+        let body = json!({"email": email, "password": OTHER_PASSWORD});
+        world
+            .send(Event::new("POST", "/v1/login/password").body(body))
+            .await
+            .expect_problem(401, "invalid_credentials");
+        world.backend.calls_of("password-login")
+    };
+    for _ in 0..4 {
+        by_password(&new_email(world)).await;
+    }
+    let (of_known, of_unknown) = (by_password(&email).await, by_password(&nobody).await);
+    assert_eq!(of_known, of_unknown);
+    seen(
+        "the recorded calls to DynamoDB for a known and an unknown number or address: start, wrong code, wrong password",
+        "3 pairs",
+        "the same calls to the same tables",
+    )
+}

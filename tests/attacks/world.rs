@@ -1,0 +1,309 @@
+//! What an attacker stands on: a running stack behind a gateway that believes nobody's headers, a clock that can be moved,
+//! and a memory of every secret that went by, for the search of the logs.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use serde_json::{Value, json};
+use twostep_tests::{
+    Answer, Client, SignedIn, Stack, code_in, eventually, fresh_email, fresh_phone,
+    stack::{free_ports, root},
+};
+
+use crate::backend::Backend;
+
+pub const PASSWORD: &str = "correct horse battery staple";
+pub const OTHER_PASSWORD: &str = "seven purple bicycles sing";
+
+pub struct World {
+    pub stack: Stack,
+    pub client: Client,
+    admin_key: String,
+    secrets: Mutex<BTreeSet<String>>,
+    router: toml::Value,
+    pub backend: Backend,
+}
+
+/// A request as API Gateway hands it on.
+pub struct Event<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    /// The caller's address, which the gateway itself has seen.
+    pub from: &'a str,
+    pub headers: Vec<(&'a str, String)>,
+    pub body: Option<Value>,
+}
+
+impl<'a> Event<'a> {
+    pub fn new(method: &'a str, path: &'a str) -> Self {
+        Self { method, path, from: "203.0.113.7", headers: Vec::new(), body: None }
+    }
+
+    pub fn from(self, from: &'a str) -> Self {
+        Self { from, ..self }
+    }
+
+    pub fn header(mut self, name: &'a str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
+    }
+
+    pub fn body(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+}
+
+impl World {
+    /// A stack that logs everything; `limits` as on a laptop or `deployed`.
+    pub async fn new(limits: &str) -> Self {
+        let [dynamodb] = free_ports();
+        let backend = Backend::before(dynamodb).await;
+        let stack = Stack::start(&[
+            ("LOG_LEVEL", "trace"),
+            ("LIMITS", limits),
+            ("CONCURRENCY", "2"),
+            ("DYNAMODB_PORT", &dynamodb.to_string()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &backend.url()),
+        ])
+        .await;
+        let admin_key = stack.admin_key().await;
+        let client = stack.client();
+        Self { stack, client, admin_key, secrets: Mutex::default(), router: router(), backend }
+    }
+
+    /// Sends `event` to the function that the gateway would hand it to.
+    pub async fn send(&self, event: Event<'_>) -> Answer {
+        let function = function_for(&self.router, event.method, event.path);
+        let mut headers = serde_json::Map::from_iter([("content-type".to_owned(), json!("application/json"))]);
+        for (name, value) in &event.headers {
+            headers.insert((*name).to_owned(), json!(value));
+        }
+        let (path, query) = event.path.split_once('?').unwrap_or((event.path, ""));
+        let request = json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": headers,
+            "requestContext": {
+                "accountId": "123456789012",
+                "apiId": "abcdefghij",
+                "domainName": "abcdefghij.execute-api.us-east-1.amazonaws.com",
+                "domainPrefix": "abcdefghij",
+                "http": {
+                    "method": event.method,
+                    "path": path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": event.from,
+                    "userAgent": "attacker",
+                },
+                "requestId": "id",
+                "routeKey": "$default",
+                "stage": "$default",
+                "time": "24/Nov/2026:12:00:00 +0000",
+                "timeEpoch": 1_795_521_600_000_i64,
+            },
+            "isBase64Encoded": false,
+            "body": event.body.as_ref().map(Value::to_string),
+        });
+        let answer = self.client.invoke(&function, request.to_string()).await;
+        let headers = answer["headers"].as_object().into_iter().flatten();
+        let mut headers: Vec<(String, String)> =
+            headers.map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap_or_default().to_owned())).collect();
+        headers.sort();
+        let text = answer["body"].as_str().unwrap_or_default();
+        let answer = Answer {
+            status: u16::try_from(answer["statusCode"].as_u64().unwrap_or(0)).unwrap_or(0),
+            headers,
+            body: serde_json::from_str(text).unwrap_or(Value::String(text.to_owned())),
+        };
+        self.remember_all(&answer.body);
+        if let Some(body) = &event.body {
+            self.remember_all(body);
+        }
+        answer
+    }
+
+    /// Asks for a code for `phone` at `route` from the address `from`.
+    pub async fn start(&self, route: &str, phone: &str, from: &str) -> Answer {
+        self.send(Event::new("POST", route).from(from).body(json!({ "phone": phone }))).await
+    }
+
+    pub async fn verify(&self, challenge: &Value, code: &str) -> Answer {
+        let path = format!("/v1/codes/{}/verify", challenge["challenge_id"].as_str().expect("a challenge"));
+        self.send(Event::new("POST", &path).body(json!({ "code": code }))).await
+    }
+
+    pub async fn put_settings(&self, change: Value) -> Answer {
+        let answer = self.send(Event::new("PUT", "/v1/settings").bearer(&self.admin_key).body(change)).await;
+        // What every function has cached is old by then.
+        self.stack.advance(31);
+        answer
+    }
+
+    pub async fn usage(&self) -> Value {
+        self.send(Event::new("GET", "/v1/settings/usage").bearer(&self.admin_key)).await.expect(200)
+    }
+
+    /// Registers `phone` and gives the session.
+    pub async fn register(&self, phone: &str) -> SignedIn {
+        let session = self.client.register(phone).await;
+        self.remember(&session.access_token);
+        self.remember(&session.refresh_token);
+        self.remember_all(&session.user);
+        session
+    }
+
+    /// Registers with a password and proves `phone`; gives the address.
+    pub async fn register_two_step(&self, phone: &str) -> String {
+        let (email, codes) = self.client.register_two_step(phone, PASSWORD).await;
+        codes.iter().chain([&email, &PASSWORD.to_owned()]).for_each(|secret| self.remember(secret));
+        email
+    }
+
+    /// The code in message number `count` to `phone`.
+    pub async fn code(&self, phone: &str, count: usize) -> String {
+        let code = self.client.nth_code(phone, count).await;
+        self.remember(&format!("\"{code}\""));
+        code
+    }
+
+    pub async fn messages_to(&self, phone: &str) -> usize {
+        self.client.inbox(phone).await.len()
+    }
+
+    /// Waits until it is known whether the message of `challenge` was sent: `sent`, `unknown`, or why not.
+    pub async fn outcome(&self, challenge: &Value) -> String {
+        let outcome = self.way_of(challenge, &["pending"]).await;
+        if outcome == "delivered" { "sent".to_owned() } else { outcome }
+    }
+
+    /// Waits until the message of `challenge` has come to its end: `delivered`, `unknown`, or why not.
+    pub async fn end(&self, challenge: &Value) -> String {
+        self.way_of(challenge, &["pending", "sent"]).await
+    }
+
+    async fn way_of(&self, challenge: &Value, on_its_way: &[&str]) -> String {
+        let path = format!("/v1/codes/{}", challenge["challenge_id"].as_str().expect("a challenge"));
+        eventually("news of a message", async || {
+            let seen = self.send(Event::new("GET", &path)).await.expect(200);
+            let delivery = seen["delivery"].as_str().unwrap_or_default().to_owned();
+            let failure = seen["failure"].as_str().map(str::to_owned);
+            (!on_its_way.contains(&delivery.as_str())).then_some(failure.unwrap_or(delivery))
+        })
+        .await
+    }
+
+    pub fn remember(&self, secret: &str) {
+        if secret.len() >= 6 {
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+        }
+    }
+
+    /// Everything in a body that no log may carry.
+    fn remember_all(&self, body: &Value) {
+        const SECRET: [&str; 14] = [
+            "phone",
+            "code",
+            "email",
+            "name",
+            "password",
+            "new_password",
+            "current_password",
+            "access_token",
+            "refresh_token",
+            "device_token",
+            "registration_token",
+            "challenge_id",
+            "recovery_code",
+            "api_key",
+        ];
+        match body {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value.as_str() {
+                        // Six digits alone are in every time and length: a code is looked for as it is written.
+                        Some(code) if name == "code" && code.bytes().all(|byte| byte.is_ascii_digit()) => {
+                            self.remember(&format!("\"{code}\""));
+                        }
+                        Some(phone) if name == "phone" && phone.starts_with("+1") => {
+                            self.remember(phone.trim_start_matches('+'));
+                        }
+                        Some(text) if SECRET.contains(&name.as_str()) && !is_problem_code(name, text) => {
+                            self.remember(text);
+                        }
+                        _ => self.remember_all(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.remember_all(item)),
+            _ => {}
+        }
+    }
+
+    /// What went by so far that no log may carry; messages and their codes included.
+    pub async fn secrets(&self) -> BTreeSet<String> {
+        for sms in self.client.all_messages().await {
+            if sms["content"].as_str().is_some_and(|text| text.contains("your code is")) {
+                let code = code_in(&sms);
+                self.remember(&format!("\"{code}\""));
+                self.remember(&format!("code is {code}"));
+            }
+            if let Some(to) = sms["to"].as_str() {
+                self.remember(to);
+            }
+        }
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        secrets.insert(self.admin_key.clone());
+        secrets.insert(twostep_local::clickatell::API_KEY.to_owned());
+        secrets.insert(twostep_local::settings::CALLBACK_TOKEN.to_owned());
+        secrets.insert("PRIVATE KEY".to_owned());
+        secrets
+    }
+}
+
+/// The stable codes of problems are not secret.
+fn is_problem_code(name: &str, text: &str) -> bool {
+    name == "code" && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// What the emulator's router says of `method` and `path`.
+fn function_for(router: &toml::Value, method: &str, path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    let matches = |pattern: &str| {
+        let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+        pattern.len() == path.len()
+            && pattern.iter().zip(&path).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
+    };
+    let routes = router.as_table().into_iter().flatten().filter(|(pattern, _)| matches(pattern));
+    let mut targets = routes.flat_map(|(_, targets)| targets.as_array().into_iter().flatten());
+    let target = targets.find(|target| target["method"].as_str() == Some(method));
+    target
+        .and_then(|target| target["function"].as_str())
+        .unwrap_or_else(|| panic!("no route {method} {path}"))
+        .to_owned()
+}
+
+fn router() -> toml::Value {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("the workspace");
+    let mut manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
+    std::mem::replace(&mut manifest["workspace"]["metadata"]["lambda"]["watch"]["router"], toml::Value::Boolean(false))
+}
+
+/// A person with an account made by phone, and its number.
+pub async fn person(world: &World) -> (SignedIn, String) {
+    let phone = fresh_phone();
+    (world.register(&phone).await, phone)
+}
+
+pub fn new_email(world: &World) -> String {
+    let email = fresh_email();
+    world.remember(&email);
+    email
+}

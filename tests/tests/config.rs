@@ -1,0 +1,131 @@
+//! The functions' real binaries and their environment: what is missing or malformed stops them at their start with one line
+//! that names it, and the template gives each all that it reads.
+
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
+
+use tokio::{net::TcpListener, process::Command, task::JoinSet};
+use twostep_tests::{PATIENCE, stack::root, template};
+
+type Environment = BTreeMap<String, String>;
+
+enum Outcome {
+    /// It asks the Lambda runtime for its first event.
+    Started,
+    /// It ended with an error, after saying this.
+    Refused(Vec<String>),
+}
+
+/// Runs a function in an environment where nothing but the Lambda runtime answers.
+async fn start(function: &str, environment: &Environment) -> Outcome {
+    let runtime = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nothing = "http://127.0.0.1:9";
+    let child = Command::new(root().join("target/debug").join(function))
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", runtime.local_addr().unwrap().to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", function)
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "none")
+        .env("AWS_SECRET_ACCESS_KEY", "none")
+        .env("AWS_ENDPOINT_URL_DYNAMODB", nothing)
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", nothing)
+        .envs(environment)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("`make build` has built the functions");
+    let outcome = async {
+        tokio::select! {
+            _ = runtime.accept() => Outcome::Started,
+            output = child.wait_with_output() => {
+                let output = output.unwrap();
+                assert!(!output.status.success(), "{function} ended as if all were well");
+                let said = [output.stdout, output.stderr].concat();
+                Outcome::Refused(String::from_utf8(said).unwrap().lines().map(str::to_owned).collect())
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, outcome).await.unwrap_or_else(|_| panic!("{function} neither starts nor ends"))
+}
+
+/// What a deployment would give.
+fn good(variable: &str) -> String {
+    match variable {
+        "SITE_NAME" => "Example",
+        "SITE_HOST" => "example.com",
+        "ALLOWED_COUNTRIES" => "*",
+        "CALLBACK_TOKEN" => "0123456789abcdefghijklmnopqrstuvwxyz",
+        name if name.ends_with("_TABLE") || name.ends_with("_SECRET") => "name",
+        other => panic!("say what is good for {other}"),
+    }
+    .to_owned()
+}
+
+const MALFORMED: [(&str, &str); 10] = [
+    ("LOG_LEVEL", "loud"),
+    ("ALLOWED_COUNTRIES", "usa"),
+    ("SITE_NAME", "Señor"),
+    ("SITE_HOST", "https://example.com"),
+    ("CALLBACK_TOKEN", "short"),
+    ("ISSUER", "auth.example.com"),
+    ("LIMITS", "maybe"),
+    ("SMS_PER_HOUR", "many"),
+    ("SMS_PER_DAY", "-1"),
+    ("SMS_PER_MONTH", "1e3"),
+];
+
+/// Read by some functions and not needed.
+const OPTIONAL: [&str; 6] = ["LOG_LEVEL", "ISSUER", "LIMITS", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
+
+/// The variable that the only line names.
+fn named(function: &str, lines: &[String]) -> String {
+    let [line] = lines else { panic!("{function} says more than one line: {lines:?}") };
+    let (_, rest) = line.split_once("environment variable ").unwrap_or_else(|| panic!("{function}: {line}"));
+    rest.split(' ').next().unwrap().to_owned()
+}
+
+/// Gives the variables without which the function does not start.
+async fn needs(function: &str) -> Environment {
+    let mut environment = Environment::new();
+    while let Outcome::Refused(lines) = start(function, &environment).await {
+        let variable = named(function, &lines);
+        assert!(lines[0].ends_with("is not set"), "{function}: {lines:?}");
+        let value = good(&variable);
+        assert!(environment.insert(variable.clone(), value).is_none(), "{function} does not see {variable}");
+    }
+    environment
+}
+
+async fn check(function: String, given: Vec<String>) {
+    let environment = needs(&function).await;
+    assert!(!environment.is_empty(), "{function}");
+    for variable in environment.keys() {
+        assert!(given.contains(variable), "{function} reads {variable}, and the template does not give it");
+    }
+    for (variable, value) in MALFORMED {
+        if !environment.contains_key(variable) && !OPTIONAL.contains(&variable) {
+            continue;
+        }
+        let mut wrong = environment.clone();
+        wrong.insert(variable.to_owned(), value.to_owned());
+        match start(&function, &wrong).await {
+            Outcome::Refused(lines) => assert_eq!(named(&function, &lines), variable, "{function}"),
+            // Not every function reads what is optional.
+            Outcome::Started => {
+                assert!(OPTIONAL.contains(&variable) && variable != "LOG_LEVEL", "{function}: {variable}")
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_malformed_variable_stops_a_function_with_one_line_that_names_it() {
+    let mut checks = JoinSet::new();
+    for (function, properties) in template::functions() {
+        let given = properties["Environment"]["Variables"].as_object().unwrap().keys().cloned().collect();
+        checks.spawn(check(function, given));
+    }
+    tokio::time::timeout(Duration::from_secs(300), checks.join_all()).await.expect("all are done");
+}

@@ -1,0 +1,391 @@
+//! What the deployment promises, read off the expanded template: least privilege, limits, retention, alarms. Scanners see
+//! some of it; the rest is here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
+
+use serde_json::Value;
+use twostep::keys::KeysSecret;
+use twostep_tests::{
+    stack::root,
+    template::{expanded, expanded_file, functions, resources},
+};
+
+fn list(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Null => Vec::new(),
+        one => vec![one],
+    }
+}
+
+/// (action, the logical name of what it may be done to), from a function's own policies.
+fn rights(function: &Value) -> BTreeSet<(String, String)> {
+    let role = function["Role"]["Fn::GetAtt"][0].as_str().unwrap();
+    let mut rights = BTreeSet::new();
+    for policy in list(&expanded()["Resources"][role]["Properties"]["Policies"]) {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in list(&statement["Action"]) {
+                for resource in list(&statement["Resource"]) {
+                    rights.insert((action.as_str().unwrap().to_owned(), target(resource)));
+                }
+            }
+        }
+    }
+    rights
+}
+
+/// A table, its stream, a secret or a log group of this template, by its name there.
+fn target(resource: &Value) -> String {
+    let by_ref = resource["Ref"].as_str().map(str::to_owned);
+    let attribute = || match resource["Fn::GetAtt"].as_array()?.as_slice() {
+        [name, attribute] if attribute == "Arn" => name.as_str().map(str::to_owned),
+        [name, attribute] if attribute == "StreamArn" => Some(format!("{}.stream", name.as_str()?)),
+        _ => None,
+    };
+    by_ref.or_else(attribute).unwrap_or_else(|| panic!("not a resource of this template: {resource}"))
+}
+
+#[test]
+fn a_function_may_do_single_operations_on_its_own_tables_and_secrets_only() {
+    const ITEM: [&str; 6] = ["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"];
+    const STREAM: [&str; 3] = ["GetRecords", "GetShardIterator", "DescribeStream"];
+    const SECRET: [&str; 4] = ["GetSecretValue", "PutSecretValue", "DescribeSecret", "UpdateSecretVersionStage"];
+    for (name, function) in functions() {
+        for (action, target) in rights(function) {
+            let known = match action.split_once(':') {
+                Some(("dynamodb", operation)) if target.ends_with(".stream") => STREAM.contains(&operation),
+                Some(("dynamodb", operation)) => target.ends_with("Table") && ITEM.contains(&operation),
+                Some(("secretsmanager", operation)) => target.ends_with("Secret") && SECRET.contains(&operation),
+                _ => false,
+            };
+            assert!(known, "{name}: {action} on {target}");
+        }
+    }
+}
+
+#[test]
+fn only_who_needs_a_secret_reaches_it() {
+    let mut reach: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for (name, function) in functions() {
+        for (action, target) in rights(function).into_iter().filter(|(_, target)| target.ends_with("Secret")) {
+            let action = action.trim_start_matches("secretsmanager:").to_owned();
+            reach.entry((target, action)).or_default().insert(name.clone());
+        }
+    }
+    let who = |secret: &str, action: &str| -> Vec<String> {
+        reach.get(&(secret.to_owned(), action.to_owned())).into_iter().flatten().cloned().collect()
+    };
+    assert_eq!(who("ClickatellSecret", "GetSecretValue"), ["send-sms", "settings"]);
+    assert_eq!(who("ClickatellSecret", "PutSecretValue"), ["settings"]);
+    assert_eq!(who("AdminSecret", "GetSecretValue"), ["settings"]);
+    assert_eq!(who("AdminSecret", "PutSecretValue"), [""; 0]);
+    for action in ["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret"] {
+        assert_eq!(who("KeysSecret", action), ["rotate-keys"], "{action}");
+    }
+    for stranger in ["sms-status", "web"] {
+        assert!(!who("KeysSecret", "GetSecretValue").contains(&stranger.to_owned()), "{stranger}");
+    }
+}
+
+#[test]
+fn who_has_no_business_with_accounts_reaches_none() {
+    for (name, function) in functions() {
+        let tables: BTreeSet<String> =
+            rights(function).into_iter().map(|(_, target)| target).filter(|target| target.ends_with("Table")).collect();
+        let anonymous =
+            ["start-registration", "resend-code", "send-sms", "sms-status", "discovery", "rotate-keys", "web"];
+        if anonymous.contains(&name.as_str()) {
+            assert!(!tables.contains("UsersTable") && !tables.contains("SessionsTable"), "{name}: {tables:?}");
+        }
+        let writes_settings = rights(function).contains(&("dynamodb:PutItem".into(), "SettingsTable".into()));
+        assert_eq!(writes_settings, name == "settings", "{name}");
+    }
+}
+
+#[test]
+fn no_function_gets_beyond_this_stack_whatever_sam_adds_to_its_role() {
+    let boundaries = resources("AWS::IAM::ManagedPolicy");
+    let statements = list(&boundaries["FunctionsBoundary"]["PolicyDocument"]["Statement"]);
+    let mut allowed = BTreeSet::new();
+    for statement in &statements {
+        // X-Ray's is there only when tracing is on.
+        if statement.get("Fn::If").is_some() {
+            assert_eq!(statement["Fn::If"][0], "TracingIsActive");
+            continue;
+        }
+        for action in list(&statement["Action"]) {
+            let action = action.as_str().unwrap();
+            assert!(!action.contains('*'), "{action}");
+            // Names of streams and nothing else; it takes no resource.
+            if action == "dynamodb:ListStreams" {
+                continue;
+            }
+            allowed
+                .extend(list(&statement["Resource"]).into_iter().map(|resource| (action.to_owned(), target(resource))));
+        }
+    }
+    for (name, function) in functions() {
+        let role = function["Role"]["Fn::GetAtt"][0].as_str().unwrap();
+        let role = &expanded()["Resources"][role]["Properties"];
+        assert_eq!(role["PermissionsBoundary"]["Ref"], "FunctionsBoundary", "{name}");
+        for (action, target) in rights(function) {
+            assert!(
+                allowed.contains(&(action.clone(), target.clone())),
+                "{name}: {action} on {target} is out of bounds"
+            );
+        }
+        let log_group = target(&function["LoggingConfig"]["LogGroup"]);
+        assert!(allowed.contains(&("logs:PutLogEvents".into(), log_group)), "{name} can write its log");
+    }
+}
+
+#[test]
+fn every_function_has_its_log_and_every_log_ends() {
+    let groups = resources("AWS::Logs::LogGroup");
+    for (name, group) in &groups {
+        assert_eq!(group["RetentionInDays"]["Ref"], "LogRetentionDays", "{name}");
+    }
+    let mut used = BTreeSet::new();
+    for (name, function) in functions() {
+        let group = target(&function["LoggingConfig"]["LogGroup"]);
+        assert!(groups.contains_key(group.as_str()), "{name}");
+        assert!(used.insert(group), "{name} has a log of its own");
+    }
+}
+
+#[test]
+fn every_function_is_built_for_arm64_and_says_what_it_takes() {
+    for (name, function) in functions() {
+        assert_eq!(function["Architectures"][0], "arm64", "{name}");
+        assert_eq!(function["Runtime"], "provided.al2023", "{name}");
+        assert!(function["MemorySize"].as_u64().unwrap() <= 1024, "{name}");
+        assert!(function["Timeout"].as_u64().unwrap() <= 60, "{name}");
+        let reserved = !function["ReservedConcurrentExecutions"].is_null();
+        assert_eq!(reserved, name == "send-sms", "{name}: only what spends money by running is held back");
+        assert!(function["TracingConfig"].is_null(), "{name}: X-Ray is off unless asked for");
+    }
+}
+
+/// (method, path)
+fn routes() -> BTreeSet<(String, String)> {
+    let paths = resources("AWS::ApiGatewayV2::Api")["Api"]["Body"]["paths"].as_object().unwrap();
+    let each = |(path, methods): (&String, &Value)| -> Vec<(String, String)> {
+        methods.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone())).collect()
+    };
+    paths.iter().flat_map(each).collect()
+}
+
+#[test]
+fn every_route_has_a_throttle_and_a_stricter_one_where_it_can_cost_money_or_guess() {
+    let stage = resources("AWS::ApiGatewayV2::Stage").into_values().next().unwrap();
+    let throttles = stage["RouteSettings"].as_object().unwrap();
+    let rate = |settings: &Value| {
+        assert!(settings["ThrottlingBurstLimit"].as_u64().unwrap() > 0);
+        settings["ThrottlingRateLimit"].as_u64().unwrap()
+    };
+    let general = rate(&stage["DefaultRouteSettings"]);
+    let mut keys = BTreeSet::new();
+    for (method, path) in routes() {
+        let key = format!("{method} {path}");
+        let limit = rate(throttles.get(&key).unwrap_or_else(|| panic!("{key} has no throttle")));
+        let dear = ["/v1/register/", "/v1/login/", "/v1/codes/"].iter().any(|start| path.starts_with(start));
+        let opened_by_a_key = path.starts_with("/v1/settings");
+        if (dear && method == "POST") || opened_by_a_key {
+            assert!(limit < general, "{key}: {limit} a second");
+        }
+        keys.insert(key);
+    }
+    let named: BTreeSet<String> = throttles.keys().cloned().collect();
+    assert_eq!(named, keys, "API Gateway refuses a throttle for a route that is not there");
+}
+
+#[test]
+fn the_access_log_is_json_and_names_routes_not_paths() {
+    let stage = resources("AWS::ApiGatewayV2::Stage").into_values().next().unwrap();
+    let format = stage["AccessLogSettings"]["Format"].as_str().unwrap();
+    let line: BTreeMap<String, String> = serde_json::from_str(format).expect("JSON");
+    assert_eq!(line["route"], "$context.routeKey");
+    for value in line.values() {
+        for telling in ["path", "query", "Ip", "userAgent", "authorizer", "protocol"] {
+            assert!(!value.contains(telling), "{value}");
+        }
+    }
+    assert_eq!(target(&stage["AccessLogSettings"]["DestinationArn"]), "ApiLogGroup");
+}
+
+#[test]
+fn tables_keep_what_must_be_kept_and_forget_what_must_be_forgotten() {
+    let tables = resources("AWS::DynamoDB::Table");
+    for (name, table) in &tables {
+        assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
+        assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
+        let policy = &expanded()["Resources"][name]["DeletionPolicy"];
+        assert_eq!(*policy, expanded()["Resources"][name]["UpdateReplacePolicy"], "{name}");
+        let forgets = ["CodesTable", "CountersTable", "SessionsTable"].contains(name);
+        if forgets {
+            assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "ttl", "{name}");
+            assert_eq!(table["TimeToLiveSpecification"]["Enabled"], true, "{name}");
+        } else {
+            assert_eq!(*policy, "Retain", "{name}");
+            assert_eq!(table["DeletionProtectionEnabled"], true, "{name}");
+            assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        }
+    }
+    for (name, _) in resources("AWS::SecretsManager::Secret") {
+        assert_eq!(expanded()["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
+    }
+}
+
+#[test]
+fn the_first_deployment_makes_the_first_keys_and_a_month_later_the_next() {
+    let schedule = resources("AWS::SecretsManager::RotationSchedule")["KeysRotation"];
+    assert_eq!(schedule["RotateImmediatelyOnUpdate"], true);
+    assert_eq!(schedule["RotationRules"]["AutomaticallyAfterDays"], 30);
+    assert_eq!(schedule["SecretId"]["Ref"], "KeysSecret");
+    assert_eq!(target(&schedule["RotationLambdaARN"]), "RotateKeysFunction");
+    assert_eq!(expanded()["Resources"]["KeysRotation"]["DependsOn"], "RotateKeysPermission");
+    let permission = resources("AWS::Lambda::Permission")["RotateKeysPermission"];
+    assert_eq!(permission["Principal"], "secretsmanager.amazonaws.com");
+    assert_eq!(permission["FunctionName"]["Ref"], "RotateKeysFunction");
+    assert_eq!(permission["SourceAccount"]["Ref"], "AWS::AccountId");
+    assert_eq!(resources("AWS::SecretsManager::Secret")["KeysSecret"]["SecretString"], KeysSecret::PLACEHOLDER);
+}
+
+#[test]
+fn every_alarm_is_mailed_if_there_is_an_address_and_the_operations_guide_says_what_to_do() {
+    let guide = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let alarms = resources("AWS::CloudWatch::Alarm");
+    assert!(!alarms.is_empty());
+    for (name, alarm) in alarms {
+        assert_eq!(alarm["AlarmActions"]["Fn::If"][0], "AlarmsAreMailed", "{name}");
+        assert_eq!(alarm["AlarmActions"]["Fn::If"][1][0]["Ref"], "AlarmTopic", "{name}");
+        assert!(alarm["AlarmDescription"].as_str().unwrap().ends_with("See docs/operations.md."), "{name}");
+        assert!(guide.contains(&format!("| `{name}` |")), "docs/operations.md has no row for {name}");
+    }
+    assert_eq!(resources("AWS::SNS::Topic")["AlarmTopic"]["KmsMasterKeyId"]["Ref"], "AlarmKey");
+    for name in ["AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "AlarmSubscription"] {
+        assert_eq!(expanded()["Resources"][name]["Condition"], "AlarmsAreMailed", "{name}");
+    }
+}
+
+#[test]
+fn the_dashboard_is_one_that_cloudwatch_can_read() {
+    let body = &resources("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"];
+    let dashboard: Value = serde_json::from_str(body.as_str().unwrap()).expect("JSON");
+    let widgets = dashboard["widgets"].as_array().unwrap();
+    assert!(widgets.iter().all(|widget| !list(&widget["properties"]["metrics"]).is_empty()));
+    let titles: BTreeSet<&str> = widgets.iter().map(|widget| widget["properties"]["title"].as_str().unwrap()).collect();
+    assert_eq!(titles.len(), widgets.len(), "each title once");
+}
+
+/// CloudFormation matches a pattern against the whole value.
+fn matches(pattern: &str, value: &str) -> bool {
+    let program = "import re, sys; sys.exit(0 if re.fullmatch(sys.argv[1], sys.argv[2]) else 1)";
+    let python = Command::new("python3").args(["-c", program, pattern, value]).status();
+    python.expect("python3").success()
+}
+
+#[test]
+fn a_parameter_outside_its_pattern_is_refused_with_a_sentence_that_helps() {
+    let parameters = expanded()["Parameters"].as_object().unwrap();
+    for (name, parameter) in parameters {
+        assert!(parameter["Description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
+        let sentence = parameter["ConstraintDescription"].as_str();
+        assert!(sentence.is_some_and(|text| text.starts_with("must be ") && text.ends_with('.')), "{name}");
+        let bounded = ["AllowedPattern", "AllowedValues", "MinValue"].iter().any(|bound| !parameter[*bound].is_null());
+        assert!(bounded, "{name}");
+        if let (Some(pattern), Some(value)) = (parameter["AllowedPattern"].as_str(), parameter["Default"].as_str()) {
+            assert!(matches(pattern, value), "{name}: its own default");
+        }
+        if let (Value::Array(values), value) = (&parameter["AllowedValues"], &parameter["Default"]) {
+            assert!(values.contains(value), "{name}: its own default");
+        }
+    }
+    let pattern = |name: &str| parameters[name]["AllowedPattern"].as_str().unwrap();
+    let long = "x".repeat(61);
+    for (name, good, bad) in [
+        ("SiteName", "Ada & Sons", "Señor"),
+        ("SiteHost", "auth.example.com", "https://example.com"),
+        ("SiteHost", "example.com", long.as_str()),
+        ("AllowedCountries", "US,ES", "us"),
+        ("AllowedCountries", "*", "USA"),
+        ("Issuer", "https://auth.example.com", "http://auth.example.com"),
+        ("CallbackToken", "0123456789abcdefghijklmnopqrstuv_-", "short"),
+        ("AlarmEmail", "ops@example.com", "ops"),
+    ] {
+        assert!(matches(pattern(name), good), "{name}: {good}");
+        assert!(!matches(pattern(name), bad), "{name}: {bad}");
+    }
+}
+
+#[test]
+fn outputs_tell_where_things_are_and_no_secret() {
+    let outputs = expanded()["Outputs"].as_object().unwrap();
+    for name in ["ApiAddress", "PagesAddress", "AdminSecretName", "CallbackAddress", "DashboardAddress"] {
+        assert!(outputs[name]["Description"].is_string(), "{name}");
+    }
+    assert!(!expanded()["Outputs"].to_string().contains("CallbackToken}"), "outputs can be read by many");
+}
+
+/// The rules that the scanners are told to leave out, by scanner.
+fn exceptions() -> BTreeMap<&'static str, BTreeSet<String>> {
+    let file = fs::read_to_string(root().join("tests/scanner_exceptions.txt")).unwrap();
+    let mut exceptions: BTreeMap<&str, BTreeSet<String>> =
+        BTreeMap::from([("checkov", [].into()), ("cfn-lint", [].into())]);
+    for line in file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (rule, reason) = line.split_once(' ').expect("a rule and a reason");
+        assert!(reason.trim().ends_with('.'), "{rule}: a sentence");
+        let scanner = if rule.starts_with("CKV") { "checkov" } else { "cfn-lint" };
+        exceptions.get_mut(scanner).unwrap().insert(rule.to_owned());
+    }
+    exceptions
+}
+
+fn run(program: &str, arguments: &[&str]) -> Value {
+    let output = Command::new(root().join(program)).args(arguments).output().expect("`make test` has made .venv");
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{program}: {error}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn checkov_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
+    let file = &expanded_file();
+    let found = run(
+        ".venv/checkov/bin/checkov",
+        &["-f", file, "--framework", "cloudformation", "--skip-download", "-o", "json"],
+    );
+    assert!(found["summary"]["passed"].as_u64().unwrap() > 100, "{}", found["summary"]);
+    assert_eq!(found["summary"]["parsing_errors"], 0);
+    let failed = list(&found["results"]["failed_checks"]).into_iter();
+    let failed: Vec<(String, &Value)> =
+        failed.map(|check| (check["check_id"].as_str().unwrap().to_owned(), &check["resource"])).collect();
+    let excepted = &exceptions()["checkov"];
+    for (rule, resource) in &failed {
+        assert!(excepted.contains(rule), "{rule}: {resource}");
+    }
+    let rules: BTreeSet<String> = failed.into_iter().map(|(rule, _)| rule).collect();
+    assert_eq!(rules, *excepted);
+}
+
+#[test]
+fn cfn_lint_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
+    let file = &expanded_file();
+    let rules = "cfn_lint_serverless.rules";
+    let found = run(
+        ".venv/bin/cfn-lint",
+        &["--template", file, "--regions", "us-east-1", "--append-rules", rules, "--format", "json"],
+    );
+    let excepted = &exceptions()["cfn-lint"];
+    let mut seen = BTreeSet::new();
+    for finding in list(&found) {
+        let rule = finding["Rule"]["Id"].as_str().unwrap();
+        assert!(excepted.contains(rule), "{rule}: {}", finding["Message"]);
+        seen.insert(rule.to_owned());
+    }
+    assert_eq!(seen, *excepted);
+}

@@ -1,0 +1,77 @@
+//! schemathesis plays with the API as `docs/openapi.yaml` describes it, and finds nothing that does not fit.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use serde_json::Value;
+use twostep_tests::{Stack, stack::root};
+
+/// Paths that are described and not yet routed.
+fn paths_to_come() -> Vec<String> {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect(path);
+    let manifest: toml::Value = toml::from_str(&read("Cargo.toml")).unwrap();
+    let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap().clone();
+    let document: serde_yaml_ng::Value = serde_yaml_ng::from_str(&read("docs/openapi.yaml")).unwrap();
+    let paths = document["paths"].as_mapping().unwrap().keys().map(|path| path.as_str().unwrap().to_owned());
+    paths.filter(|path| !router.contains_key(path)).collect()
+}
+
+/// `METHOD /path status` of each exchange in the archive.
+fn exchanges(archive: &Value, api: &str) -> BTreeSet<String> {
+    let name = |entry: &Value| {
+        let path = entry["request"]["url"].as_str().unwrap().trim_start_matches(api).to_owned();
+        let path = match path.split('/').collect::<Vec<_>>().as_slice() {
+            ["", "v1", "codes", _, verb] => format!("/v1/codes/…/{verb}"),
+            _ => path,
+        };
+        format!("{} {path} {}", entry["request"]["method"].as_str().unwrap(), entry["response"]["status"])
+    };
+    archive["log"]["entries"].as_array().unwrap().iter().map(name).collect()
+}
+
+/// Runs schemathesis and gives what was exchanged.
+async fn run(stack: &Stack, name: &str, arguments: Vec<String>) -> BTreeSet<String> {
+    let api = format!("http://localhost:{}", stack.api_port);
+    let archive = root().join(format!("target/schemathesis-{name}.har"));
+    let mut command = Command::new(root().join(".venv/bin/schemathesis"));
+    command
+        .args(["--config-file", "tests/schemathesis.toml", "run", "docs/openapi.yaml", "--url", &api])
+        // A method that is not there never reaches the service: API Gateway answers 404 by itself, and so does the emulator.
+        .args(["--checks", "all", "--exclude-checks", "unsupported_method"])
+        .args(["--no-color", "--report", "har", "--report-har-path", &archive.to_string_lossy()])
+        .args(arguments)
+        .current_dir(root())
+        .env("API_URL", &api)
+        .env("INBOX_URL", format!("http://localhost:{}/inbox", stack.sandbox_port))
+        .env("ADMIN_KEY", stack.admin_key().await);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("`make test` made .venv");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    let archive: Value = serde_json::from_slice(&fs::read(&archive).unwrap()).unwrap();
+    exchanges(&archive, &api)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schemathesis_finds_nothing() {
+    let stack = Stack::start(&[]).await;
+    let all = paths_to_come().into_iter().flat_map(|path| ["--exclude-path".to_owned(), path]).collect();
+    let seen = run(&stack, "all", all).await;
+    for reached in ["POST /v1/login/password 202", "POST /v1/profile/recovery-codes 200", "PUT /v1/settings 200"] {
+        assert!(seen.contains(reached), "it never came to {reached}");
+    }
+
+    // One way alone, so that chance leads to its end: from the number over the code to the account and its session.
+    let steps = ["startRegistration", "verifyCode", "completeRegistration", "refreshSession", "endSession"];
+    let steps = steps.iter().flat_map(|step| ["--include-operation-id", step]);
+    let seen =
+        run(&stack, "registration", ["--phases", "stateful"].into_iter().chain(steps).map(str::to_owned).collect())
+            .await;
+    for reached in [
+        "POST /v1/register/phone 202",
+        "POST /v1/codes/…/verify 200",
+        "POST /v1/register/complete 201",
+        "POST /v1/session/refresh 200",
+        "POST /v1/session/logout 204",
+    ] {
+        assert!(seen.contains(reached), "it never came to {reached}: {seen:?}");
+    }
+}

@@ -1,0 +1,292 @@
+//! Budgets, quotas and the breaker under races and under a moving clock, against the embedded DynamoDB.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::task::JoinSet;
+use twostep::{
+    clock::Clock,
+    http::Problem,
+    phone::{Country, PhoneNumber},
+    quota::{HOUR, Quota, QuotaError, QuotaStore},
+    settings::Settings,
+    spending::{
+        Failure, Intent, Reservation, ReserveError, Spending,
+        breaker::{Recipient, Step},
+        policy::{Allowance, Budget, Budgets, Mode},
+        tally::{Fact, Period, Scope},
+    },
+};
+use twostep_tests::{bench::Bench, fresh_phone};
+
+const HOURS: i64 = 60 * 60;
+const DAYS: i64 = 24 * HOURS;
+
+/// One process's view of the money, and what its operator allows.
+struct Desk {
+    bench: Bench,
+    spending: Spending,
+    settings: Settings,
+}
+
+impl Desk {
+    async fn open(change: impl FnOnce(&mut Settings)) -> Arc<Self> {
+        let bench = Bench::deployed().await;
+        let mut settings = bench.service.settings.store().load().await.unwrap();
+        change(&mut settings);
+        let clock: Arc<dyn Clock> = bench.clock.clone();
+        let spending = Spending::new(&bench.tables, "counters", &clock, false);
+        Arc::new(Self { bench, spending, settings })
+    }
+
+    async fn reserve(&self, phone: &str, recipient: Recipient) -> Result<Reservation, Failure> {
+        let ring = self.bench.service.keys.get().await.unwrap();
+        let phone = PhoneNumber::parse(phone).unwrap();
+        let intent = Intent { phone: &phone, recipient, settings: &self.settings, pepper: &ring.pepper };
+        let reserved = self.spending.reserve(&intent).await;
+        if let Ok(reservation) = &reserved {
+            self.spending.watch(reservation, &self.settings).await;
+        }
+        reserved.map_err(|error| match error {
+            ReserveError::Refused(failure) => failure,
+            ReserveError::Table(error) => panic!("{error}"),
+        })
+    }
+
+    /// How many of `count` messages to distinct new numbers of distinct ranges may be sent.
+    async fn reserve_many(self: &Arc<Self>, count: usize) -> (usize, Vec<Failure>) {
+        let mut set = JoinSet::new();
+        for index in 0..count {
+            let desk = Arc::clone(self);
+            set.spawn(async move { desk.reserve(&spread(index), Recipient::New).await.map(|_| ()) });
+        }
+        let outcomes = set.join_all().await;
+        let refused: Vec<Failure> = outcomes.iter().filter_map(|outcome| outcome.err()).collect();
+        (outcomes.len() - refused.len(), refused)
+    }
+
+    async fn step(&self, scope: &Scope) -> Step {
+        // What this process has cached is old by then.
+        self.bench.clock.advance(30);
+        let breaker = self.spending.breaker.get().await.unwrap();
+        breaker.tripped(scope, self.bench.clock.now()).map_or(Step::Normal, |tripped| tripped.step)
+    }
+}
+
+/// Numbers of which no two are in one range.
+fn spread(index: usize) -> String {
+    format!("+346{:02}{:02}0000", 10 + index / 100 % 80, index % 100)
+}
+
+fn in_spain() -> Scope {
+    Scope::Country(Country::parse("ES").unwrap())
+}
+
+fn messages(most: u64) -> Allowance {
+    Allowance { messages: Some(most), spend: None }
+}
+
+fn patient(settings: &mut Settings) {
+    settings.breaker.mode = Mode::RecordOnly;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twice_the_budget_at_once_exactly_the_budget_is_reserved() {
+    let desk = Desk::open(|settings| {
+        patient(settings);
+        settings.budgets = Budgets::of_messages(40, 1_000, 1_000);
+    })
+    .await;
+    let (reserved, refused) = desk.reserve_many(80).await;
+    assert_eq!(reserved, 40);
+    assert!(refused.iter().all(|failure| *failure == Failure::BudgetSpent));
+    assert_eq!(desk.step(&Scope::All).await, Step::Closed);
+    assert_eq!(desk.reserve_many(3).await.0, 0);
+    desk.bench.clock.advance(HOURS);
+    assert_eq!(desk.step(&Scope::All).await, Step::Normal, "it opens again by itself");
+    assert_eq!(desk.reserve_many(3).await.0, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_a_budget_too_and_prices_differ_by_country() {
+    let desk = Desk::open(|settings| {
+        patient(settings);
+        settings.prices.countries.insert(Country::parse("ES").unwrap(), 90_000);
+        settings.budgets.all.day = Allowance { messages: None, spend: Some(1_000_000) };
+    })
+    .await;
+    assert_eq!(desk.reserve_many(30).await.0, 11, "11 × 0.09 fit into 1.00 and 12 do not");
+    desk.reserve("+14155552671", Recipient::New).await.expect_err("0.05 more does not fit either");
+}
+
+#[tokio::test]
+async fn a_country_has_a_budget_of_its_own() {
+    let desk = Desk::open(|settings| {
+        let few = Budget { hour: messages(2), ..Budget::default() };
+        settings.budgets.countries.insert(Country::parse("ES").unwrap(), few);
+        settings.budgets.country = Budget { day: messages(3), ..Budget::default() };
+    })
+    .await;
+    assert_eq!(desk.reserve_many(5).await.0, 2);
+    for _ in 0..3 {
+        let _ = desk.reserve(&fresh_phone(), Recipient::New).await.expect("others are not concerned");
+    }
+    assert_eq!(desk.reserve(&fresh_phone(), Recipient::New).await.err(), Some(Failure::BudgetSpent));
+}
+
+#[tokio::test]
+async fn what_was_not_sent_is_given_back_everywhere() {
+    let desk = Desk::open(|settings| {
+        settings.budgets = Budgets::of_messages(1, 1, 1);
+        settings.limits.prefix_hour = 1;
+        settings.limits.number_day = 1;
+    })
+    .await;
+    let phone = fresh_phone();
+    for _ in 0..3 {
+        let reservation = desk.reserve(&phone, Recipient::New).await.expect("nothing of the last try is left");
+        desk.spending.give_back(reservation).await;
+    }
+    let _kept = desk.reserve(&phone, Recipient::New).await.unwrap();
+    assert_eq!(desk.reserve(&phone, Recipient::New).await.err(), Some(Failure::NumberLimit));
+    assert_eq!(desk.reserve(&fresh_phone(), Recipient::New).await.err(), Some(Failure::PrefixLimit));
+    assert_eq!(desk.reserve(&spread(0), Recipient::New).await.err(), Some(Failure::BudgetSpent));
+    let tallied = desk.spending.tallies.by_day_and_country(desk.bench.clock.now()).await.unwrap();
+    assert_eq!(tallied.iter().map(|(.., tally)| tally.messages).sum::<u64>(), 1, "what was refused is not counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_is_exact_in_every_window_and_under_races() {
+    let bench = Bench::deployed().await;
+    let store = QuotaStore::new(bench.tables.clone(), "counters".into());
+    let quotas = [Quota { most: 10, window: HOUR }, Quota { most: 25, window: HOUR * 24 }];
+    let take = async || {
+        let (store, now) = (store.clone(), bench.clock.now());
+        let mut set = JoinSet::new();
+        for _ in 0..30 {
+            let store = store.clone();
+            set.spawn(async move { store.take("somebody", &quotas, now).await });
+        }
+        set.join_all().await.iter().filter(|outcome| outcome.is_ok()).count()
+    };
+    assert_eq!(take().await, 10);
+    bench.clock.advance(HOURS - 1);
+    assert_eq!(take().await, 0, "the hour is any hour, not one of the clock");
+    bench.clock.advance(1);
+    assert_eq!(take().await, 10);
+    bench.clock.advance(HOURS);
+    assert_eq!(take().await, 5, "the day's");
+    match store.take("somebody", &quotas, bench.clock.now()).await {
+        Err(QuotaError::Full(until)) => assert_eq!(bench.clock.now().until(until).as_secs(), 22 * 3_600),
+        other => panic!("{other:?}"),
+    }
+    bench.clock.advance(22 * HOURS);
+    assert_eq!(take().await, 10, "those of a day ago count no more");
+    store.take("somebody else", &quotas, bench.clock.now()).await.expect("nobody else is concerned");
+    for _ in 0..9 {
+        bench.clock.advance(DAYS);
+        assert_eq!(take().await, 10, "old entries are cut off and new ones counted");
+    }
+}
+
+#[tokio::test]
+async fn a_country_that_leaves_messages_unanswered_climbs_the_ladder_and_comes_down_by_itself() {
+    let desk = Desk::open(|_| {}).await;
+    assert_eq!(desk.reserve_many(19).await.0, 19);
+    assert_eq!(desk.step(&in_spain()).await, Step::Normal);
+    let _ = desk.reserve(&spread(19), Recipient::New).await.expect("the twentieth trips it and is sent");
+    assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly);
+    assert_eq!(desk.reserve(&spread(20), Recipient::New).await.err(), Some(Failure::HeldBack));
+    let _ = desk.reserve("+14155552671", Recipient::New).await.expect("other countries are not concerned");
+    for index in 21..41 {
+        let _ = desk.reserve(&spread(index), Recipient::Known).await.expect("proven numbers go on");
+    }
+    assert_eq!(desk.step(&in_spain()).await, Step::Closed);
+    assert_eq!(desk.reserve(&spread(41), Recipient::Known).await.err(), Some(Failure::HeldBack));
+    let _ = desk.reserve(&spread(42), Recipient::Established).await.expect("never held back by a country's step");
+    desk.bench.clock.advance(DAYS);
+    assert_eq!(desk.step(&in_spain()).await, Step::Normal);
+    let _ = desk.reserve(&spread(43), Recipient::New).await.unwrap();
+}
+
+#[tokio::test]
+async fn right_codes_keep_the_breaker_from_tripping_and_a_busy_past_raises_the_threshold() {
+    let desk = Desk::open(|settings| settings.breaker.share_percent = 100).await;
+    let spain = Country::parse("ES").unwrap();
+    let verified = async |times: usize| {
+        for index in 0..times {
+            let prefix = Scope::Prefix(spread(index)[1..8].to_owned());
+            let fact = Fact::Verified { signs_in: true };
+            let now = desk.bench.clock.now();
+            desk.spending.tallies.count(spain, Some(&prefix), fact, now).await.unwrap();
+        }
+    };
+    for round in 0..3 {
+        assert_eq!(desk.reserve_many(19).await.0, 19, "round {round}");
+        verified(19).await;
+    }
+    assert_eq!(desk.step(&in_spain()).await, Step::Normal);
+    desk.bench.clock.advance(DAYS);
+    // 57 codes were entered yesterday: as many may go unanswered today, over the hours.
+    for _ in 0..3 {
+        assert_eq!(desk.reserve_many(18).await.0, 18);
+        desk.bench.clock.advance(HOURS);
+    }
+    assert_eq!(desk.step(&in_spain()).await, Step::Normal);
+    assert_eq!(desk.reserve_many(3).await.0, 3);
+    assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly);
+}
+
+#[tokio::test]
+async fn a_breaker_that_only_records_holds_nothing_back() {
+    let desk = Desk::open(patient).await;
+    assert_eq!(desk.reserve_many(50).await.0, 50);
+    assert_eq!(desk.step(&in_spain()).await, Step::Closed, "it says what it would have done");
+    assert_eq!(desk.reserve_many(1).await.0, 1);
+}
+
+#[tokio::test]
+async fn a_range_is_capped_but_established_numbers_in_it_are_served() {
+    let desk = Desk::open(|_| {}).await;
+    let phone = |index: usize| format!("+141555520{index:02}");
+    for index in 0..20 {
+        let _ = desk.reserve(&phone(index), Recipient::Known).await.unwrap();
+    }
+    assert_eq!(desk.reserve(&phone(20), Recipient::Known).await.err(), Some(Failure::PrefixLimit));
+    let _ = desk.reserve(&phone(21), Recipient::Established).await.expect("whoever owns a range locks nobody else out");
+}
+
+#[tokio::test]
+async fn requests_are_refused_while_all_is_closed_and_counters_that_cannot_be_read_stop_starts_but_no_sign_in() {
+    let desk = Desk::open(|settings| settings.budgets = Budgets::of_messages(1, 1_000, 1_000)).await;
+    let bench = &desk.bench;
+    let phone = fresh_phone();
+    bench.register(&phone, "ada@example.org").await;
+    bench.clock.advance(120);
+    let login = bench.start_login(&phone).await.unwrap();
+    let code = bench.code(&login).await;
+    let _ = desk.reserve(&spread(0), Recipient::New).await.unwrap();
+    desk.reserve(&spread(1), Recipient::New).await.expect_err("the budget is spent");
+    bench.clock.advance(30);
+    let left = bench.clock.now().until(Period::Hour.ends(bench.clock.now())).as_secs();
+    let spent = Problem::SmsBudgetSpent { retry_after: left };
+    assert_eq!(bench.start_registration(&fresh_phone()).await, Err(spent));
+    assert_eq!(bench.start_login(&phone).await, Err(spent), "a known number");
+    assert_eq!(bench.start_login(&fresh_phone()).await, Err(spent), "and an unknown one alike");
+
+    let table = serde_json::from_value(json!({"TableName": "counters"})).unwrap();
+    bench.database.delete_table(table).unwrap();
+    bench.clock.advance(30);
+    for outcome in [bench.start_registration(&fresh_phone()).await, bench.start_login(&phone).await] {
+        assert_eq!(outcome, Err(Problem::Unavailable));
+    }
+    let ring = bench.service.keys.get().await.unwrap();
+    let number = PhoneNumber::parse(&spread(2)).unwrap();
+    let intent =
+        Intent { phone: &number, recipient: Recipient::Established, settings: &desk.settings, pepper: &ring.pepper };
+    assert!(
+        matches!(desk.spending.reserve(&intent).await, Err(ReserveError::Table(_))),
+        "what is not counted is not sent"
+    );
+    bench.verify(&login, &code).await.expect("a code that was sent signs in");
+}
