@@ -70,11 +70,7 @@ def walk(person, stack):
     person.at("profile")
     shoot(person, "profile")
 
-    person.open("/settings")
-    person.at("settings")
-    person.locator("#admin-key").fill(stack.admin_key)
-    person.locator("#key-submit").click()
-    expect(person.locator("#opened")).to_be_visible()
+    person.open_settings(stack.admin_key)
     shoot(person, "settings")
 
     person.open("/docs")
