@@ -83,10 +83,7 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
 }
 
 /// The messages of pages whose scripts say more than others do, by page: the address for each language.
-fn own_messages(
-    assets: &mut Assets,
-    texts: &[(&str, serde_json::Value)],
-) -> Result<BTreeMap<String, Vec<String>>> {
+fn own_messages(assets: &mut Assets, texts: &[(&str, serde_json::Value)]) -> Result<BTreeMap<String, Vec<String>>> {
     let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (language, texts) in texts {
         for (name, own) in texts["messages_of"].as_object().ok_or("messages_of is an object")? {

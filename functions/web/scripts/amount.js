@@ -28,6 +28,7 @@ export const counted = (count) => new Intl.NumberFormat(language).format(count);
 
 /** Money to read, such as “$0.05”. @param {number} millionths @param {string} currency */
 export function money(millionths, currency) {
-  const format = new Intl.NumberFormat(language, { style: "currency", currency, minimumFractionDigits: 2, maximumFractionDigits: 6 });
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: 6 };
+  const format = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol", ...digits });
   return format.format(/** @type {any} */ (decimal(millionths, ".")));
 }
