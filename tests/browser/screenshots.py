@@ -12,11 +12,11 @@ SIZE = {"width": 390, "height": 780}
 expect.set_options(timeout=60_000)
 
 
-def shoot(person, name):
-    """Both colour schemes, from the top of the page, without a cursor that blinks into one of them."""
+def shoot(person, name, top="body"):
+    """Both colour schemes, from the top of the page or of a part, without a cursor that blinks into one of them."""
     for scheme in ("light", "dark"):
         person.page.emulate_media(color_scheme=scheme)
-        person.page.evaluate("scrollTo(0, 0)")
+        person.page.evaluate(f"scrollTo(0, document.querySelector({top!r}).getBoundingClientRect().top + scrollY - 16)")
         person.page.screenshot(path=IMAGES / f"{name}-{scheme}.png", caret="hide")
 
 
@@ -70,12 +70,9 @@ def walk(person, stack):
     person.at("profile")
     shoot(person, "profile")
 
-    person.open("/settings")
-    person.at("settings")
-    person.locator("#admin-key").fill(stack.admin_key)
-    person.locator("#key-submit").click()
-    expect(person.locator("#opened")).to_be_visible()
+    person.open_settings(stack.admin_key)
     shoot(person, "settings")
+    shoot(person, "usage", "#usage")
 
     person.open("/docs")
     person.at("docs")

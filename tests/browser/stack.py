@@ -14,10 +14,11 @@ PATIENCE = 180
 
 
 class Stack:
-    def __init__(self):
+    def __init__(self, limits="lifted"):
+        """With `limits="deployed"` those by address and range, the budgets and the breaker hold as they do in a deployment."""
         OUTPUT.mkdir(parents=True, exist_ok=True)
-        self._log = OUTPUT / "stack.log"
-        self.clock = Clock(OUTPUT / "clock-offset")
+        self._log = OUTPUT / f"stack-{limits}.log"
+        self.clock = Clock(OUTPUT / f"clock-offset-{limits}")
         ports = dict(zip(PORTS, _free_ports(len(PORTS))))
         self.site = f"http://localhost:{ports['API_PORT']}"
         self.sandbox = f"http://localhost:{ports['SANDBOX_PORT']}"
@@ -26,6 +27,7 @@ class Stack:
             **os.environ,
             **{name: str(port) for name, port in ports.items()},
             "DATA": "memory",
+            "LIMITS": limits,
             "RELOAD": "off",
             "CONCURRENCY": "2",
             "UNTIL_STDIN_CLOSES": "1",
@@ -69,11 +71,6 @@ class Clock:
     def advance(self, seconds):
         self.ahead += seconds
         self._write()
-
-    @staticmethod
-    def can_be_moved():
-        """Whether the functions were built with a clock that looks at the file."""
-        return b"CLOCK_OFFSET_FILE" in (ROOT / "target/debug/verify-code").read_bytes()
 
     def _write(self):
         # In one step: a function may read at any moment.

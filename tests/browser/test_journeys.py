@@ -140,7 +140,7 @@ def test_no_delivery(person):
     try:
         person.start_registration()
         expect(person.locator("#delivery")).to_have_attribute("data-state", "failed")
-        person.reads("#delivery", "delivery.failed")
+        person.reads("#delivery", "failure.not_delivered")
         person.look("code that was not delivered")
     finally:
         person.inbox.fault("none")
@@ -150,6 +150,18 @@ def test_no_delivery(person):
     expect(person.locator("#phone")).to_have_value(person.phone.written)
     person.page.go_back()
     person.at("code")
+
+
+def test_a_message_that_was_refused_says_whose_fault_it_is(person):
+    for fault, failure in [("invalid_destination", "number_refused"), ("no_credit", "account_refused")]:
+        person.phone = Phone(person.language)
+        person.inbox.fault(fault, person.phone)
+        try:
+            person.start_registration()
+            person.reads("#delivery", f"failure.{failure}")
+            person.look(f"code with {failure}")
+        finally:
+            person.inbox.fault("none")
 
 
 def test_what_signs_in_can_be_changed_in_the_profile(person):

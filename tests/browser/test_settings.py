@@ -1,5 +1,6 @@
-"""The admin's page: the key that opens it, a bad and a good Clickatell key, and the test message."""
+"""The admin's page: the key that opens it, a bad and a good Clickatell key, the test message, money and usage."""
 
+import pytest
 from playwright.sync_api import expect
 
 from people import Phone
@@ -51,3 +52,122 @@ def test_settings_with_a_bad_and_a_good_key(person, stack):
     person.page.reload()
     person.at("settings")
     expect(person.locator("#opened")).to_be_hidden()
+
+
+def test_money_is_set_and_there_again(person, stack):
+    person.open_settings(stack.admin_key)
+    spanish = person.language == "es"
+    # In the way of the language, and nothing but what was changed is sent.
+    person.locator("#budget-all-day-spend").fill("12,5" if spanish else "12.5")
+    person.locator("#price").fill("0,07" if spanish else "0.06")
+    person.locator("#prices summary").click()
+    person.locator("#add-price").fill("fran" if spanish else "spai")
+    person.locator("#add-price").press("Enter")
+    region = "FR" if spanish else "ES"
+    expect(person.locator(f"#price-{region}")).to_be_focused()
+    person.locator(f"#price-{region}").fill("0,000001" if spanish else "0.000001")
+    person.locator("#budget-all-month-messages").fill("")
+    change = saved(person)
+    assert change["budgets"]["all"]["day"] == {"messages": 1000, "spend": 12_500_000}
+    assert change["budgets"]["all"]["month"] == {"messages": None, "spend": None}
+    assert change == {
+        "budgets": {"all": change["budgets"]["all"]},
+        "prices": {"default": 70_000 if spanish else 60_000, "countries": {region: 1}},
+    }
+
+    person.page.reload()
+    person.open_settings(stack.admin_key)
+    expect(person.locator("#budget-all-day-spend")).to_have_value("12,50" if spanish else "12.50")
+    expect(person.locator("#budget-all-month-messages")).to_have_value("")
+    expect(person.locator("#price-count")).to_have_text("(1)")
+    person.locator("#prices summary").click()
+    expect(person.locator(f"#price-{region}")).to_have_value("0,000001" if spanish else "0.000001")
+    person.look("settings with a price of a country")
+
+    # What one country may have, and back to what all others have.
+    person.locator("#budgets summary").click()
+    person.locator("#add-budget").fill("chil")
+    person.locator("#add-budget").press("Enter")
+    person.locator("#budget-CL-hour-messages").fill("7")
+    person.locator("#price-countries button").click()
+    person.locator("#budget-all-month-messages").fill("10000")
+    person.locator("#budget-all-day-spend").fill("")
+    person.look("settings with the budget of a country")
+    change = saved(person)
+    assert change["budgets"]["countries"]["CL"]["hour"] == {"messages": 7, "spend": None}
+    assert change["prices"] == {"countries": {}}
+    person.locator("#budget-countries button").click()
+    assert saved(person) == {"budgets": {"countries": {}}}
+    person.locator("#settings-submit").click()
+    person.reads("#status", "nothing_changed")
+
+
+def saved(person):
+    """Saves the settings, and gives what was sent for it."""
+    with person.page.expect_request(lambda request: request.method == "PUT") as request:
+        person.locator("#settings-submit").click()
+    person.reads("#status", "settings_saved")
+    return request.value.post_data_json
+
+
+# A separator for thousands could be the decimal one; the rest is for the service to judge.
+@pytest.mark.parametrize(
+    "part, field, wrong",
+    [
+        ("budgets", "budget-all-month-spend", {"en": "1,000", "es": "1.000"}),
+        ("budgets", "budget-all-hour-messages", "12 or so"),
+        ("budgets", "budget-all-hour-messages", "1000000001"),
+        ("budgets", "budget-each-day-messages", "-1"),
+        ("prices", "currency", "euro"),
+        ("prices", "price", ""),
+        ("limits", "limit-prefix-hour", "0"),
+        ("breaker", "breaker-share", "1001"),
+    ],
+)
+def test_money_that_makes_no_sense_is_refused_and_stays(person, stack, part, field, wrong):
+    person.open_settings(stack.admin_key)
+    typed = wrong if isinstance(wrong, str) else wrong[person.language]
+    if "each" in field:
+        person.locator(f"#{part} summary").click()
+    person.locator(f"#{field}").fill(typed)
+    if "each" in field:
+        person.locator(f"#{part} summary").click()
+    person.locator("#site-name").fill("Another name")
+    person.locator("#settings-submit").click()
+    person.reads(f"#{part}-error", f"money.invalid_{part}")
+    person.reads("#problem", "check_fields")
+    expect(person.locator(f"#{field}")).to_be_focused()
+    expect(person.locator(f"#{field}")).to_have_value(typed)
+    expect(person.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+    expect(person.locator("#site-name")).to_have_value("Another name")
+    person.look(f"settings with wrong {part}")
+
+
+def test_usage_after_a_registration(person, stack):
+    person.register_by_phone()
+    person.open_settings(stack.admin_key)
+    figures = person.locator("#usage-total dd")
+    expect(figures).to_have_count(7)
+    country = "España" if person.language == "es" else "United States"
+    row = person.locator("#usage-days tr").filter(has_text=country).first
+    expect(row.locator("th")).to_have_text(country)
+    expect(row.locator("td")).to_have_count(7)
+    before = int(figures.first.inner_text())
+    assert before >= 1
+    person.reads("#breaker-state", "usage.normal")
+    person.look("settings with usage")
+
+    # The table moves in its own window, which the keyboard reaches.
+    region = person.locator("#usage-days")
+    region.focus()
+    expect(region).to_be_focused()
+    wider = region.evaluate("region => region.scrollWidth > region.clientWidth")
+    assert wider == (person.width < 400)
+
+    phone = Phone(person.language)
+    person.locator("#test-phone").fill(phone.written)
+    person.locator("#test-submit").click()
+    person.inbox.newest(phone)
+    expect(person.locator("#test-result")).to_contain_text(person.text("test_sent", id=""))
+    person.locator("#usage-refresh").click()
+    expect(figures.first).to_have_text(str(before + 1))

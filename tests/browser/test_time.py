@@ -1,12 +1,8 @@
 """What waits for time: a code that expires, one that is sent again, a sign-in that is no longer fresh. The clocks are moved, nobody sleeps."""
 
-import pytest
 from playwright.sync_api import expect
 
 from people import Phone
-from stack import Clock
-
-pytestmark = pytest.mark.skipif(not Clock.can_be_moved(), reason="the functions' clock cannot be moved in this build")
 
 
 def test_a_code_is_sent_again_after_a_minute(person):

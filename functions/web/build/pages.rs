@@ -1,6 +1,6 @@
 //! The pages: one template each, written out in each language.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use minijinja::{
     AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig, value::Serde, value::Value,
@@ -46,12 +46,13 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
         let module = format!("export default {};\n", texts["messages"]);
         messages.push(assets.add(&format!("texts.{language}.js"), module.as_bytes())?);
     }
+    let own = own_messages(assets, &texts)?;
     let reference = Value::from(Serde(reference::read()?));
     let mut table = String::from("pub static PAGES: &[Page] = &[\n");
     for (path, name) in PAGES {
         let script = assets.script(&format!("{name}.js"))?;
         let mut languages = Vec::new();
-        for ((language, texts), messages) in texts.iter().zip(&messages) {
+        for ((language, texts), messages) in texts.iter().zip(own.get(name).unwrap_or(&messages)) {
             let page = environment.get_template(&format!("{name}.html"))?.render(context! {
                 language => *language,
                 name,
@@ -79,6 +80,21 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
     )?;
     table.push_str("];\n");
     Ok(table)
+}
+
+/// The messages of pages whose scripts say more than others do, by page: the address for each language.
+fn own_messages(assets: &mut Assets, texts: &[(&str, serde_json::Value)]) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (language, texts) in texts {
+        for (name, own) in texts["messages_of"].as_object().ok_or("messages_of is an object")? {
+            let mut messages = texts["messages"].as_object().ok_or("messages is an object")?.clone();
+            messages.extend(own.as_object().ok_or("the messages of a page are an object")?.clone());
+            let module = format!("export default {};\n", serde_json::Value::Object(messages));
+            let address = assets.add(&format!("texts.{name}.{language}.js"), module.as_bytes())?;
+            addresses.entry(name.clone()).or_default().push(address);
+        }
+    }
+    Ok(addresses)
 }
 
 /// A text that is missing ends the build.

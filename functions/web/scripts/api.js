@@ -6,13 +6,23 @@
 /** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User}} Session */
 /** @typedef {"register" | "login" | "second_step" | "profile"} Purpose */
 /** @typedef {"pending" | "sent" | "delivered" | "failed" | "unknown"} Delivery */
-/** @typedef {{challenge_id: string, purpose: Purpose, phone_hint: string, code_length: number, expires_at: string, resend_at: string, delivery: Delivery}} Challenge */
+/** @typedef {{challenge_id: string, purpose: Purpose, phone_hint: string, code_length: number, expires_at: string, resend_at: string, delivery: Delivery, failure?: string}} Challenge */
 /** @typedef {{outcome: "phone_verified", registration_token: string, expires_in: number}} Verified */
 /** @typedef {{outcome: "phone_verified", user: User, recovery_codes?: string[]}} PhoneSet */
 /** @typedef {{id: string, name: string, created_at: string, last_used_at: string, expires_at: string}} Device */
 /** @typedef {{name: string, host: string, two_step_enabled: boolean, phone_enabled: boolean, allowed_countries: string[], languages: string[]}} Site */
 /** @typedef {{configured: boolean, api: "rest" | "one", from: string | null, key_hint: string | null, updated_at: string | null}} Clickatell */
-/** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell}} Settings */
+/** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell} & Money} Settings */
+/** @typedef {{messages: number | null, spend: number | null}} Allowance */
+/** @typedef {{hour: Allowance, day: Allowance, month: Allowance}} Budget */
+/** @typedef {{all: Budget, country: Budget, countries: Record<string, Budget>}} Budgets */
+/** @typedef {{currency: string, default: number, countries: Record<string, number>}} Prices */
+/** @typedef {{address_hour: number, address_day: number, prefix_hour: number, number_day: number}} Limits */
+/** @typedef {{budgets: Budgets, prices: Prices, limits: Limits, breaker: {mode: "enforce" | "record_only", floor: number, share_percent: number}}} Money */
+/** @typedef {{sent: number, delivered: number, failed: Record<string, number>, verified: number, sign_ins: number, spent: number, cost_per_sign_in: number | null}} Figures */
+/** @typedef {{step: "normal" | "proven_numbers_only" | "closed", cause: string, since: string, until: string}} Tripped */
+/** @typedef {{mode: "enforce" | "record_only", countries: Record<string, Tripped>, prefixes: Record<string, Tripped>} & Pick<Tripped, "step"> & Partial<Tripped>} Breaker */
+/** @typedef {{currency: string, total: Figures, days: ({day: string, country: string} & Figures)[], breaker: Breaker}} Usage */
 
 /** An answer that is not what was asked for (RFC 9457). `code` says what happened; `offline` means there was no answer. */
 export class Problem extends Error {
@@ -122,6 +132,8 @@ export const admin = (bearer) => ({
   settings: () => call("GET", "/settings", { bearer }),
   /** @returns {Promise<Settings>} */
   change: (/** @type {object} */ body) => call("PUT", "/settings", { bearer, body }),
+  /** @returns {Promise<Usage>} */
+  usage: () => call("GET", "/settings/usage", { bearer }),
   /** @returns {Promise<{delivery: "sent", message_id: string}>} */
   testSms: (/** @type {string} */ phone) => call("POST", "/settings/test-sms", { bearer, body: { phone } }),
 });

@@ -3,7 +3,7 @@ import { forgetChallenge, keepChallenge, keptChallenge, secondsUntil } from "./c
 import { $, fieldError, go, hush, ready, show, submits, tell, warn, words } from "./page.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { signedIn } from "./session.js";
-import { clock, say } from "./say.js";
+import { canSay, clock, say } from "./say.js";
 import { forget, keep, recall } from "./tab.js";
 
 /** @typedef {import("./challenge.js").Kept & {attempts_left?: number}} Current */
@@ -28,9 +28,12 @@ function describe() {
   const delivery = $("delivery");
   // Of a sign-in nothing may be said: it would tell who has an account.
   show(delivery, current.purpose !== "login");
-  if (delivery.dataset.state !== current.delivery) {
+  const failure = `failure.${current.failure}`;
+  const text = say(current.delivery === "failed" && canSay(failure) ? failure : `delivery.${current.delivery}`);
+  // Said again only when it is something else, or screen readers would repeat it with every look.
+  if (delivery.textContent !== text) {
     delivery.dataset.state = current.delivery;
-    delivery.textContent = say(`delivery.${current.delivery}`);
+    delivery.textContent = text;
   }
   const left = current.attempts_left;
   $("attempts").textContent = left === undefined ? "" : say("attempts_left", { count: left });

@@ -150,12 +150,17 @@ export function confirmed(question, yes) {
   });
 }
 
-/** What the site allows: as last heard in this tab, and then as it is. @type {Promise<import("./api.js").Site>} */
-export const site = askSite().then((site) => {
-  keep("site", site);
-  named(site);
-  return site;
-});
+/** What is tried once more before a page that cannot do without it gives up, in milliseconds. */
+const SECOND_TRY = 2000;
+
+/** What the site allows. @type {Promise<import("./api.js").Site>} */
+export const site = askSite()
+  .catch(() => new Promise((resolve) => setTimeout(resolve, SECOND_TRY)).then(askSite))
+  .then((site) => {
+    keep("site", site);
+    named(site);
+    return site;
+  });
 site.catch((problem) => warn(words(problem)));
 
 /** @param {import("./api.js").Site} site */

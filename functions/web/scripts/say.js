@@ -26,7 +26,8 @@ export function canSay(key) {
 
 /** A wait in words, such as “12 minutes”. @param {number} seconds */
 export function wait(seconds) {
-  const [unit, length] = seconds < 90 ? ["second", 1] : seconds < 90 * 60 ? ["minute", 60] : ["hour", 3600];
+  const units = [["second", 1], ["minute", 60], ["hour", 3600], ["day", 86_400]];
+  const [unit, length] = units[[90, 90 * 60, 36 * 3600].filter((most) => seconds >= most).length];
   const format = new Intl.NumberFormat(language, { style: "unit", unit: String(unit), unitDisplay: "long" });
   return format.format(Math.max(1, Math.ceil(seconds / Number(length))));
 }

@@ -1,8 +1,10 @@
 import { Problem, admin } from "./api.js";
 import { combobox } from "./combobox.js";
-import { $, element, fieldError, hush, ready, restoreTyped, show, submits, tell, warn } from "./page.js";
+import { drawMoney, refuseMoney, typedMoney } from "./money.js";
+import { $, element, fieldError, hush, ready, restoreTyped, show, submits, tell, warn, words } from "./page.js";
 import { countries, nameOf, phoneField } from "./phone.js";
 import { day, say } from "./say.js";
+import { drawUsage } from "./usage.js";
 
 /** The admin key, in this page's memory only. */
 let key = "";
@@ -41,6 +43,23 @@ function draw() {
     : updated
       ? say("key_present_since", { hint, date: day(updated) })
       : say("key_present", { hint });
+  drawMoney(stored);
+}
+
+/** Asks for the usage, and says in its place when there is none to be had. */
+async function showUsage() {
+  if ($("usage-refresh").hasAttribute("aria-disabled")) return;
+  $("usage-refresh").setAttribute("aria-disabled", "true");
+  $("usage-error").textContent = "";
+  try {
+    drawUsage(await admin(key).usage());
+  } catch (error) {
+    const problem = error instanceof Problem ? error : new Problem({});
+    if (!(error instanceof Problem)) console.error(error);
+    if (!lockedOut(problem)) $("usage-error").textContent = words(problem);
+  } finally {
+    $("usage-refresh").removeAttribute("aria-disabled");
+  }
 }
 
 function drawCountries() {
@@ -86,7 +105,11 @@ function changes() {
     ),
     ...($("clickatell-key").value.trim() && { api_key: $("clickatell-key").value.trim() }),
   };
-  return { ...different(before, after), ...(Object.keys(clickatell).length > 0 && { clickatell }) };
+  /** @type {Record<string, any>} */
+  const parts = { clickatell };
+  for (const [part, typed] of Object.entries(typedMoney())) parts[part] = different(Object(stored)[part], typed);
+  const changed = Object.entries(parts).filter(([, fields]) => Object.keys(fields).length > 0);
+  return { ...different(before, after), ...Object.fromEntries(changed) };
 }
 
 /** @param {Record<string, unknown>} before @param {Record<string, unknown>} after */
@@ -124,6 +147,7 @@ submits(
     show($("opened"), true);
     show($("lock"), true);
     $("two-step-enabled").focus();
+    showUsage();
   },
   { fields: { invalid_admin_key: "admin-key" } },
 );
@@ -140,11 +164,16 @@ submits(
     stored = await admin(key).change(change);
     draw();
     tell(say("settings_saved"));
+    showUsage();
   },
   {
     fields: { clickatell_key_rejected: "clickatell-key" },
     problem: (problem) => {
       if (lockedOut(problem)) return true;
+      if (problem.code === "invalid_setting" && refuseMoney(problem.field)) {
+        warn(say("check_fields"));
+        return true;
+      }
       const field = FIELDS[problem.field ?? ""];
       if (problem.code !== "invalid_setting" || !field) return false;
       warn(say("check_fields"));
@@ -169,6 +198,7 @@ submits(
       $("test-result").textContent = "";
       if (lockedOut(problem)) return true;
       if (problem.code === "sms_disabled") warn(say("key_absent"));
+      else if (problem.code === "sms_budget_spent") warn(say("test_held_back"));
       // What Clickatell answered is for whoever runs the site, in Clickatell's own words.
       else if (problem.code === "sms_failed") warn(say("test_failed", { detail: problem.detail }));
       else return false;
@@ -186,6 +216,7 @@ combobox($("add-country"), {
   },
 });
 for (const id of ["countries-all", "countries-some"]) $(id).addEventListener("change", drawCountries);
+$("usage-refresh").addEventListener("click", showUsage);
 $("lock").addEventListener("click", () => {
   hush();
   lock();
