@@ -208,7 +208,7 @@ impl Admin {
     /// [`Problem::Unavailable`].
     pub async fn usage(&self) -> Result<Usage, Problem> {
         let (now, spending) = (self.service.now(), &self.service.spending);
-        let (days, breaker) = tokio::try_join!(spending.tallies.by_day_and_country(now), spending.breaker.get())?;
+        let (days, breaker) = tokio::try_join!(spending.tallies.by_day_and_country(now), spending.breaker.fresh())?;
         let settings = self.service.settings.store().load().await?;
         Ok(Usage::new(&settings, &days, &breaker, now))
     }

@@ -290,6 +290,15 @@ impl BreakerStore {
         }
     }
 
+    /// The ladder as it is now.
+    ///
+    /// # Errors
+    /// [`TableError`] when DynamoDB is away.
+    pub async fn fresh(&self) -> Result<Arc<Breaker>, TableError> {
+        self.forget().await;
+        self.get().await
+    }
+
     /// Puts everything back on the normal step: the operator has changed what is allowed.
     ///
     /// # Errors
