@@ -203,11 +203,11 @@ pub async fn one_number(world: &'static World) -> Seen {
         world.stack.advance(600);
     }
     let (messages, cost) = bill.settle(world).await;
-    assert_eq!(messages, 15);
+    assert!(messages <= 15, "{messages}");
     seen(
         "a registration and a sign-in with password for one number every ten minutes for a day, from ever new addresses",
         bill.requests,
-        format!("{messages} messages, the number's own cap of a day over all purposes; {cost}"),
+        format!("{messages} messages, within the number's 15 of a day, of which strangers get a third; {cost}"),
     )
 }
 

@@ -54,9 +54,12 @@ async function call(method, path, { body, bearer, cookie, keepalive } = {}) {
   if (bearer) headers.authorization = `Bearer ${bearer}`;
   if (cookie) headers["x-session"] = "cookie";
   const request = { method, headers, keepalive, body: body && JSON.stringify(body) };
-  const answer = await fetch(`/v1${path}`, request).catch(() => {
-    throw new Problem({ code: "offline" });
-  });
+  const send = () =>
+    fetch(`/v1${path}`, request).catch(() => {
+      throw new Problem({ code: "offline" });
+    });
+  // What sets cookies is asked one at a time over all tabs: the late answer of one must not undo another's sign-in.
+  const answer = await (cookie ? navigator.locks.request("cookies", send) : send());
   const date = Date.parse(answer.headers.get("date") ?? "");
   if (date) clockAhead = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
   if (answer.status === 204) return null;

@@ -89,7 +89,7 @@ export function signedIn() {
 }
 
 export async function signOut() {
-  await navigator.locks.request("session", logout);
+  await logout();
   accessToken = null;
   signedInBefore.clear();
   sessionStorage.clear();
