@@ -153,6 +153,9 @@ impl Outbox {
         let (phone, purpose) = (&payload.phone, payload.purpose);
         let recipient = payload.recipient(self.clock.now());
         let intent = Intent { phone, purpose, recipient, settings: &settings, pepper: &ring.pepper };
+        if !settings.two_step_enabled && purpose != Purpose::Notice {
+            return Ok(Fate::Failed(Failure::NotAllowed));
+        }
         if claimed.decoy {
             // Whoever watches what else changes sees no difference to a message, and none is sent.
             self.spending.pretend(&intent).await?;

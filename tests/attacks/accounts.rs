@@ -136,7 +136,7 @@ pub async fn squatting(world: &'static World) -> Seen {
     let victim = fresh_phone();
     let challenge = world.start("/v1/register/phone", &victim, "198.51.100.66").await.expect(202);
     assert_eq!(world.end(&challenge).await, "delivered");
-    // The victim asks a day later, having seen one message and given nothing away.
+    // The victim asks a little later, having seen one message and given nothing away.
     world.stack.advance(6 * 60);
     let registered = world.register(&victim).await;
     assert_eq!(registered.user["phone"], victim);

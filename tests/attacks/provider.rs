@@ -20,10 +20,8 @@ pub async fn delivery_reports(world: &'static World) -> Seen {
         world.send(Event::new("POST", &path).body(body)).await
     };
     let failed = json!({"messageId": id, "statusCode": 7});
-    for token in ["", "guessed-token-0123456789abcdefghijkl", &CALLBACK_TOKEN[1..], &CALLBACK_TOKEN.to_uppercase()] {
-        if !token.is_empty() {
-            report(token, failed.clone()).await.expect_problem(401, "invalid_callback_token");
-        }
+    for token in ["guessed-token-0123456789abcdefghijkl", &CALLBACK_TOKEN[1..], &CALLBACK_TOKEN.to_uppercase()] {
+        report(token, failed.clone()).await.expect_problem(401, "invalid_callback_token");
     }
     let reference = message["client_message_id"].as_str().expect("our name for it");
     let other = format!("{}-{}", &reference[..43], 99);
@@ -77,8 +75,7 @@ pub async fn a_provider_that_misbehaves(world: &'static World) -> Seen {
         let answer = world.start("/v1/register/phone", &phone, "203.0.113.7").await;
         assert_eq!(shape(&answer), shape(&usual), "{mode}: the caller's answer");
         let outcome = world.end(&answer.body).await;
-        let is_known_end = outcome == expected || (expected.ends_with("_refused") && outcome.ends_with("_refused"));
-        assert!(is_known_end, "{mode}: {outcome}");
+        assert_eq!(outcome, expected, "{mode}");
         assert_eq!(world.messages_to(&phone).await, messages, "{mode}");
     }
     world.client.set_fault(json!({"mode": "none"})).await;

@@ -63,7 +63,7 @@ fn good(variable: &str) -> String {
     .to_owned()
 }
 
-const MALFORMED: [(&str, &str); 10] = [
+const MALFORMED: [(&str, &str); 11] = [
     ("LOG_LEVEL", "loud"),
     ("ALLOWED_COUNTRIES", "usa"),
     ("SITE_NAME", "Señor"),
@@ -71,13 +71,15 @@ const MALFORMED: [(&str, &str); 10] = [
     ("CALLBACK_TOKEN", "short"),
     ("ISSUER", "auth.example.com"),
     ("LIMITS", "maybe"),
+    ("ADDRESS_LIMITS", "maybe"),
     ("SMS_PER_HOUR", "many"),
     ("SMS_PER_DAY", "-1"),
     ("SMS_PER_MONTH", "1e3"),
 ];
 
 /// Read by some functions and not needed.
-const OPTIONAL: [&str; 6] = ["LOG_LEVEL", "ISSUER", "LIMITS", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
+const OPTIONAL: [&str; 7] =
+    ["LOG_LEVEL", "ISSUER", "LIMITS", "ADDRESS_LIMITS", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
 
 /// The variable that the only line names.
 fn named(function: &str, lines: &[String]) -> String {

@@ -39,10 +39,13 @@ pub enum Problem {
     PhoneNotAllowed,
     InvalidName,
     InvalidEmail,
+    /// Of an account that begins, or instead of the present one.
     WeakPassword(WeakPassword),
+    WeakNewPassword(WeakPassword),
     /// The name of the field.
     InvalidSetting(&'static str),
     InvalidCodeFormat,
+    InvalidRecoveryCodeFormat,
     InvalidCredentials,
     InvalidAdminKey,
     WrongCode {
@@ -138,7 +141,13 @@ impl Problem {
                 (400, "invalid_email", "Invalid e-mail address", "Give an address such as ada@example.com.")
             }
             Self::InvalidCodeFormat => (400, "invalid_code_format", "Invalid code format", "A code is six digits."),
-            Self::WeakPassword(_) => (400, "weak_password", "Weak password", ""),
+            Self::InvalidRecoveryCodeFormat => (
+                400,
+                "invalid_code_format",
+                "Invalid code format",
+                "A recovery code is four groups of four letters and digits.",
+            ),
+            Self::WeakPassword(_) | Self::WeakNewPassword(_) => (400, "weak_password", "Weak password", ""),
             Self::InvalidSetting(_) => {
                 (400, "invalid_setting", "Invalid setting", "This value is not possible for this setting.")
             }
@@ -243,8 +252,10 @@ impl Problem {
         Self::InvalidName,
         Self::InvalidEmail,
         Self::WeakPassword(WeakPassword::TooShort),
+        Self::WeakNewPassword(WeakPassword::TooShort),
         Self::InvalidSetting("allowed_countries"),
         Self::InvalidCodeFormat,
+        Self::InvalidRecoveryCodeFormat,
         Self::InvalidCredentials,
         Self::InvalidAdminKey,
         Self::WrongCode { attempts_left: 4 },
@@ -299,7 +310,9 @@ impl Problem {
             Self::InvalidName => Some("name"),
             Self::InvalidEmail => Some("email"),
             Self::InvalidCodeFormat => Some("code"),
+            Self::InvalidRecoveryCodeFormat => Some("recovery_code"),
             Self::WeakPassword(_) => Some("password"),
+            Self::WeakNewPassword(_) => Some("new_password"),
             Self::InvalidSetting(field) => Some(field),
             _ => None,
         }
@@ -311,7 +324,7 @@ impl Problem {
     pub fn into_response(self) -> Response<Body> {
         let (status, code, title, detail) = self.facts();
         let detail = match self {
-            Self::WeakPassword(reason) => Cow::Owned(reason.to_string()),
+            Self::WeakPassword(reason) | Self::WeakNewPassword(reason) => Cow::Owned(reason.to_string()),
             Self::SmsFailed(code) => Cow::Owned(code.to_string()),
             _ => Cow::Borrowed(detail),
         };

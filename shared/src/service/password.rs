@@ -158,7 +158,8 @@ impl Service {
             self.throttle.forgive(&account).await?;
         }
         let name = String::from(user.name.clone());
-        let password = Password::choose(&body.new_password, &[user.email.as_written(), &name])?;
+        let password = Password::choose(&body.new_password, &[user.email.as_written(), &name])
+            .map_err(Problem::WeakNewPassword)?;
         let hash = password.hash(&mut entropy::system());
         Ok(self.users.set_password(&user, &hash, &claims.sid).await?)
     }

@@ -48,7 +48,7 @@ impl Guess {
         match (&body.code, &body.recovery_code) {
             (Some(code), None) => Ok(Self::Code(Code::parse(code)?)),
             (None, Some(code)) => {
-                Ok(Self::RecoveryCode(RecoveryCode::parse(code).map_err(|_| Problem::InvalidCodeFormat)?))
+                Ok(Self::RecoveryCode(RecoveryCode::parse(code).map_err(|_| Problem::InvalidRecoveryCodeFormat)?))
             }
             _ => Err(Problem::InvalidRequest),
         }

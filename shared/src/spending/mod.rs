@@ -46,7 +46,7 @@ pub enum Failure {
     HeldBack,
     /// The operator's budget is spent.
     BudgetSpent,
-    /// The operator does not serve this country or kind of number any more.
+    /// The operator does not serve this country or kind of number any more, or sends no codes at present.
     NotAllowed,
 }
 

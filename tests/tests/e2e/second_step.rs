@@ -51,7 +51,9 @@ async fn a_recovery_code_takes_the_place_of_the_phone_once() {
     let phone = fresh_phone();
     let (email, codes) = client.register_two_step(&phone, PASSWORD).await;
     let challenge = client.log_in(&email, PASSWORD).await.expect(202);
-    enter(&client, &challenge, json!({"recovery_code": "nonsense"})).await.expect_problem(400, "invalid_code_format");
+    let nonsense = enter(&client, &challenge, json!({"recovery_code": "nonsense"})).await;
+    nonsense.expect_problem(400, "invalid_code_format");
+    assert_eq!(nonsense.body["field"], "recovery_code");
     let wrong = enter(&client, &challenge, json!({"recovery_code": "0000-0000-0000-0000"})).await;
     wrong.expect_problem(401, "wrong_code");
     assert_eq!(wrong.body["attempts_left"], 4, "guesses count like codes");
