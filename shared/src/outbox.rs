@@ -187,7 +187,7 @@ impl Outbox {
                 Ok(Fate::Sent)
             }
             Outcome::Refused { code, fault } => {
-                self.spending.give_back(reservation).await;
+                self.spending.give_up(reservation, purpose).await;
                 let failure = match fault {
                     Fault::Recipient => {
                         tracing::warn!(code, "the provider refused a number");

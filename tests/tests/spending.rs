@@ -356,6 +356,17 @@ async fn a_registration_s_fate_does_not_tell_whether_a_number_has_an_account() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_was_refused_leaves_the_same_counts_as_one_without_an_account() {
+    let desk = Desk::open(|settings| settings.budgets = Budgets::of_messages(0, 0, 0)).await;
+    let phone = "+14155552000";
+    for _ in 0..10 {
+        assert!(desk.reserve_for(Purpose::Login, phone, Recipient::Known).await.is_err());
+    }
+    assert_eq!(desk.reserve(phone, Recipient::New).await.err(), Some(Failure::NumberLimit));
+    assert_eq!(desk.reserve("+14155552001", Recipient::New).await.err(), Some(Failure::BudgetSpent));
+}
+
+#[tokio::test]
 async fn a_message_that_is_too_dear_closes_nothing_for_the_others() {
     let desk = Desk::open(|settings| {
         settings.prices.countries.insert(Country::parse("US").unwrap(), 8_000);

@@ -146,17 +146,21 @@ impl Spending {
             return Err(ReserveError::Refused(Failure::NotAllowed));
         };
         let scopes = [Scope::Country(country), Scope::prefix_of(intent.phone)];
-        self.ask_breaker(intent, &scopes, now).await?;
         self.tallies.index(country, now).await?;
         let (recipient, price) = (intent.recipient, intent.settings.prices.of(country));
         let (counted, quotas) = (Vec::new(), Vec::new());
         let mut reservation = Reservation { country, recipient, price, at: now, counted, quotas };
         let counted = async {
             self.take_quotas(intent, &mut reservation).await?;
+            self.ask_breaker(intent, &scopes, now).await?;
             self.count(intent, &scopes, &mut reservation).await
         };
         match counted.await {
             Ok(()) => Ok(reservation),
+            Err(ReserveError::Refused(failure)) => {
+                self.give_up(reservation, intent.purpose).await;
+                Err(ReserveError::Refused(failure))
+            }
             Err(error) => {
                 self.give_back(reservation).await;
                 Err(error)
@@ -266,7 +270,16 @@ impl Spending {
         }
     }
 
-    /// Takes a reservation back: the provider has certainly not sent the message.
+    /// Takes a reservation back for good: the message was refused. A sign-in stays counted at number and range, as one
+    /// without an account does.
+    pub async fn give_up(&self, mut reservation: Reservation, purpose: Purpose) {
+        if purpose == Purpose::Login {
+            reservation.quotas.clear();
+        }
+        self.give_back(reservation).await;
+    }
+
+    /// Takes a reservation back altogether: the message was not sent yet.
     pub async fn give_back(&self, reservation: Reservation) {
         for (counter, _) in &reservation.counted {
             if let Err(error) = self.tallies.give_back(counter, reservation.recipient, reservation.price).await {
