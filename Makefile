@@ -58,7 +58,7 @@ e2e: test-setup build ## Run the end-to-end tests only
 	cargo test $(REST) --test e2e
 
 attacks: setup build ## Try every attack and write docs/attacks.md
-	cargo test $(REST) --test attacks
+	cargo test $(REST) --test attacks -- --write
 
 timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
 	cargo run --quiet -p twostep-tests --bin timing

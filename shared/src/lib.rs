@@ -1,11 +1,12 @@
 //! The domain of TwoStep: challenges, codes, accounts, sessions, and the way of a message.
 //!
-//! Pure rules come first ([`challenge`], [`phone`], [`email`], [`sms`]), then the adapters to DynamoDB, Secrets
-//! Manager, Clickatell and HTTP. The functions under `functions/` are thin shells around [`service::Service`] and
-//! [`outbox::Outbox`].
+//! Pure rules come first ([`challenge`], [`phone`], [`email`], [`sms`], the policy of [`spending`]), then the adapters to
+//! DynamoDB, Secrets Manager, Clickatell and HTTP. The functions under `functions/` are thin shells: those of the API around
+//! [`service`], the others around [`outbox`] (a message is sent), [`receipts`] (what became of it) and [`rotate_keys`].
 
 pub mod access_token;
 pub mod aws;
+pub mod cache;
 pub mod challenge;
 pub mod clickatell;
 pub mod clock;

@@ -1,12 +1,12 @@
 //! What the admin sets: one item, read through a cache of 30 seconds.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
 use crate::{
+    cache::Cached,
     clickatell::Api,
     clock::{Clock, Timestamp},
     entropy,
@@ -141,15 +141,13 @@ impl SettingsStore {
 pub struct CachedSettings {
     store: SettingsStore,
     clock: Arc<dyn Clock>,
-    cached: Mutex<Option<(Timestamp, Arc<Settings>)>>,
+    cached: Cached<Settings>,
 }
 
 impl CachedSettings {
-    const FRESH_FOR: Duration = Duration::from_secs(30);
-
     #[must_use]
     pub fn new(store: SettingsStore, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, cached: Mutex::new(None) }
+        Self { store, clock, cached: Cached::default() }
     }
 
     #[must_use]
@@ -163,15 +161,6 @@ impl CachedSettings {
     /// # Errors
     /// [`TableError`] when DynamoDB is away.
     pub async fn get(&self) -> Result<Arc<Settings>, TableError> {
-        let mut cached = self.cached.lock().await;
-        let now = self.clock.now();
-        if let Some((read_at, settings)) = &*cached
-            && now < read_at.plus(Self::FRESH_FOR)
-        {
-            return Ok(Arc::clone(settings));
-        }
-        let settings = Arc::new(self.store.load().await?);
-        *cached = Some((now, Arc::clone(&settings)));
-        Ok(settings)
+        self.cached.get(self.clock.now(), self.store.load()).await
     }
 }

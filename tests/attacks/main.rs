@@ -1,5 +1,6 @@
-//! Every attack that the service must withstand, tried on a running stack. The table of what was seen is written to
-//! `docs/attacks.md`. An argument runs only the attacks whose name contains it, and writes nothing.
+//! Every attack that the service must withstand, tried on a running stack. What was seen must be what `docs/attacks.md`
+//! says; with `--write` it is written there. Another argument runs only the attacks whose name contains it, and leaves that
+//! file alone.
 
 mod accounts;
 mod guessing;
@@ -110,6 +111,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> ExitCode {
+    let write = std::env::args().any(|argument| argument == "--write");
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let wanted = |attack: &Attack| only.as_ref().is_none_or(|only| attack.name.contains(only));
     let attacks: Vec<Attack> = attacks().into_iter().filter(wanted).collect();
@@ -120,18 +122,36 @@ async fn run() -> ExitCode {
     );
     let (rows, failed) = (lifted.0 + &deployed.0, lifted.1 + deployed.1);
     let passed = attacks.len() - failed;
+    let mut is_as_written = true;
     if failed == 0 && only.is_none() {
+        let file = root().join("docs/attacks.md");
         let table = format!(
             "# Attacks\n\nWhat was tried on a running stack, and what came of it. `make attacks` tries it all again and writes \
-             this table; it fails when anything else is seen.\n\n\
+             this table; `make test` fails when anything else is seen.\n\n\
              | attack | who asks for this | what was tried | how many times | what was seen |\n\
              |---|---|---|---|---|\n{rows}"
         );
-        println!("\n{table}");
-        fs::write(root().join("docs/attacks.md"), table).expect("docs/attacks.md");
+        if write {
+            fs::write(file, table).expect("docs/attacks.md");
+        } else {
+            let written = fs::read_to_string(file).unwrap_or_default();
+            is_as_written = written == table;
+            tell_lines_of_one(&written, &table, '-');
+            tell_lines_of_one(&table, &written, '+');
+        }
     }
     println!("\n{passed} passed, {failed} failed");
-    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if !is_as_written {
+        println!("docs/attacks.md says something else than was seen; `make attacks` writes it anew");
+    }
+    if failed == 0 && passed > 0 && is_as_written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints what is in `one` and not in `other`.
+fn tell_lines_of_one(one: &str, other: &str, mark: char) {
+    for line in one.lines().filter(|line| !other.lines().any(|known| known == *line)) {
+        println!("{mark} {line}");
+    }
 }
 
 /// Tries `attacks` one after the other on a stack of their own: they share its clock. Gives the table's rows, and how many

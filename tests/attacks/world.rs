@@ -11,18 +11,17 @@ use twostep_tests::{
     Answer, Client, SignedIn, Stack,
     backend::Backend,
     code_in, eventually, fresh_email, fresh_phone,
-    stack::{free_ports, root},
+    stack::free_ports,
+    template::{Route, router},
 };
-
-pub const PASSWORD: &str = "correct horse battery staple";
-pub const OTHER_PASSWORD: &str = "seven purple bicycles sing";
+pub use twostep_tests::{OTHER_PASSWORD, PASSWORD};
 
 pub struct World {
     pub stack: Stack,
     pub client: Client,
     admin_key: String,
     secrets: Mutex<BTreeSet<String>>,
-    router: toml::Value,
+    router: BTreeSet<Route>,
     pub backend: Backend,
 }
 
@@ -112,7 +111,7 @@ impl World {
             "isBase64Encoded": false,
             "body": event.body.as_ref().map(Value::to_string),
         });
-        let answer = self.client.invoke(&function, request.to_string()).await;
+        let answer = self.client.invoke(function, request.to_string()).await;
         let headers = answer["headers"].as_object().into_iter().flatten();
         let mut headers: Vec<(String, String)> =
             headers.map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap_or_default().to_owned())).collect();
@@ -274,26 +273,15 @@ fn is_problem_code(name: &str, text: &str) -> bool {
 }
 
 /// What the emulator's router says of `method` and `path`.
-fn function_for(router: &toml::Value, method: &str, path: &str) -> String {
+fn function_for<'a>(router: &'a BTreeSet<Route>, method: &str, path: &str) -> &'a str {
     let path = path.split('?').next().unwrap_or_default();
     let matches = |pattern: &str| {
         let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
         pattern.len() == path.len()
             && pattern.iter().zip(&path).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
     };
-    let routes = router.as_table().into_iter().flatten().filter(|(pattern, _)| matches(pattern));
-    let mut targets = routes.flat_map(|(_, targets)| targets.as_array().into_iter().flatten());
-    let target = targets.find(|target| target["method"].as_str() == Some(method));
-    target
-        .and_then(|target| target["function"].as_str())
-        .unwrap_or_else(|| panic!("no route {method} {path}"))
-        .to_owned()
-}
-
-fn router() -> toml::Value {
-    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("the workspace");
-    let mut manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
-    std::mem::replace(&mut manifest["workspace"]["metadata"]["lambda"]["watch"]["router"], toml::Value::Boolean(false))
+    let route = router.iter().find(|route| route.method == method && matches(&route.path));
+    route.map_or_else(|| panic!("no route {method} {path}"), |route| &route.function)
 }
 
 /// A person with an account made by phone, and its number.

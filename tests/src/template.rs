@@ -1,6 +1,12 @@
-//! The deployment's template as CloudFormation would see it.
+//! The deployment's template as CloudFormation would see it, and the routes: its own and those of the emulator's router.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::LazyLock,
+};
 
 use serde_json::Value;
 
@@ -51,9 +57,56 @@ pub fn resources(kind: &str) -> BTreeMap<&'static str, &'static Value> {
 /// When one has no folder.
 #[must_use]
 pub fn functions() -> BTreeMap<String, &'static Value> {
-    let functions = resources("AWS::Lambda::Function").into_values();
-    let folder = |function: &Value| {
-        function["Code"]["S3Key"].as_str().expect("code").trim_start_matches("functions/").to_owned()
-    };
-    functions.map(|function| (folder(function), function)).collect()
+    resources("AWS::Lambda::Function").into_values().map(|function| (folder(function), function)).collect()
+}
+
+fn folder(function: &Value) -> String {
+    let code = function["Code"]["S3Key"].as_str().expect("code");
+    code.strip_prefix("functions/").expect("a folder").to_owned()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// As in the template: `/v1/codes/{id}`.
+    pub path: String,
+    pub method: String,
+    pub function: String,
+}
+
+/// What API Gateway hands on, and to which function.
+///
+/// # Panics
+/// When a route leads to no function of the template.
+#[must_use]
+pub fn routes() -> BTreeSet<Route> {
+    let mut routes = BTreeSet::new();
+    for (path, methods) in resources("AWS::ApiGatewayV2::Api")["Api"]["Body"]["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let target = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].as_str().expect("a target");
+            let (_, target) = target.split_once("functions/${").expect("a function");
+            let (function, _) = target.split_once(".Arn}").expect("a function");
+            let function = folder(&expanded()["Resources"][function]["Properties"]);
+            routes.insert(Route { path: path.clone(), method: method.to_uppercase(), function });
+        }
+    }
+    routes
+}
+
+/// What the emulator hands on, and to which function.
+///
+/// # Panics
+/// When the workspace names no router.
+#[must_use]
+pub fn router() -> BTreeSet<Route> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace");
+    let manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
+    let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().expect("a router");
+    let mut routes = BTreeSet::new();
+    for (path, targets) in router {
+        for target in targets.as_array().expect("targets") {
+            let part = |name: &str| target[name].as_str().expect(name).to_owned();
+            routes.insert(Route { path: path.clone(), method: part("method"), function: part("function") });
+        }
+    }
+    routes
 }

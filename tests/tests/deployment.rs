@@ -11,7 +11,7 @@ use serde_json::Value;
 use twostep::keys::KeysSecret;
 use twostep_tests::{
     stack::root,
-    template::{expanded, expanded_file, functions, resources},
+    template::{Route, expanded, expanded_file, functions, resources, routes},
 };
 
 fn list(value: &Value) -> Vec<&Value> {
@@ -171,15 +171,6 @@ fn every_function_is_built_for_arm64_and_says_what_it_takes() {
     }
 }
 
-/// (method, path)
-fn routes() -> BTreeSet<(String, String)> {
-    let paths = resources("AWS::ApiGatewayV2::Api")["Api"]["Body"]["paths"].as_object().unwrap();
-    let each = |(path, methods): (&String, &Value)| -> Vec<(String, String)> {
-        methods.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone())).collect()
-    };
-    paths.iter().flat_map(each).collect()
-}
-
 #[test]
 fn every_route_has_a_throttle_and_a_stricter_one_where_it_can_cost_money_or_guess() {
     let stage = resources("AWS::ApiGatewayV2::Stage").into_values().next().unwrap();
@@ -190,7 +181,7 @@ fn every_route_has_a_throttle_and_a_stricter_one_where_it_can_cost_money_or_gues
     };
     let general = rate(&stage["DefaultRouteSettings"]);
     let mut keys = BTreeSet::new();
-    for (method, path) in routes() {
+    for Route { method, path, .. } in routes() {
         let key = format!("{method} {path}");
         let limit = rate(throttles.get(&key).unwrap_or_else(|| panic!("{key} has no throttle")));
         let dear = ["/v1/register/", "/v1/login/", "/v1/codes/"].iter().any(|start| path.starts_with(start));

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use twostep::http::Problem;
 use twostep_local::template::without_tags;
-use twostep_tests::stack::root;
+use twostep_tests::{stack::root, template::routes};
 
 fn read(path: &str) -> Value {
     let text = fs::read_to_string(root().join(path)).expect(path);
@@ -50,14 +50,10 @@ fn problems<'a>(document: &'a Value, operation: &'a Value) -> Vec<(&'a str, &'a 
 fn every_deployed_route_of_the_api_is_described_and_no_other() {
     let document = read("docs/openapi.yaml");
     let described: BTreeSet<String> = operations(&document).into_iter().map(|(name, _)| name).collect();
-    let template = read("template.yaml");
-    let resources = template["Resources"].as_object().unwrap().values();
-    let events = resources.flat_map(|resource| resource["Properties"]["Events"].as_object().into_iter().flatten());
-    let deployed: BTreeSet<String> = events
-        .filter(|(_, event)| event["Type"] == "HttpApi")
-        .map(|(_, event)| (&event["Properties"]["Method"], event["Properties"]["Path"].as_str().unwrap()))
-        .filter(|(_, path)| path.starts_with("/v1/") || path.starts_with("/.well-known/"))
-        .map(|(method, path)| format!("{} {path}", method.as_str().unwrap()))
+    let deployed: BTreeSet<String> = routes()
+        .into_iter()
+        .filter(|route| route.path.starts_with("/v1/") || route.path.starts_with("/.well-known/"))
+        .map(|route| format!("{} {}", route.method, route.path))
         .collect();
     assert_eq!(described, deployed);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use twostep::http::Problem;
-use twostep_tests::{bench::Bench, claims, fresh_email, fresh_phone, other_than};
+use twostep_tests::{OTHER_PASSWORD, PASSWORD, bench::Bench, claims, fresh_email, fresh_phone, other_than};
 
 const MINUTE: i64 = 60;
 
@@ -341,8 +341,6 @@ async fn a_code_asked_for_again_from_a_new_session_keeps_that_session() {
     assert_eq!(bench.refresh(&first).await, Err(Problem::InvalidRefreshToken));
 }
 
-const PASSWORD: &str = "correct horse battery staple";
-
 #[tokio::test]
 async fn a_remembered_device_spares_the_message_but_not_the_proof_for_a_change_of_the_phone() {
     let bench = Bench::start().await;
@@ -386,10 +384,9 @@ async fn a_second_step_asked_for_before_the_password_changed_is_made_anew() {
     bench.verify(&proof, &bench.code(&proof).await).await.unwrap();
     let early = bench.log_in(&email, PASSWORD, None).await.unwrap();
     let claims = bench.authenticate(&session).await.unwrap();
-    let changed = "seven purple bicycles sing";
-    let body = serde_json::from_value(json!({"current_password": PASSWORD, "new_password": changed})).unwrap();
+    let body = serde_json::from_value(json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD})).unwrap();
     bench.service.change_password(&claims, &body).await.unwrap();
-    let late = bench.log_in(&email, changed, None).await.unwrap();
+    let late = bench.log_in(&email, OTHER_PASSWORD, None).await.unwrap();
     assert_ne!(late["challenge_id"], early["challenge_id"]);
     assert_eq!(bench.verify(&late, &bench.code(&late).await).await.unwrap()["outcome"], "signed_in");
 }
@@ -401,7 +398,7 @@ async fn of_two_hundred_parallel_password_guesses_five_are_judged() {
     bench.register_password(&email, PASSWORD).await.unwrap();
     let outcomes = at_once(200, || {
         let (bench, email) = (Arc::clone(&bench), email.clone());
-        async move { bench.log_in(&email, "seven purple bicycles sing", None).await.unwrap_err() }
+        async move { bench.log_in(&email, OTHER_PASSWORD, None).await.unwrap_err() }
     })
     .await;
     assert_eq!(outcomes.iter().filter(|problem| **problem == Problem::InvalidCredentials).count(), 5);

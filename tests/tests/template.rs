@@ -3,70 +3,26 @@
 
 use std::{collections::BTreeSet, fs, process::Command};
 
-use serde_yaml_ng::Value as Yaml;
-use twostep_tests::stack::root;
-
-/// (method, path, function)
-type Routes = BTreeSet<(String, String, String)>;
+use twostep_tests::{
+    stack::root,
+    template::{functions, router, routes},
+};
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect(path)
 }
 
-fn template() -> Yaml {
-    serde_yaml_ng::from_str(&read("template.yaml")).unwrap()
-}
-
-fn functions(template: &Yaml) -> Vec<(&str, &Yaml)> {
-    let resources = template["Resources"].as_mapping().unwrap().iter();
-    resources
-        .map(|(_, resource)| resource)
-        .filter(|resource| resource["Type"] == "AWS::Serverless::Function")
-        .map(|resource| {
-            let code = resource["Properties"]["CodeUri"].as_str().unwrap();
-            (code.strip_prefix("functions/").expect(code), resource)
-        })
-        .collect()
-}
-
-fn routes_of_template() -> Routes {
-    let template = template();
-    let mut routes = Routes::new();
-    for (function, resource) in functions(&template) {
-        for (_, event) in resource["Properties"]["Events"].as_mapping().into_iter().flatten() {
-            if event["Type"] == "HttpApi" {
-                let part = |name: &str| event["Properties"][name].as_str().unwrap().to_owned();
-                routes.insert((part("Method"), part("Path"), function.to_owned()));
-            }
-        }
-    }
-    routes
-}
-
-fn routes_of_router() -> Routes {
-    let manifest: toml::Value = toml::from_str(&read("Cargo.toml")).unwrap();
-    let router = &manifest["workspace"]["metadata"]["lambda"]["watch"]["router"];
-    let mut routes = Routes::new();
-    for (path, targets) in router.as_table().unwrap() {
-        for target in targets.as_array().unwrap() {
-            let part = |name: &str| target[name].as_str().unwrap().to_owned();
-            routes.insert((part("method"), path.clone(), part("function")));
-        }
-    }
-    routes
-}
-
 #[test]
 fn template_router_and_documents_name_the_same_routes() {
-    let template = routes_of_template();
+    let template = routes();
     assert!(template.len() >= 16);
-    assert_eq!(template, routes_of_router());
+    assert_eq!(template, router());
     let documented: BTreeSet<(String, String)> = read("docs/api.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`')?.0.split_once(' '))
         .map(|(method, path)| (method.to_owned(), path.to_owned()))
         .collect();
-    let deployed: BTreeSet<(String, String)> = template.into_iter().map(|(method, path, _)| (method, path)).collect();
+    let deployed: BTreeSet<(String, String)> = template.into_iter().map(|route| (route.method, route.path)).collect();
     assert_eq!(deployed, documented);
 }
 
@@ -77,17 +33,17 @@ fn dashboard_and_alarms_watch_metrics_that_there_are_and_leave_none_out() {
     for name in twostep::metrics::NAMES {
         assert!(words.contains(name), "{name} is watched nowhere");
     }
-    let watched = text.split("[\"TwoStep\", \"").chain(text.split("Namespace: TwoStep, MetricName: ")).skip(1);
+    let before = ["[\"TwoStep\", \"", "Namespace: TwoStep, MetricName: "];
+    let watched = before.into_iter().flat_map(|start| text.split(start).skip(1));
     let name = |rest: &str| rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned();
-    for name in watched.map(name).filter(|name| name != "AWSTemplateFormatVersion") {
+    for name in watched.map(name) {
         assert!(twostep::metrics::NAMES.contains(&name.as_str()), "there is no metric {name}");
     }
 }
 
 #[test]
 fn every_function_is_deployed_and_every_deployed_function_exists() {
-    let template = template();
-    let deployed: BTreeSet<String> = functions(&template).into_iter().map(|(name, _)| name.to_owned()).collect();
+    let deployed: BTreeSet<String> = functions().into_keys().collect();
     let folders = fs::read_dir(root().join("functions")).unwrap();
     let present: BTreeSet<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(deployed, present);

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    // Shorter than the two hours by which a new signing key is published before its first use.
+    // Shorter than the time, at least two hours, by which a new signing key is published before its first use.
     const CACHE: &str = "public, max-age=300";
     match http::segment_after(&request, ".well-known") {
         Some("openid-configuration") => Ok(Answer::json(200, &service.discovery(&request)).cacheable(CACHE)),

@@ -166,6 +166,37 @@ fn everything_that_a_page_or_a_script_asks_for_is_there() {
     assert_eq!(wanted, present);
 }
 
+/// The assets that `content` names, and those that they name.
+fn assets_of(content: &Content, into: &mut BTreeSet<&'static str>) {
+    let text = std::str::from_utf8(content.plain).unwrap();
+    for name in text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let asset = ASSETS.iter().find(|asset| asset.name == name).expect(name);
+        if into.insert(asset.name) {
+            assets_of(&asset.content, into);
+        }
+    }
+}
+
+#[test]
+fn no_page_weighs_more_than_the_readme_says() {
+    const KB: usize = 1_000;
+    let (most, admin_s) = (23, 28);
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    assert!(readme.contains(&format!(
+        "No page weighs more than {most} kB over the wire the first time, but for the admin's with {admin_s} kB"
+    )));
+    for page in PAGES.iter().filter(|page| page.content_type.starts_with("text/html")) {
+        for content in page.languages {
+            let mut linked = BTreeSet::new();
+            assets_of(content, &mut linked);
+            let assets = ASSETS.iter().filter(|asset| linked.contains(asset.name));
+            let weight = content.brotli.len() + assets.map(|asset| asset.content.brotli.len()).sum::<usize>();
+            let bound = if page.path == "/settings" { admin_s } else { most };
+            assert!(linked.len() > 1 && weight <= bound * KB, "{}: {weight} bytes, {linked:?}", page.path);
+        }
+    }
+}
+
 #[test]
 fn the_pages_are_written_in_the_languages_of_the_messages() {
     let html = |content: &'static Content| std::str::from_utf8(content.plain).unwrap();

@@ -1,5 +1,7 @@
 //! What the API's functions do, one file for each thing a person wants: get a code ([`start`]), use it ([`verify`]),
-//! have it again ([`codes`]), own an account ([`account`]), stay signed in ([`session`]).
+//! have it again ([`codes`]), own an account ([`account`]), sign in with a password ([`password`]), do without the code
+//! ([`factors`]), stay signed in ([`session`]). A site checks tokens ([`discovery`]), its pages ask what it is ([`site`]), and
+//! its admin sets what holds ([`admin`]).
 
 pub mod account;
 pub mod admin;

@@ -204,7 +204,7 @@ impl Service {
     }
 }
 
-/// `base64url(id ‖ secret)`, 128 and 256 random bits: what a remembered browser keeps.
+/// `<id>.<base64url(secret)>`, 128 and 256 random bits: what a remembered browser keeps.
 pub(super) struct DeviceToken {
     pub id: String,
     secret: [u8; 32],

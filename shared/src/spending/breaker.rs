@@ -8,13 +8,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::AttributeValue};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
 use super::{
     policy::BreakerPolicy,
     tally::{Period, Scope, Tally},
 };
 use crate::{
+    cache::Cached,
     clock::{Clock, Timestamp},
     table::{self, Item, TableError, number, text},
 };
@@ -222,15 +222,13 @@ pub struct BreakerStore {
     client: Client,
     table: String,
     clock: Arc<dyn Clock>,
-    cached: Mutex<Option<(Timestamp, Arc<Breaker>)>>,
+    cached: Cached<Breaker>,
 }
 
 impl BreakerStore {
-    const FRESH_FOR: Duration = Duration::from_secs(30);
-
     #[must_use]
     pub fn new(client: Client, table: String, clock: Arc<dyn Clock>) -> Self {
-        Self { client, table, clock, cached: Mutex::new(None) }
+        Self { client, table, clock, cached: Cached::default() }
     }
 
     /// The ladder, at most 30 seconds old.
@@ -238,17 +236,12 @@ impl BreakerStore {
     /// # Errors
     /// [`TableError`] when DynamoDB is away: then nobody may assume that all is normal.
     pub async fn get(&self) -> Result<Arc<Breaker>, TableError> {
-        let mut cached = self.cached.lock().await;
-        let now = self.clock.now();
-        if let Some((read_at, breaker)) = &*cached
-            && now < read_at.plus(Self::FRESH_FOR)
-        {
-            return Ok(Arc::clone(breaker));
-        }
+        self.cached.get(self.clock.now(), self.load()).await
+    }
+
+    async fn load(&self) -> Result<Breaker, TableError> {
         let request = self.client.get_item().table_name(&self.table).key("id", text(ID)).consistent_read(true);
-        let breaker = Arc::new(Breaker::read(request.send().await?.item.unwrap_or_default())?);
-        *cached = Some((now, Arc::clone(&breaker)));
-        Ok(breaker)
+        Breaker::read(request.send().await?.item.unwrap_or_default())
     }
 
     /// Puts `scope` on a step, unless it is on that for longer already. `true` when this changed it.
@@ -261,7 +254,7 @@ impl BreakerStore {
             return Ok(false);
         }
         // What to take out is decided by what is there now, not by what was cached.
-        self.forget().await;
+        self.cached.forget().await;
         let over = self.over(now, &name).await?;
         let mut update = self
             .client
@@ -280,7 +273,7 @@ impl BreakerStore {
         }
         let remove = if names.is_empty() { String::new() } else { format!(" REMOVE {}", names.join(", ")) };
         let result = update.update_expression(format!("SET #entry = :tripped{remove}")).send().await;
-        self.forget().await;
+        self.cached.forget().await;
         match result {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
@@ -295,7 +288,7 @@ impl BreakerStore {
     /// # Errors
     /// [`TableError`] when DynamoDB is away.
     pub async fn fresh(&self) -> Result<Arc<Breaker>, TableError> {
-        self.forget().await;
+        self.cached.forget().await;
         self.get().await
     }
 
@@ -305,7 +298,7 @@ impl BreakerStore {
     /// [`TableError`] when DynamoDB is away.
     pub async fn reset(&self) -> Result<(), TableError> {
         self.client.delete_item().table_name(&self.table).key("id", text(ID)).send().await?;
-        self.forget().await;
+        self.cached.forget().await;
         Ok(())
     }
 
@@ -314,10 +307,6 @@ impl BreakerStore {
         let breaker = self.get().await?;
         let over = breaker.0.iter().filter(|(name, tripped)| tripped.until <= now && *name != but);
         Ok(over.map(|(name, _)| name.clone()).take(AT_ONCE).collect())
-    }
-
-    async fn forget(&self) {
-        *self.cached.lock().await = None;
     }
 }
 

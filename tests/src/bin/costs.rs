@@ -1,13 +1,12 @@
 //! What DynamoDB charges for: the reads and writes of each thing that people do, counted on a running stack. `make costs`.
 
 use twostep_tests::{
-    Client, SignedIn, Stack,
+    Client, PASSWORD, SignedIn, Stack,
     backend::{Backend, Units},
     fresh_email, fresh_phone,
     stack::free_ports,
 };
 
-const PASSWORD: &str = "correct horse battery staple";
 const TIMES: usize = 20;
 
 #[tokio::main]
@@ -38,11 +37,10 @@ async fn main() {
         add(&mut by_phone, &backend, sign_in_by_phone(&client, &phone)).await;
         add(&mut by_password, &backend, async { SignedIn::from_session(&client.log_in(&email, PASSWORD).await.body) })
             .await;
-        let session = add(&mut refreshes, &backend, async {
+        add(&mut refreshes, &backend, async {
             SignedIn::from_session(&client.refresh(&session.refresh_token).await.expect(200))
         })
         .await;
-        drop(session);
         add(&mut by_both, &backend, sign_in_by_both(&client, &own)).await;
     }
     println!("| for 1,000 | reads | writes |\n|---|---|---|");

@@ -6,11 +6,9 @@ use std::{process::ExitCode, time::Duration};
 
 use serde_json::json;
 use tokio::time::Instant;
-use twostep_tests::{Answer, Stack, fresh_email, fresh_phone};
+use twostep_tests::{Answer, OTHER_PASSWORD, PASSWORD, Stack, fresh_email, fresh_phone};
 
 const PAIRS: usize = 300;
-const PASSWORD: &str = "correct horse battery staple";
-const WRONG: &str = "seven purple bicycles sing";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -27,12 +25,13 @@ async fn main() -> ExitCode {
     }
     // Nothing of the preparation is under way any more, and every function is warm.
     client.start("/login/phone", &fresh_phone()).await;
-    client.log_in(&fresh_email(), WRONG).await;
+    client.log_in(&fresh_email(), OTHER_PASSWORD).await;
     let mut differs = false;
     for (what, known) in [("sign-in by phone", &phones), ("sign-in by password", &addresses)] {
         let by_phone = what.ends_with("phone");
         let ask = async |name: &str| -> (Duration, Answer) {
-            let body = if by_phone { json!({"phone": name}) } else { json!({"email": name, "password": WRONG}) };
+            let body =
+                if by_phone { json!({"phone": name}) } else { json!({"email": name, "password": OTHER_PASSWORD}) };
             let path = if by_phone { "/login/phone" } else { "/login/password" };
             let began = Instant::now();
             let answer = client.post(path, body).await;

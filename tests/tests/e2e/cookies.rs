@@ -2,9 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use twostep_tests::{Answer, Client, SignedIn, Stack, fresh_email, fresh_phone};
+use twostep_tests::{Answer, Client, PASSWORD, SignedIn, Stack, fresh_email, fresh_phone};
 
-const PASSWORD: &str = "correct horse battery staple";
 const REFRESH: &str = "twostep-refresh";
 const DEVICE: &str = "twostep-device";
 

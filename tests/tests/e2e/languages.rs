@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use twostep_tests::{Client, Stack, eventually, fresh_phone};
+use twostep_tests::{Client, PASSWORD, Stack, eventually, fresh_phone};
 
 async fn start(client: &Client, phone: &str, accept_language: &str) -> serde_json::Value {
     let body = json!({"phone": phone}).to_string();
@@ -35,8 +35,8 @@ async fn a_former_number_is_told_in_the_language_of_who_took_it_out() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let session = {
-        let (email, _) = client.register_two_step(&phone, "correct horse battery staple").await;
-        client.log_in_two_step(&email, "correct horse battery staple", &phone).await
+        let (email, _) = client.register_two_step(&phone, PASSWORD).await;
+        client.log_in_two_step(&email, PASSWORD, &phone).await
     };
     let before = client.inbox(&phone).await.len();
     let bearer = format!("Bearer {}", session.access_token);

@@ -3,10 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use twostep_tests::{SignedIn, Stack, claims, fresh_email, fresh_phone};
-
-const PASSWORD: &str = "correct horse battery staple";
-const OTHER: &str = "seven purple bicycles sing";
+use twostep_tests::{OTHER_PASSWORD, PASSWORD, SignedIn, Stack, claims, fresh_email, fresh_phone};
 
 #[tokio::test]
 async fn a_visitor_registers_with_a_password_and_signs_in_with_it() {
@@ -26,11 +23,11 @@ async fn wrong_password_and_unknown_address_get_the_same_answer() {
     let client = Stack::shared().await.client();
     let email = fresh_email();
     client.register_password(&email, PASSWORD).await;
-    let wrong = client.log_in(&email, OTHER).await;
-    let unknown = client.log_in(&fresh_email(), OTHER).await;
+    let wrong = client.log_in(&email, OTHER_PASSWORD).await;
+    let unknown = client.log_in(&fresh_email(), OTHER_PASSWORD).await;
     wrong.expect_problem(401, "invalid_credentials");
     assert_eq!((wrong.status, &wrong.body), (unknown.status, &unknown.body));
-    for nonsense in [client.log_in("no address", OTHER).await, client.log_in(&email, &"x".repeat(300)).await] {
+    for nonsense in [client.log_in("no address", OTHER_PASSWORD).await, client.log_in(&email, &"x".repeat(300)).await] {
         nonsense.expect_problem(401, "invalid_credentials");
     }
 }
@@ -51,7 +48,7 @@ async fn weak_passwords_taken_addresses_and_odd_names_are_refused() {
     register("", &email, PASSWORD).await.expect_problem(400, "invalid_name");
     register("Grace", "grace@", PASSWORD).await.expect_problem(400, "invalid_email");
     register("Grace", &email, PASSWORD).await.expect(201);
-    register("Grace", &email.to_uppercase(), OTHER).await.expect_problem(409, "email_taken");
+    register("Grace", &email.to_uppercase(), OTHER_PASSWORD).await.expect_problem(409, "email_taken");
     let long = client
         .send(Method::POST, "/register/password", None, Some(format!("{{\"password\":\"{}\"}}", "x".repeat(1_000_000))))
         .await;
@@ -87,7 +84,7 @@ async fn guessing_backs_off_and_leaves_sessions_and_other_ways_in_alone() {
     let guesses = async |email: &str| {
         let mut seen = Vec::new();
         for _ in 0..40 {
-            let answer = client.log_in(email, OTHER).await;
+            let answer = client.log_in(email, OTHER_PASSWORD).await;
             seen.push(answer.status);
             if answer.status == 429 {
                 answer.expect_problem(429, "too_many_requests");
@@ -114,18 +111,18 @@ async fn a_password_is_changed_by_who_knows_it_and_ends_the_other_sessions() {
         client.send(Method::PUT, "/profile/password", Some(token), Some(body.to_string())).await
     };
     let token = &session.access_token;
-    change(token, json!({"new_password": OTHER})).await.expect_problem(401, "invalid_credentials");
-    change(token, json!({"current_password": OTHER, "new_password": OTHER}))
+    change(token, json!({"new_password": OTHER_PASSWORD})).await.expect_problem(401, "invalid_credentials");
+    change(token, json!({"current_password": OTHER_PASSWORD, "new_password": OTHER_PASSWORD}))
         .await
         .expect_problem(401, "invalid_credentials");
     let weak = change(token, json!({"current_password": PASSWORD, "new_password": "password"})).await;
     weak.expect_problem(400, "weak_password");
     assert_eq!(weak.body["field"], "new_password");
     change(token, json!({"current_password": PASSWORD})).await.expect_problem(400, "invalid_request");
-    change("x", json!({"new_password": OTHER})).await.expect_problem(401, "invalid_token");
-    change(token, json!({"current_password": PASSWORD, "new_password": OTHER})).await.expect(204);
+    change("x", json!({"new_password": OTHER_PASSWORD})).await.expect_problem(401, "invalid_token");
+    change(token, json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD})).await.expect(204);
     client.log_in(&email, PASSWORD).await.expect_problem(401, "invalid_credentials");
-    client.log_in(&email, OTHER).await.expect(200);
+    client.log_in(&email, OTHER_PASSWORD).await.expect(200);
     client.refresh(&elsewhere.refresh_token).await.expect_problem(401, "invalid_refresh_token");
     client.refresh(&session.refresh_token).await.expect(200);
 }
@@ -168,4 +165,28 @@ async fn an_account_made_by_phone_gets_a_password_and_then_asks_for_both_steps()
     .await;
     let text = notice["content"].as_str().unwrap();
     assert!(!text.contains("http") && !text.contains('#') && !text.chars().any(|c| c.is_ascii_digit()), "{text}");
+}
+
+#[tokio::test]
+async fn an_unknown_address_costs_as_many_hashes_as_a_known_one() {
+    let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "trace"), ("LIMITS", "deployed")]).await;
+    let client = stack.client();
+    let email = fresh_email();
+    client.register_password(&email, PASSWORD).await;
+    let hashes = async |email: &str, password: &str, expected: u16| {
+        let before = stack.log().matches("a password is hashed").count();
+        assert_eq!(client.log_in(email, password).await.status, expected);
+        stack.log().matches("a password is hashed").count() - before
+    };
+    assert_eq!(hashes(&email, PASSWORD, 200).await, 1);
+    assert_eq!(hashes(&email, OTHER_PASSWORD, 401).await, 1);
+    assert_eq!(hashes(&fresh_email(), OTHER_PASSWORD, 401).await, 1);
+
+    // With the limits of a deployment, one address cannot try many accounts for long.
+    let mut statuses = Vec::new();
+    for _ in 0..45 {
+        statuses.push(client.log_in(&fresh_email(), OTHER_PASSWORD).await.status);
+    }
+    assert_eq!(statuses.first(), Some(&401));
+    assert!(statuses.contains(&429), "{statuses:?}");
 }

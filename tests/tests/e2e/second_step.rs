@@ -3,9 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use twostep_tests::{Answer, Client, SignedIn, Stack, claims, fresh_phone, other_than};
-
-const PASSWORD: &str = "correct horse battery staple";
+use twostep_tests::{Answer, Client, OTHER_PASSWORD, PASSWORD, SignedIn, Stack, claims, fresh_phone, other_than};
 
 async fn enter(client: &Client, challenge: &Value, body: Value) -> Answer {
     client.post(&format!("/codes/{}/verify", challenge["challenge_id"].as_str().unwrap()), body).await
@@ -22,7 +20,7 @@ async fn whoever_proved_a_number_is_asked_for_a_code_after_the_password() {
     let (email, codes) = client.register_two_step(&phone, PASSWORD).await;
     assert_eq!(codes.len(), 10);
     let before = client.inbox(&phone).await.len();
-    client.log_in(&email, "seven purple bicycles sing").await.expect_problem(401, "invalid_credentials");
+    client.log_in(&email, OTHER_PASSWORD).await.expect_problem(401, "invalid_credentials");
 
     let challenge = client.log_in(&email, PASSWORD).await.expect(202);
     assert_eq!(challenge["purpose"], "second_step");
@@ -157,7 +155,7 @@ async fn a_device_works_for_its_account_only_and_ends_with_the_password() {
     assert!(outcomes.contains(&200), "{outcomes:?}");
     assert!(outcomes.iter().all(|status| matches!(status, 200 | 429 | 503)), "{outcomes:?}");
 
-    let body = json!({"current_password": PASSWORD, "new_password": "seven purple bicycles sing"}).to_string();
+    let body = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD}).to_string();
     let changed = twostep_tests::eventually("the end of the wait", async || {
         let answer =
             client.send(Method::PUT, "/profile/password", session["access_token"].as_str(), Some(body.clone())).await;
@@ -166,10 +164,7 @@ async fn a_device_works_for_its_account_only_and_ends_with_the_password() {
     .await;
     changed.expect(204);
     let answer = client
-        .post(
-            "/login/password",
-            json!({"email": email, "password": "seven purple bicycles sing", "device_token": token}),
-        )
+        .post("/login/password", json!({"email": email, "password": OTHER_PASSWORD, "device_token": token}))
         .await;
     answer.expect(202);
 }

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use twostep_tests::{Stack, fresh_phone, other_than};
+use twostep_tests::{PASSWORD, Stack, fresh_phone, other_than};
 
 #[tokio::test]
 async fn a_whole_journey_leaves_no_secret_in_the_logs() {
@@ -17,7 +17,7 @@ async fn a_whole_journey_leaves_no_secret_in_the_logs() {
     client.verify(&challenge, &second_code).await.expect(200);
     let refreshed = client.refresh(&session.refresh_token).await.expect(200);
     client.post("/session/logout", json!({"refresh_token": refreshed["refresh_token"]})).await.expect(204);
-    let browser = json!({"name": "Grace", "email": "grace@example.com", "password": "correct horse battery staple"});
+    let browser = json!({"name": "Grace", "email": "grace@example.com", "password": PASSWORD});
     let headers = [("x-session", "cookie"), ("origin", client.api.as_str())];
     let answer = client.send_with(Method::POST, "/register/password", &headers, Some(browser.to_string())).await;
     let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap().to_owned();

@@ -2,9 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use twostep_tests::{Answer, Client, SignedIn, Stack, claims, eventually, fresh_email, fresh_phone};
-
-const PASSWORD: &str = "correct horse battery staple";
+use twostep_tests::{Answer, Client, PASSWORD, SignedIn, Stack, claims, eventually, fresh_phone};
 
 struct Admin {
     client: Client,
@@ -251,28 +249,4 @@ async fn turning_two_step_on_reaches_running_functions_within_thirty_seconds() {
     }
     let refresh_token = single.body["refresh_token"].as_str().unwrap();
     client.refresh(refresh_token).await.expect_problem(401, "invalid_refresh_token");
-}
-
-#[tokio::test]
-async fn an_unknown_address_costs_as_many_hashes_as_a_known_one() {
-    let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "trace"), ("LIMITS", "deployed")]).await;
-    let client = stack.client();
-    let email = fresh_email();
-    client.register_password(&email, PASSWORD).await;
-    let hashes = async |email: &str, password: &str, expected: u16| {
-        let before = stack.log().matches("a password is hashed").count();
-        assert_eq!(client.log_in(email, password).await.status, expected);
-        stack.log().matches("a password is hashed").count() - before
-    };
-    assert_eq!(hashes(&email, PASSWORD, 200).await, 1);
-    assert_eq!(hashes(&email, "seven purple bicycles sing", 401).await, 1);
-    assert_eq!(hashes(&fresh_email(), "seven purple bicycles sing", 401).await, 1);
-
-    // With the limits of a deployment, one address cannot try many accounts for long.
-    let mut statuses = Vec::new();
-    for _ in 0..45 {
-        statuses.push(client.log_in(&fresh_email(), "seven purple bicycles sing").await.status);
-    }
-    assert_eq!(statuses.first(), Some(&401));
-    assert!(statuses.contains(&429), "{statuses:?}");
 }
