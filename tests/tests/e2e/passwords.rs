@@ -93,10 +93,12 @@ async fn guessing_backs_off_and_leaves_sessions_and_other_ways_in_alone() {
         }
         seen
     };
-    let (known, unknown) = (guesses(&email).await, guesses(&unknown).await);
-    assert_eq!(known.last(), Some(&429));
-    assert!(known.len() >= 6 && known[..5].iter().all(|status| *status == 401), "five guesses are free: {known:?}");
-    assert_eq!(known[..6], unknown[..6], "the same for an address that nobody has");
+    // The same for an address that nobody has. How soon after the fifth guess one is turned away depends on the machine: a
+    // slow one takes longer for a guess than the first wait lasts. The attacks compare that with a clock that stands.
+    for seen in [guesses(&email).await, guesses(&unknown).await] {
+        assert!(seen.len() >= 6 && seen[..5].iter().all(|status| *status == 401), "five guesses are free: {seen:?}");
+        assert_eq!(seen.last(), Some(&429), "{seen:?}");
+    }
     client.refresh(&session.refresh_token).await.expect(200);
     client.start("/login/phone", &phone).await.expect(202);
 }
