@@ -43,7 +43,7 @@ def test_a_spent_budget_is_said_to_everyone_whom_it_concerns(browser, strict):
     person.advance(CACHED)
     person.expected.add(503)
     ask(person)
-    says(person, "errors.sms_budget_spent", r"5\d minutos")
+    says(person, "errors.sms_budget_spent", r"[45] minutos")
     person.look("register without a budget")
 
     admin.locator("#usage-refresh").click()
