@@ -39,13 +39,13 @@ pub async fn run(outbox: &'static Outbox) -> Result<(), Error> {
 
 /// Everything `send-sms` needs.
 pub struct Outbox {
-    pub clock: Arc<dyn Clock>,
-    pub keys: Keys,
-    pub challenges: ChallengeStore,
-    pub clickatell: Client,
-    pub account: CachedAccount,
-    pub settings: CachedSettings,
-    pub spending: Spending,
+    clock: Arc<dyn Clock>,
+    keys: Keys,
+    challenges: ChallengeStore,
+    clickatell: Client,
+    account: CachedAccount,
+    settings: CachedSettings,
+    spending: Spending,
 }
 
 /// How the sending of a message ended.

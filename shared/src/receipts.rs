@@ -88,20 +88,19 @@ impl Receipts {
             news => current.record_delivery(message.send_number, news, now),
         };
         let Some(recorded) = self.challenges.advance(challenge, record).await? else { return Ok(()) };
-        match news {
+        let (metric, fact) = match news {
             Delivery::Delivered => {
                 let asked = recorded.sends.last().copied().unwrap_or(now);
-                metrics::emit(Metric::SmsDelivered(asked.until(now).as_secs()), now);
+                (Metric::SmsDelivered(asked.until(now).as_secs()), Fact::Delivered)
             }
-            Delivery::Failed => metrics::emit(Metric::SmsFailed(Failure::NotDelivered), now),
-            _ => {}
-        }
-        let fact = match news {
-            Delivery::Delivered => Some(Fact::Delivered),
-            Delivery::Failed => Some(Fact::Failed(Failure::NotDelivered.as_str())),
-            _ => None,
+            Delivery::Failed => {
+                let failure = Failure::NotDelivered;
+                (Metric::SmsFailed(failure), Fact::Failed(failure.as_str()))
+            }
+            _ => return Ok(()),
         };
-        if let (Some(country), Some(fact)) = (message.country, fact)
+        metrics::emit(metric, now);
+        if let Some(country) = message.country
             && let Err(error) = self.tallies.count(country, None, fact, now).await
         {
             tracing::warn!(%error, "a receipt was not counted");

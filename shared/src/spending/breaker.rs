@@ -200,6 +200,13 @@ impl Breaker {
         self.0.get(&entry_name(scope, step)).filter(|tripped| now < tripped.until)
     }
 
+    /// Some of the entries that are over, but never the one that is about to be written.
+    fn over(&self, now: Timestamp, but: &str) -> Vec<String> {
+        const AT_ONCE: usize = 50;
+        let over = self.0.iter().filter(|(name, tripped)| tripped.until <= now && *name != but);
+        over.map(|(name, _)| name.clone()).take(AT_ONCE).collect()
+    }
+
     fn read(item: Item) -> Result<Self, TableError> {
         let steps = item.into_iter().filter(|(_, value)| value.is_m());
         let read = |(scope, value): (String, AttributeValue)| {
@@ -254,8 +261,7 @@ impl BreakerStore {
             return Ok(false);
         }
         // What to take out is decided by what is there now, not by what was cached.
-        self.cached.forget().await;
-        let over = self.over(now, &name).await?;
+        let over = self.fresh().await?.over(now, &name);
         let mut update = self
             .client
             .update_item()
@@ -300,13 +306,6 @@ impl BreakerStore {
         self.client.delete_item().table_name(&self.table).key("id", text(ID)).send().await?;
         self.cached.forget().await;
         Ok(())
-    }
-
-    async fn over(&self, now: Timestamp, but: &str) -> Result<Vec<String>, TableError> {
-        const AT_ONCE: usize = 50;
-        let breaker = self.get().await?;
-        let over = breaker.0.iter().filter(|(name, tripped)| tripped.until <= now && *name != but);
-        Ok(over.map(|(name, _)| name.clone()).take(AT_ONCE).collect())
     }
 }
 
