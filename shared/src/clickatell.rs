@@ -100,8 +100,8 @@ pub enum FailureCode {
 impl fmt::Display for FailureCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Code(code) => write!(f, "Clickatell's answer: error {code}."),
-            Self::Said(reason) => write!(f, "Clickatell's answer: {}.", reason.replace('_', " ")),
+            Self::Code(code) => write!(f, "Clickatell returned error {code}."),
+            Self::Said(reason) => write!(f, "Clickatell: {}.", reason.replace('_', " ")),
             Self::Ours(failure) => write!(f, "Not sent: {}.", failure.as_str().replace('_', " ")),
         }
     }

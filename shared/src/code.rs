@@ -14,7 +14,7 @@ use crate::entropy;
 pub struct Code(String);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a code is exactly {} ASCII digits", Code::LENGTH)]
+#[error("a code must have exactly {} ASCII digits", Code::LENGTH)]
 pub struct InvalidCode;
 
 impl Code {

@@ -94,7 +94,7 @@ pub fn issuer() -> Result<Option<String>, ConfigError> {
     let Some(issuer) = optional("ISSUER")? else { return Ok(None) };
     let host = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://localhost"));
     if host.is_none_or(|host| host.contains(['/', '?', '#', ' '])) {
-        return Err(malformed("ISSUER")(&"expected an address such as https://auth.example.com"));
+        return Err(malformed("ISSUER")(&"expected an origin such as https://auth.example.com"));
     }
     Ok(Some(issuer))
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct EmailAddress(String);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not an e-mail address")]
+#[error("not a valid email address")]
 pub struct InvalidEmail;
 
 impl EmailAddress {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct PersonName(String);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a name has 1 to {} characters and no control characters", PersonName::LONGEST)]
+#[error("a name must have 1 to {} characters and no control or invisible characters", PersonName::LONGEST)]
 pub struct InvalidName;
 
 impl PersonName {

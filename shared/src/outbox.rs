@@ -59,9 +59,9 @@ enum Fate {
 /// Why a message could not be brought to an end now. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
-    #[error("the provider asks to try later: {0}")]
+    #[error("the provider asked to retry later: {0}")]
     Later(&'static str),
-    #[error("the record is not of a challenge")]
+    #[error("the record is not a challenge")]
     Malformed,
     #[error(transparent)]
     Table(#[from] TableError),

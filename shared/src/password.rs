@@ -28,9 +28,9 @@ pub enum WeakPassword {
     TooShort,
     #[error("Use at most {} characters.", Password::LONGEST)]
     TooLong,
-    #[error("{0} Add another word or two; uncommon words are better.")]
+    #[error("{0} Add another word or two. Uncommon words are better.")]
     Guessable(Warning),
-    #[error("This is easy to guess. Add another word or two; uncommon words are better.")]
+    #[error("This password is easy to guess. Add another word or two. Uncommon words are better.")]
     Weak,
 }
 

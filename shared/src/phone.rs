@@ -17,7 +17,7 @@ pub struct PhoneNumber(String);
 pub struct InvalidPhone;
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("numbers of this kind or country are not served")]
+#[error("numbers of this type or country are not allowed")]
 pub struct PhoneNotAllowed;
 
 impl PhoneNumber {
@@ -99,7 +99,7 @@ impl fmt::Debug for PhoneNumber {
 pub struct Country([u8; 2]);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not the ISO 3166-1 alpha-2 code of a country that has telephone numbers")]
+#[error("not an ISO 3166-1 alpha-2 code of a country with telephone numbers")]
 pub struct InvalidCountry;
 
 impl Country {
@@ -149,7 +149,7 @@ pub enum AllowedCountries {
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("expected `*` or ISO 3166-1 alpha-2 country codes separated by commas")]
+#[error("expected `*` or comma-separated ISO 3166-1 alpha-2 country codes")]
 pub struct InvalidCountries;
 
 impl AllowedCountries {

@@ -15,7 +15,7 @@ pub const COUNT: usize = 10;
 pub struct RecoveryCode(String);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a recovery code")]
+#[error("not a valid recovery code")]
 pub struct InvalidRecoveryCode;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

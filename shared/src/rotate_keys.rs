@@ -55,13 +55,13 @@ pub struct Rotation {
 /// Why a step was not taken. Secrets Manager tries again, and nothing has changed for anybody.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
-    #[error("this function rotates the keys secret only")]
+    #[error("this function rotates only the keys secret")]
     OtherSecret,
     #[error("rotation is not enabled for this secret")]
     NotEnabled,
-    #[error("the secret has no version of this token that waits to become the present one")]
+    #[error("the secret has no AWSPENDING version with this token")]
     NotPending,
-    #[error("there is no such step")]
+    #[error("unknown rotation step")]
     UnknownStep,
     #[error(transparent)]
     Secret(#[from] SecretError),

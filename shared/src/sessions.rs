@@ -116,7 +116,7 @@ pub struct RefreshToken {
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a refresh token")]
+#[error("not a valid refresh token")]
 pub struct InvalidRefreshToken;
 
 impl RefreshToken {

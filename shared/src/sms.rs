@@ -12,11 +12,11 @@ pub struct Site {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidSite {
     #[error(
-        "the site's name has 1 to {} characters that every phone can show (letters, digits, space, . , - ' &)",
+        "the site name must have 1 to {} characters: letters, digits, spaces and . , - ' & (every phone can display them)",
         Site::LONGEST_NAME
     )]
     Name,
-    #[error("the site's host is a plain host name of at most {} characters", Site::LONGEST_HOST)]
+    #[error("the site host must be a plain host name of at most {} characters", Site::LONGEST_HOST)]
     Host,
 }
 
@@ -58,10 +58,10 @@ pub fn code_message(site: &Site, language: Language, code: &Code) -> String {
 pub fn phone_changed_message(site: &Site, language: Language) -> String {
     let sentence = match language {
         Language::English => {
-            "this number was taken out of your account. If that was not you, sign in and change it back."
+            "this number was removed from your account. If this wasn't you, sign in and change it back."
         }
         Language::Spanish => {
-            "este teléfono ya no pertenece a tu cuenta. Si no ha sido cosa tuya, entra y vuelve a ponerlo."
+            "este teléfono ya no pertenece a tu cuenta. Si no has hecho este cambio, entra y vuelve a ponerlo."
         }
     };
     format!("{}: {sentence}", site.name)
@@ -71,8 +71,8 @@ pub fn phone_changed_message(site: &Site, language: Language) -> String {
 #[must_use]
 pub fn test_message(site: &Site, language: Language) -> String {
     let sentence = match language {
-        Language::English => "this is a test. Messages reach this number.",
-        Language::Spanish => "esto es una prueba. Los mensajes llegan a este teléfono.",
+        Language::English => "this is a test message. SMS reaches this number.",
+        Language::Spanish => "este es un mensaje de prueba. Los SMS llegan a este teléfono.",
     };
     format!("{}: {sentence}", site.name)
 }

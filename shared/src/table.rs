@@ -15,10 +15,10 @@ pub enum TableError {
     #[error("DynamoDB did not answer: {0}")]
     Unavailable(String),
     /// An item is not of the shape that this version writes.
-    #[error("an item of {table} is malformed")]
+    #[error("an item in table {table} is malformed")]
     Malformed { table: &'static str },
     /// Others changed the same item again and again.
-    #[error("an item of {table} is too busy")]
+    #[error("an item in table {table} has too many concurrent writers")]
     Contended { table: &'static str },
 }
 

@@ -159,12 +159,12 @@ pub struct Holder {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    #[error("another account has this e-mail address")]
+    #[error("another account uses this email address")]
     EmailTaken,
-    #[error("another account has this phone number")]
+    #[error("another account uses this phone number")]
     PhoneTaken,
     /// The account was changed by someone else in between, or is gone.
-    #[error("the account has changed meanwhile")]
+    #[error("the account was changed by another request")]
     Outdated,
     #[error(transparent)]
     Table(#[from] TableError),

@@ -58,7 +58,7 @@ pub struct ChallengeId {
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not the id of a challenge")]
+#[error("not a valid challenge ID")]
 pub struct InvalidChallengeId;
 
 impl ChallengeId {

@@ -89,9 +89,9 @@ impl fmt::Debug for Sealed {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnsealError {
-    #[error("sealed under a data key that is not known here")]
+    #[error("sealed with an unknown data key")]
     UnknownKey,
-    #[error("not sealed by this service, or not for this place")]
+    #[error("not sealed by this service, or sealed for another context")]
     Broken,
 }
 

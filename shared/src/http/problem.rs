@@ -120,69 +120,69 @@ impl Problem {
                 400,
                 "invalid_request",
                 "Invalid request",
-                "Send a JSON object of at most 16 KiB with exactly the documented fields.",
+                "Send a JSON object of at most 16 KiB that has only the documented fields.",
             ),
             Self::InvalidPhone => (
                 400,
                 "invalid_phone",
                 "Invalid phone number",
-                "Give the number in international form, such as +14155552671.",
+                "Use the international format, for example +14155552671.",
             ),
             Self::PhoneNotAllowed => (
                 400,
                 "phone_not_allowed",
                 "Phone number not allowed",
-                "Codes are sent to mobile numbers of the served countries only.",
+                "Codes can be sent only to mobile numbers in supported countries.",
             ),
-            Self::InvalidName => {
-                (400, "invalid_name", "Invalid name", "A name has 1 to 100 characters, all of which can be seen.")
-            }
+            Self::InvalidName => (400, "invalid_name", "Invalid name", "A name must have 1 to 100 visible characters."),
             Self::InvalidEmail => {
-                (400, "invalid_email", "Invalid e-mail address", "Give an address such as ada@example.com.")
+                (400, "invalid_email", "Invalid email address", "Use an address such as ada@example.com.")
             }
-            Self::InvalidCodeFormat => (400, "invalid_code_format", "Invalid code format", "A code is six digits."),
+            Self::InvalidCodeFormat => (400, "invalid_code_format", "Invalid code format", "A code has six digits."),
             Self::InvalidRecoveryCodeFormat => (
                 400,
                 "invalid_code_format",
                 "Invalid code format",
-                "A recovery code is four groups of four letters and digits.",
+                "A recovery code has four groups of four letters and digits.",
             ),
             Self::WeakPassword(_) | Self::WeakNewPassword(_) => (400, "weak_password", "Weak password", ""),
             Self::InvalidSetting(_) => {
-                (400, "invalid_setting", "Invalid setting", "This value is not possible for this setting.")
+                (400, "invalid_setting", "Invalid setting", "This setting doesn't accept this value.")
             }
-            Self::InvalidCredentials => (
-                401,
-                "invalid_credentials",
-                "Invalid credentials",
-                "E-mail address and password do not belong together.",
-            ),
+            Self::InvalidCredentials => {
+                (401, "invalid_credentials", "Invalid credentials", "Incorrect email or password.")
+            }
             Self::InvalidAdminKey => {
                 (401, "invalid_admin_key", "Invalid admin key", "Send the admin key as a bearer token.")
             }
-            Self::UnknownDevice => (404, "unknown_device", "Unknown device", "There is no such device."),
-            Self::TwoStepOff => {
-                (409, "two_step_off", "Two-step is off", "Set a phone number first: that turns two-step on.")
+            Self::UnknownDevice => {
+                (404, "unknown_device", "Unknown device", "This account has no remembered device with this ID.")
             }
+            Self::TwoStepOff => (
+                409,
+                "two_step_off",
+                "Two-step sign-in is off",
+                "Add a phone number first. That turns on two-step sign-in.",
+            ),
             Self::ClickatellKeyRejected => (
                 422,
                 "clickatell_key_rejected",
                 "Clickatell key rejected",
-                "Clickatell does not accept this key for this API. Nothing was changed.",
+                "Clickatell rejected this key for this API. Nothing was changed.",
             ),
             Self::SmsFailed(_) => (422, "sms_failed", "Message not sent", ""),
             Self::TooManyRequests { .. } => {
-                (429, "too_many_requests", "Too many requests", "Wait before trying again.")
+                (429, "too_many_requests", "Too many requests", "Wait before you try again.")
             }
-            Self::SmsDisabled => (503, "sms_disabled", "Messages are off", "This site does not send codes at present."),
+            Self::SmsDisabled => (503, "sms_disabled", "SMS is off", "This site isn't sending codes right now."),
             Self::SmsBudgetSpent { .. } => (
                 503,
                 "sms_budget_spent",
-                "No messages for now",
-                "This site has sent as many codes as it may for now. Try later, or another way.",
+                "SMS budget spent",
+                "This site can't send more codes right now. Try again later, or sign in another way.",
             ),
-            Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "This is not the code that was sent."),
-            Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in, or refresh the session."),
+            Self::WrongCode { .. } => (401, "wrong_code", "Wrong code", "The code is incorrect."),
+            Self::InvalidToken => (401, "invalid_token", "Invalid access token", "Sign in or refresh the session."),
             Self::InvalidRegistrationToken => {
                 (401, "invalid_registration_token", "Invalid registration token", "Verify the phone number again.")
             }
@@ -193,47 +193,45 @@ impl Problem {
                 401,
                 "invalid_callback_token",
                 "Invalid callback token",
-                "The address of this callback is not the configured one.",
+                "The callback URL doesn't contain the configured token.",
             ),
             Self::ReauthRequired => (
                 401,
                 "reauth_required",
-                "Fresh sign-in required",
-                "Sign in again, with every step of the account, and retry within five minutes.",
+                "Recent sign-in required",
+                "Sign in again with every step that the account requires, then retry within five minutes.",
             ),
             Self::ForeignOrigin => (
                 403,
                 "foreign_origin",
-                "Foreign origin",
-                "Cookies are for this site's own pages: send its address as Origin, or leave X-Session out.",
+                "Origin not allowed",
+                "Cookies work only on this site's own pages. Send the site's origin in the Origin header, or omit X-Session.",
             ),
             Self::UnknownChallenge => (
                 404,
                 "unknown_challenge",
                 "Unknown challenge",
-                "There is no such challenge, or a newer code has taken its place.",
+                "This challenge doesn't exist, or a newer code has replaced it.",
             ),
-            Self::NotFound => (404, "not_found", "Not found", "There is nothing at this address."),
-            Self::EmailTaken => {
-                (409, "email_taken", "E-mail address taken", "Another account has this e-mail address.")
-            }
-            Self::PhoneTaken => (409, "phone_taken", "Phone number taken", "Another account has this phone number."),
+            Self::NotFound => (404, "not_found", "Not found", "Nothing exists at this path."),
+            Self::EmailTaken => (409, "email_taken", "Email address taken", "Another account uses this email address."),
+            Self::PhoneTaken => (409, "phone_taken", "Phone number taken", "Another account uses this phone number."),
             Self::LastWayIn => (
                 409,
                 "last_way_in",
-                "Last way in",
-                "Set a password first: without the phone there would be no way to sign in.",
+                "Last sign-in method",
+                "Set a password first. Without the phone number, you couldn't sign in.",
             ),
-            Self::CodeExpired => (410, "code_expired", "Code expired", "Ask for a new code."),
-            Self::CodeUsed => (410, "code_used", "Code used", "This code was entered before. Ask for a new one."),
+            Self::CodeExpired => (410, "code_expired", "Code expired", "Request a new code."),
+            Self::CodeUsed => (410, "code_used", "Code used", "This code was already used. Request a new one."),
             Self::TooManyAttempts { .. } => (
                 429,
                 "too_many_attempts",
                 "Too many attempts",
-                "Too many wrong codes. Wait before asking for another code.",
+                "Too many wrong codes. Wait before you request another code.",
             ),
             Self::TooManyCodes { .. } => {
-                (429, "too_many_codes", "Too many codes", "Wait before asking for another code.")
+                (429, "too_many_codes", "Too many codes", "Wait before you request another code.")
             }
             Self::Unavailable => (
                 503,
@@ -467,7 +465,7 @@ mod tests {
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(response.headers()["retry-after"], "42");
         let expected = serde_json::json!({"type":"about:blank","title":"Too many codes","status":429,"code":"too_many_codes",
-            "detail":"Wait before asking for another code.","retry_after":42});
+            "detail":"Wait before you request another code.","retry_after":42});
         assert_eq!(body, expected);
     }
 

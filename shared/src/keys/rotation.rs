@@ -26,11 +26,11 @@ const SHORTEST_NOTICE: Duration = Duration::from_secs((2 * 60 + 10) * 60);
 pub enum RotationError {
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error("the new keys have another pepper")]
+    #[error("the new keys have a different pepper")]
     PepperChanged,
-    #[error("the new keys lack a key that is still needed")]
+    #[error("the new keys omit a key that is still in use")]
     KeyLost,
-    #[error("a new key would be used before everybody can know it")]
+    #[error("a new key would become active before every reader can have loaded it")]
     TooSoon,
 }
 

@@ -162,7 +162,7 @@ async fn an_account_made_by_phone_gets_a_password_and_then_asks_for_both_steps()
             .inbox(&phone)
             .await
             .into_iter()
-            .find(|sms| sms["content"].as_str().unwrap().contains("taken out of your account"))
+            .find(|sms| sms["content"].as_str().unwrap().contains("removed from your account"))
     })
     .await;
     let text = notice["content"].as_str().unwrap();
