@@ -48,9 +48,9 @@ def test_a_spent_budget_is_said_to_everyone_whom_it_concerns(browser, strict):
 
     admin.locator("#usage-refresh").click()
     admin.reads("#breaker-state", "usage.held")
-    spent = admin.text("usage.steps.spent", scope="All messages", cause="the hour's budget is spent", until="|").split("|")[0]
+    spent = admin.text("usage.steps.spent", scope="All messages", cause="the hourly budget is spent", until="|").split("|")[0]
     expect(admin.locator("#breaker-scopes li")).to_contain_text(spent)
-    expect(admin.locator("#usage-failed li")).to_have_text(["The budget was spent: 1"])
+    expect(admin.locator("#usage-failed li")).to_have_text(["Budget spent: 1"])
     admin.look("settings with a spent budget")
 
     # A larger budget ends it, and then the limit of the address is next.

@@ -26,7 +26,7 @@ function draw({ phone_enabled: phoneEnabled, two_step_enabled: enabled }) {
   $("name").value = user.name;
   $("email").value = user.email;
   $("username").value = user.email;
-  $("phone-state").textContent = user.phone ? say("phone_proven", { phone: user.phone }) : say("no_phone");
+  $("phone-state").textContent = user.phone ? say("phone_verified", { phone: user.phone }) : say("no_phone");
   $("change-phone").textContent = say(user.phone ? "change_phone" : "add_phone");
   show($("change-phone"), phoneEnabled);
   show($("phone-off"), !phoneEnabled);
