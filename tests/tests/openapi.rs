@@ -1,9 +1,6 @@
-//! `docs/openapi.yaml`, the deployed routes, `docs/api.md` and the code's problems say the same.
+//! `docs/openapi.yaml` matches the deployed routes and the problems of the code, and `docs/api.md` matches it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 use twostep::http::Problem;
@@ -15,7 +12,7 @@ fn read(path: &str) -> Value {
     without_tags(serde_yaml_ng::from_str(&text).expect(path))
 }
 
-/// What a `$ref` stands for.
+/// The target of a `$ref`, or the node itself.
 fn resolve<'a>(document: &'a Value, node: &'a Value) -> &'a Value {
     match node["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).expect(reference),
@@ -34,7 +31,7 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
     names.map(|(name, (path, method))| (name, &document["paths"][path][method])).collect()
 }
 
-/// The answers of an operation that are problems: status, answer, the codes of its examples.
+/// The problem responses of an operation: status, response, and the names of its examples.
 fn problems<'a>(document: &'a Value, operation: &'a Value) -> Vec<(&'a str, &'a Value, Vec<&'a str>)> {
     let answers = operation["responses"].as_object().unwrap().iter();
     answers
@@ -47,7 +44,7 @@ fn problems<'a>(document: &'a Value, operation: &'a Value) -> Vec<(&'a str, &'a 
 }
 
 #[test]
-fn every_deployed_route_of_the_api_is_described_and_no_other() {
+fn the_reference_describes_exactly_the_deployed_api_routes() {
     let document = read("docs/openapi.yaml");
     let described: BTreeSet<String> = operations(&document).into_iter().map(|(name, _)| name).collect();
     let deployed: BTreeSet<String> = routes()
@@ -58,23 +55,23 @@ fn every_deployed_route_of_the_api_is_described_and_no_other() {
     assert_eq!(described, deployed);
 }
 
-/// An example is named by its code, and where a code speaks of more than one field, by the field as well.
+/// The name of an example is its code, plus the field if the code applies to several fields.
 fn code_of(example: &str) -> &str {
     example.split('.').next().unwrap_or_default()
 }
 
 #[test]
-fn every_problem_of_the_code_is_an_example_as_it_is_really_answered() {
+fn every_problem_of_the_code_is_an_example_with_the_same_body() {
     let document = read("docs/openapi.yaml");
     let examples = document["components"]["examples"].as_object().unwrap();
     let mut codes = BTreeSet::new();
-    // Of assets and unknown paths, which are no part of the described API.
+    // `NotFound` is for pages and assets, which the reference doesn't describe.
     for problem in Problem::ALL.into_iter().filter(|problem| *problem != Problem::NotFound) {
         let response = problem.into_response();
         let body: Value = serde_json::from_slice(response.body()).unwrap();
         let code = problem.code();
         let example = examples.iter().find(|(name, example)| code_of(name) == code && example["value"] == body);
-        assert!(example.is_some(), "no example is {body}");
+        assert!(example.is_some(), "no example equals {body}");
         assert_eq!(Some(u64::from(response.status().as_u16())), body["status"].as_u64());
         codes.insert(code);
     }
@@ -86,7 +83,7 @@ fn every_problem_of_the_code_is_an_example_as_it_is_really_answered() {
 }
 
 #[test]
-fn every_error_says_its_status_and_when_to_come_back() {
+fn every_error_has_its_status_and_a_retry_after_header_where_needed() {
     let document = read("docs/openapi.yaml");
     let mut answered = BTreeSet::new();
     for (name, operation) in operations(&document) {
@@ -112,34 +109,39 @@ fn every_error_says_its_status_and_when_to_come_back() {
         assert!(!reads_a_body || statuses.contains_key("400"), "{name}");
     }
     let all: BTreeSet<String> = document["components"]["examples"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(answered, all, "every code is an answer of some route");
+    assert_eq!(answered, all, "every example belongs to a route");
+}
+
+/// Each word in backticks of `docs/api.md`, without its examples, after the text before it.
+fn words_of_the_guide() -> Vec<(String, String)> {
+    let guide = fs::read_to_string(root().join("docs/api.md")).unwrap();
+    let text: String = guide.split("```").step_by(2).collect();
+    let parts: Vec<&str> = text.split('`').collect();
+    parts.chunks_exact(2).map(|pair| (pair[0].trim_end().to_owned(), pair[1].to_owned())).collect()
 }
 
 #[test]
-fn the_table_of_routes_and_the_description_name_the_same_errors() {
+fn the_guide_names_only_routes_and_errors_of_the_reference() {
     let document = read("docs/openapi.yaml");
-    let described: BTreeMap<String, BTreeSet<&str>> = operations(&document)
-        .into_iter()
-        .map(|(name, operation)| {
-            let codes = problems(&document, operation).into_iter().flat_map(|(.., codes)| codes).map(code_of).collect();
-            (name, codes)
-        })
+    let routes: BTreeSet<String> = operations(&document).into_iter().map(|(name, _)| name).collect();
+    let examples = document["components"]["examples"].as_object().unwrap();
+    let errors: BTreeSet<String> = examples
+        .iter()
+        .map(|(name, example)| format!("{} {}", example["value"]["status"], code_of(name)))
+        // The pages' own error.
+        .chain(["404 not_found".to_owned()])
         .collect();
-    let table = fs::read_to_string(root().join("docs/api.md")).unwrap();
-    let known = document["components"]["examples"].as_object().unwrap();
-    for row in table.lines().filter(|line| line.starts_with("| `")) {
-        let name = row.split('`').nth(1).unwrap();
-        let codes = row.split('`').filter(|word| known.contains_key(*word));
-        let Some(described) = described.get(name) else { continue };
-        let mut named: BTreeSet<&str> = codes.collect();
-        if row.contains("as for `/v1/register/phone`") {
-            named.extend(["invalid_phone", "phone_not_allowed", "too_many_codes", "too_many_requests"]);
-            named.extend(["sms_disabled", "sms_budget_spent"]);
+    let mut named = (0, 0);
+    for (before, word) in words_of_the_guide() {
+        if word.contains(" /v1/") {
+            assert!(routes.contains(&word), "the reference has no {word}");
+            named.0 += 1;
         }
-        // Said once for all routes.
-        let everywhere = ["invalid_request", "temporarily_unavailable", "foreign_origin", "not_found"];
-        let described: BTreeSet<&str> = described.iter().copied().filter(|code| !everywhere.contains(code)).collect();
-        named.retain(|code| !everywhere.contains(code));
-        assert_eq!(described, named, "{name}");
+        let status = before.rsplit(' ').next().filter(|last| last.len() == 3 && last.starts_with(['4', '5']));
+        if let Some(status) = status {
+            assert!(errors.contains(&format!("{status} {word}")), "the reference has no {status} {word}");
+            named.1 += 1;
+        }
     }
+    assert!(named.0 >= 5 && named.1 >= 5, "{named:?}");
 }

@@ -1,4 +1,4 @@
-//! `docs/openapi.yaml` as a page: what its template needs, with every `$ref` followed.
+//! Turns `docs/openapi.yaml` into the data of the `/docs` page, with every `$ref` resolved.
 
 use std::fs;
 
@@ -8,12 +8,12 @@ use crate::Result;
 
 pub const SOURCE: &str = "../../docs/openapi.yaml";
 
-/// Nothing in the contract is nested deeper; a schema that contains itself must not make an endless example.
+/// Deeper than any schema in the contract. Bounds the example of a recursive schema.
 const DEEPEST: usize = 8;
 
 struct Document(Value);
 
-/// The routes in their groups, and the objects they speak of.
+/// The operations by tag, and the objects that they use.
 pub fn read() -> Result<Value> {
     let text = fs::read_to_string(SOURCE).map_err(|error| format!("{SOURCE}: {error}"))?;
     let document = Document(serde_yaml_ng::from_str(&text)?);
@@ -82,7 +82,7 @@ impl Document {
         })
     }
 
-    /// One form for each way in which a body may be written.
+    /// One form for each alternative of the body's schema.
     fn body(&self, media: &Value) -> Value {
         let schema = self.resolve(&media["schema"]);
         let forms: Vec<Value> = match schema["oneOf"].as_array() {
@@ -110,7 +110,7 @@ impl Document {
             .collect()
     }
 
-    /// `words`, and the name of the object where there is one to read about.
+    /// The type in words and, if it is an object of the contract, the object's name for a link.
     fn type_of(&self, schema: &Value) -> Value {
         if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next())
             && is_object(self.resolve(schema))
@@ -119,7 +119,7 @@ impl Document {
         }
         let schema = self.resolve(schema);
         if let Some(choices) = schema["oneOf"].as_array() {
-            // “Or null” says that a field may be left out, which it may anyway.
+            // `null` means that the field can be absent, which the page already shows.
             let choices: Vec<Value> =
                 choices.iter().filter(|choice| choice["type"] != "null").map(|choice| self.type_of(choice)).collect();
             if let [only] = choices.as_slice() {
@@ -171,7 +171,7 @@ impl Document {
         }
     }
 
-    /// What the schema gives as an example, or one made of its parts.
+    /// The schema's own example, or one composed from its parts.
     fn example(&self, schema: &Value, depth: usize) -> Value {
         let schema = self.resolve(schema);
         let given = [&schema["example"], &schema["examples"][0], &schema["const"], &schema["enum"][0]];
@@ -215,17 +215,29 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-/// Paragraphs, and words in backticks as code; all else is text.
+/// The parts of Markdown that descriptions use: paragraphs, `- ` lists with one line an item, and code in backticks.
 pub fn prose(text: &str) -> String {
     let mut html = String::new();
-    for paragraph in text.split("\n\n").filter(|text| !text.trim().is_empty()) {
-        html.push_str("<p>");
-        for (index, part) in paragraph.split('`').enumerate() {
-            let part = part.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            let (open, close) = if index % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
-            html.extend([open, &part, close]);
+    for block in text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
+        let items: Option<Vec<&str>> = block.lines().map(|line| line.strip_prefix("- ")).collect();
+        match items {
+            Some(items) => {
+                html.push_str("<ul>");
+                html.extend(items.into_iter().map(|item| format!("<li>{}</li>", inline(item))));
+                html.push_str("</ul>");
+            }
+            None => html.push_str(&format!("<p>{}</p>", inline(block))),
         }
-        html.push_str("</p>");
+    }
+    html
+}
+
+fn inline(text: &str) -> String {
+    let mut html = String::new();
+    for (index, part) in text.split('`').enumerate() {
+        let part = part.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let (open, close) = if index % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+        html.extend([open, &part, close]);
     }
     html
 }
