@@ -2,7 +2,7 @@
 .PHONY: help setup build dev test test-setup unit e2e attacks timing costs browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
-# Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
+# Functions and the rest are built separately, because cargo unifies features per invocation.
 BUILD_FUNCTIONS := cargo build $(addprefix -p ,$(FUNCTIONS))
 REST := -p twostep -p twostep-local -p twostep-tests
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
@@ -15,7 +15,7 @@ export SAM_CLI_TELEMETRY := 0
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
+setup: .venv/dev ## Install the tools that Rust doesn't bring (into .venv)
 
 .venv/dev: requirements.txt
 	python3 -m venv .venv
@@ -32,68 +32,68 @@ setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	touch $@
 
-build: ## Build everything that `dev` and `test` run
+build: ## Build everything that `dev` and `test` need
 	$(BUILD_FUNCTIONS)
 	cargo build $(REST) --bin twostep-local
 
 dev: setup build ## Run the whole service on this machine
 	target/debug/twostep-local
 
-# A browser that is missing is told before the long part; SKIP_BROWSER=1 leaves its tests out.
+# `browser-setup` comes first, so that a missing browser is reported before the long tests. SKIP_BROWSER=1 skips the browser tests.
 BROWSER := $(if $(SKIP_BROWSER),,browser)
 
-test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
+test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, browser
 	cargo test -p web
 	cargo test $(REST)
 	$(if $(BROWSER),$(RUN_BROWSER))
 
 test-setup: .venv/test
 
-unit: ## Run the fast tests only: no emulator, no Python
+unit: ## Run only the fast tests, without emulator and Python
 	cargo test -p web
 	cargo test -p twostep -p twostep-local
 	cargo test $(REST) --test service --test spending
 
-e2e: test-setup build ## Run the end-to-end tests only
+e2e: test-setup build ## Run only the end-to-end tests
 	cargo test $(REST) --test e2e
 
-attacks: setup build ## Try every attack and write docs/attacks.md
+attacks: setup build ## Run every attack and write docs/attacks.md
 	cargo test $(REST) --test attacks -- --write
 
-timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
+timing: setup build ## Benchmark response times for known and unknown accounts
 	cargo run --quiet -p twostep-tests --bin timing
 
-costs: setup build ## Count what a sign-in reads and writes (for the table in docs/operations.md)
+costs: setup build ## Count the reads and writes of a sign-in (for docs/operations.md)
 	cargo run --quiet -p twostep-tests --bin costs
 
-browser: browser-setup build ## Run the tests in a real browser only
+browser: browser-setup build ## Run only the browser tests
 	$(RUN_BROWSER)
 
-screenshots: browser-setup build ## Make the pictures of the pages anew (docs/images)
+screenshots: browser-setup build ## Take the screenshots in docs/images
 	.venv/bin/python tests/browser/screenshots.py
 
 browser-setup: .venv/browser
 	@python3 tests/browser/chrome.py > /dev/null
 
-package: setup ## Build every function for arm64 as it is deployed, and print how large each is
+package: setup ## Build the arm64 artifacts of all functions and print their sizes
 	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
 	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(stat -c %s target/lambda/$$function/bootstrap.zip) $$function; done
 
-arm64: setup build ## Build the main functions for arm64 and run them here, under an emulator
+arm64: setup build ## Build the main functions for arm64 and run them under qemu
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
 	cargo test $(REST) --test arm64 -- --ignored
 
-deploy: test-setup ## Build and deploy; asks for the parameters
+deploy: test-setup ## Build and deploy to AWS; asks for the parameters
 	$(WITH_VENV) sam build
 	$(WITH_VENV) sam deploy --guided
 
-check: ## Check format and lints
+check: ## Check formatting and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
 format: ## Format the code
 	cargo fmt --all
 
-clean: ## Remove what was built and the data of `dev`
+clean: ## Remove build output and the data of `dev`
 	cargo clean
 	rm -rf .venv
