@@ -1,4 +1,4 @@
-//! Files whose names change with their content, so that browsers may keep them for ever.
+//! Assets with a content hash in their names, so that browsers can cache them forever.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use crate::Result;
 
 pub struct Assets {
     out: PathBuf,
-    /// Scripts that no file holds, by the name under which others import them.
+    /// Generated scripts, by the name that other scripts import.
     sources: BTreeMap<String, String>,
     scripts: BTreeMap<String, Script>,
     table: String,
@@ -24,7 +24,7 @@ pub struct Assets {
 #[derive(Clone)]
 pub struct Script {
     pub address: String,
-    /// The addresses of everything it imports, so that a page can ask for all of it at once.
+    /// The URLs of all imports, direct and indirect, so that a page can preload them.
     pub imports: BTreeSet<String>,
 }
 
@@ -37,7 +37,7 @@ impl Assets {
         self.sources.insert(name.to_owned(), source);
     }
 
-    /// Stores a file and gives its address.
+    /// Adds a file and returns its URL.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<String> {
         let (stem, extension) = name.rsplit_once('.').ok_or("an asset has an extension")?;
         let hashed = format!("{stem}.{}.{extension}", hash(content));
@@ -52,7 +52,7 @@ impl Assets {
         Ok(format!("/assets/{hashed}"))
     }
 
-    /// Stores a module after those it imports, whose hashed names take the place of `"./name.js"` in it.
+    /// Adds a module after its imports, and replaces each `"./name.js"` with the import's URL.
     pub fn script(&mut self, name: &str) -> Result<Script> {
         if let Some(done) = self.scripts.get(name) {
             return Ok(done.clone());
@@ -85,7 +85,7 @@ fn imported(source: &str) -> Vec<String> {
     source.split("from \"./").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
 }
 
-/// Compresses `content` and gives the Rust expression that embeds it.
+/// Compresses `content` and returns the Rust expression that embeds it.
 pub fn entity(out: &Path, name: &str, content: &[u8]) -> Result<String> {
     let file = |encoding: &str, bytes: &[u8]| -> Result<String> {
         let path = out.join(format!("{name}.{encoding}"));
@@ -99,7 +99,7 @@ pub fn entity(out: &Path, name: &str, content: &[u8]) -> Result<String> {
     Ok(format!("Content {{ tag: {:?}, plain: {plain}, brotli: {brotli}, gzip: {gzip} }}", hash(content)))
 }
 
-/// 64 bits: enough to tell the versions of a file apart.
+/// A hash of 64 bits, enough to distinguish the versions of a file.
 fn hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().take(8).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

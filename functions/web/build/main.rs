@@ -1,5 +1,5 @@
-//! Makes the site while the function is built: pages in each language, assets named after their content, and both
-//! compressed, so that the function only has to hand them out.
+//! Builds the site at compile time: pages in each language, assets with hashed names, and compressed versions of both. The
+//! function only serves them.
 
 mod assets;
 mod countries;
@@ -12,7 +12,7 @@ use assets::Assets;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// In the order of `twostep::language::Language::ALL`; a test holds the two together.
+/// In the order of `twostep::language::Language::ALL`. A test compares both.
 const LANGUAGES: [&str; 2] = ["en", "es"];
 
 fn main() -> Result<()> {

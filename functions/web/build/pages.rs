@@ -1,4 +1,4 @@
-//! The pages: one template each, written out in each language.
+//! The pages: one template per page, rendered in each language.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
@@ -12,7 +12,7 @@ use crate::{
     reference,
 };
 
-/// Address and name: `pages/<name>.html` with `scripts/<name>.js`.
+/// The path and the name of each page: `pages/<name>.html` with `scripts/<name>.js`.
 const PAGES: [(&str, &str); 8] = [
     ("/", "home"),
     ("/register", "register"),
@@ -82,7 +82,7 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
     Ok(table)
 }
 
-/// The messages of pages whose scripts say more than others do, by page: the address for each language.
+/// The URLs of the text modules of pages with their own texts (`messages_of`), by page and language.
 fn own_messages(assets: &mut Assets, texts: &[(&str, serde_json::Value)]) -> Result<BTreeMap<String, Vec<String>>> {
     let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (language, texts) in texts {
@@ -97,7 +97,7 @@ fn own_messages(assets: &mut Assets, texts: &[(&str, serde_json::Value)]) -> Res
     Ok(addresses)
 }
 
-/// A text that is missing ends the build.
+/// Fails the build if a template uses a missing text.
 fn environment() -> Result<Environment<'static>> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);

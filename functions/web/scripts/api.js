@@ -1,6 +1,6 @@
 // @ts-check
-// The client of the HTTP API: one function for each route, as the contract has it (see /docs). Refresh and device tokens
-// stay in cookies that no script can read; the access token is handed in by the caller.
+// The client of the HTTP API (see /docs): one function per route. Refresh and device tokens stay in cookies that scripts can't read; the
+// caller passes the access token.
 
 /** @typedef {{id: string, name: string, email: string, email_verified: boolean, phone: string | null, two_step: boolean, created_at: string}} User */
 /** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User}} Session */
@@ -24,7 +24,7 @@
 /** @typedef {{mode: "enforce" | "record_only", countries: Record<string, Tripped>, prefixes: Record<string, Tripped>} & Pick<Tripped, "step"> & Partial<Tripped>} Breaker */
 /** @typedef {{currency: string, total: Figures, days: ({day: string, country: string} & Figures)[], breaker: Breaker}} Usage */
 
-/** An answer that is not what was asked for (RFC 9457). `code` says what happened; `offline` means there was no answer. */
+/** An error response (RFC 9457). The code `offline` means that there was no response. */
 export class Problem extends Error {
   /** @param {{code?: string, status?: number, field?: string, detail?: string, attempts_left?: number, retry_after?: number}} body */
   constructor(body) {
@@ -38,7 +38,7 @@ export class Problem extends Error {
   }
 }
 
-/** How far the server's clock is ahead of ours, in milliseconds: its times count, whatever this machine believes. */
+/** Milliseconds by which the server's clock is ahead of this machine's. All times of the API are the server's. */
 export let clockAhead = 0;
 
 /**
@@ -58,7 +58,7 @@ async function call(method, path, { body, bearer, cookie, keepalive } = {}) {
     fetch(`/v1${path}`, request).catch(() => {
       throw new Problem({ code: "offline" });
     });
-  // What sets cookies is asked one at a time over all tabs: the late answer of one must not undo another's sign-in.
+  // Requests that set cookies run one at a time across tabs, so that a late response can't overwrite the cookies of a newer sign-in.
   const answer = await (cookie ? navigator.locks.request("cookies", send) : send());
   const date = Date.parse(answer.headers.get("date") ?? "");
   if (date) clockAhead = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
@@ -101,7 +101,7 @@ export const resend = (/** @type {string} */ id) => call("POST", `/codes/${encod
 /** @returns {Promise<Challenge>} */
 export const challenge = (/** @type {string} */ id) => call("GET", `/codes/${encodeURIComponent(id)}`);
 
-// Goes on when the page is left: an answer that nobody reads would leave the browser with a token that is used up.
+// `keepalive` completes the request if the user leaves the page. Otherwise, the browser would keep a refresh token that is used up.
 /** @returns {Promise<Session>} */
 export const refresh = () => call("POST", "/session/refresh", { cookie: true, keepalive: true });
 

@@ -1,4 +1,4 @@
-// The code that someone is about to enter, kept in this tab so that a reload of the code page loses nothing.
+// The active challenge, kept in the tab's session storage so that the code page survives a reload.
 
 import { clockAhead } from "./api.js";
 import { go } from "./page.js";
@@ -16,11 +16,11 @@ export const keptChallenge = () => recall("challenge");
 
 export const forgetChallenge = () => forget("challenge");
 
-/** On to the code page. @param {import("./api.js").Challenge} challenge */
+/** Opens the code page. @param {import("./api.js").Challenge} challenge */
 export function enterCode(challenge) {
   keepChallenge(challenge);
   go("/code");
 }
 
-/** Seconds from now to a time of the server's. @param {Kept} challenge @param {string} time */
+/** Seconds until a server time. @param {Kept} challenge @param {string} time */
 export const secondsUntil = (challenge, time) => (Date.parse(time) - Date.now() - challenge.ahead) / 1000;

@@ -14,7 +14,7 @@ let current = /** @type {Current} */ (keptChallenge());
 /** Whether this code can still be entered. */
 let alive = true;
 
-/** What was tried last, so that it is not sent again by itself. */
+/** The last submitted code, which isn't submitted automatically again. */
 let tried = "";
 
 /** @type {Record<string, string>} */
@@ -26,11 +26,11 @@ function describe() {
   const digits = current.phone_hint.replace(/\D/g, "");
   $("sent-to").textContent = say(current.purpose === "login" ? "sent_to_login" : "sent_to", { digits });
   const delivery = $("delivery");
-  // Of a sign-in nothing may be said: it would tell who has an account.
+  // Hidden for a sign-in: its delivery state would reveal whether an account exists.
   show(delivery, current.purpose !== "login");
   const failure = `failure.${current.failure}`;
   const text = say(current.delivery === "failed" && canSay(failure) ? failure : `delivery.${current.delivery}`);
-  // Said again only when it is something else, or screen readers would repeat it with every look.
+  // Set only when it changes, or screen readers would announce it after every poll.
   if (delivery.textContent !== text) {
     delivery.dataset.state = current.delivery;
     delivery.textContent = text;
@@ -48,7 +48,7 @@ function take(next) {
   tick();
 }
 
-// Delivery is asked for ever less often, and only while it can change and somebody looks.
+// Polls the delivery state with growing pauses, while it can change and the page is visible.
 
 const FIRST_POLL = 1000;
 const LAST_POLL = 10_000;
@@ -97,7 +97,7 @@ function tick() {
   $("resend-wait").textContent = waits ? say("resend_in", { time: clock(until) }) : "";
 }
 
-/** This code is over: another one is needed. @param {string} why */
+/** Ends the challenge: the user needs a new code. @param {string} why */
 function end(why) {
   alive = false;
   clearInterval(ticking);
@@ -111,11 +111,11 @@ function end(why) {
   if ($("recovery-form").hidden) $("again").focus();
 }
 
-// Entering it
+// Code entry
 
 /** @param {string} text */
 function digitsOf(text) {
-  // Whoever pastes the whole message means the code in it.
+  // The user can paste the whole message.
   return text.match(/(?<!\d)\d{3}\s?\d{3}(?!\d)/)?.[0].replace(/\s/, "") ?? text.replace(/\D/g, "").slice(0, 6);
 }
 
@@ -170,14 +170,14 @@ submits(
       $("announced").textContent = "";
       if (over(problem)) return true;
       if (problem.code === "wrong_code") {
-        // Others may have been typed while these were under way: they are next.
+        // If the user typed another code during the request, submit that one next.
         if (input.value === tried) input.select();
         else setTimeout(submitIfComplete);
         current = { ...current, attempts_left: problem.attemptsLeft };
         keepChallenge(current);
         describe();
       } else {
-        // It was not weighed: the same digits may be sent again.
+        // The code wasn't checked, so the same digits can be submitted again.
         tried = "";
       }
       return false;
@@ -204,7 +204,7 @@ submits(
   },
 );
 
-// Other ways on
+// Resend, new code and recovery code
 
 $("resend").addEventListener("click", async () => {
   if ($("resend").getAttribute("aria-disabled") === "true") return;
@@ -255,7 +255,7 @@ function choose(recovery) {
 $("use-recovery").addEventListener("click", () => choose(true));
 $("use-code").addEventListener("click", () => choose(false));
 
-/** The phone itself may hand the code over (WebOTP): the last line of the message names this site. */
+/** Autofills the code from the message (WebOTP). The last line of the message names this site. */
 function listen() {
   if (!("OTPCredential" in window)) return;
   const stop = new AbortController();

@@ -1,17 +1,17 @@
-// A field that offers a list and searches it while one types (WAI-ARIA's combobox pattern).
+// A text field with a searchable list (WAI-ARIA combobox pattern).
 
 import { element, show } from "./page.js";
 import { say } from "./say.js";
 
 /** @typedef {{value: string, label: string, note?: string}} Option */
 
-/** Without accents and case, so that “espana” finds “España”. @param {string} text */
+/** Removes accents and case, so that “espana” finds “España”. @param {string} text */
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 /**
  * @param {HTMLInputElement} input with its list in `aria-controls`
- * @param {{options: () => Option[], picked: (option: Option, leaving: boolean) => void, keeps: boolean}} how `keeps`: whether the field goes
- *   on showing what was picked, or is emptied for the next
+ * @param {{options: () => Option[], picked: (option: Option, leaving: boolean) => void, keeps: boolean}} how `keeps`: whether the field
+ *   shows the picked option or is cleared for the next one
  */
 export function combobox(input, { options, picked, keeps }) {
   const list = /** @type {HTMLElement} */ (document.getElementById(input.getAttribute("aria-controls") ?? ""));
@@ -107,7 +107,7 @@ export function combobox(input, { options, picked, keeps }) {
         set(current);
         break;
       case "Tab":
-        // Whoever goes on means what is marked.
+        // Leaving the field picks the active option.
         if (isOpen() && active >= 0) pick(shown[active], true);
         return;
       default:
@@ -115,7 +115,7 @@ export function combobox(input, { options, picked, keeps }) {
     }
     event.preventDefault();
   });
-  // The press, not the click: the field must not lose the focus in between.
+  // On mousedown, because the field would lose focus before the click.
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
     const item = /** @type {Element} */ (event.target).closest("li");

@@ -1,4 +1,4 @@
-// What bounds the money: budgets, prices, limits and the breaker, as a part of the settings' form.
+// The part of the settings form that bounds costs: budgets, prices, rate limits and the breaker.
 
 import { decimal, millionths, whole } from "./amount.js";
 import { Problem } from "./api.js";
@@ -22,7 +22,7 @@ function input(id, label, part, inputmode) {
   return element("input", { id, "aria-label": label, "aria-describedby": `${part}-error`, type: "text", inputmode, autocomplete: "off" });
 }
 
-/** Puts a value into a field, which knows from then on whether somebody changed it. @param {any} field @param {string} value */
+/** Sets a field's value and default value, so that `refuseMoney` can tell whether the user changed it. @param {any} field @param {string} value */
 function set(field, value) {
   field.value = field.defaultValue = value;
   field.removeAttribute("aria-invalid");
@@ -39,7 +39,7 @@ function read(field, parse, empty) {
   return value;
 }
 
-/** The fields of one budget: a row for each period. @param {string} id @param {string} label */
+/** The fields of one budget, with a row per period. @param {string} id @param {string} label */
 function budgetTable(id, label) {
   const names = [say("money.messages"), say("money.spend")];
   const head = element("tr", {}, element("td", {}), ...names.map((name) => element("th", { scope: "col" }, name)));
@@ -72,7 +72,7 @@ function readBudget(id) {
 }
 
 /**
- * A list with an entry for each country that has something of its own, and a field that adds one.
+ * A list of countries with their own values, and a field to add a country.
  * @param {string} name of the ids @param {(region: string) => Node[]} entry
  */
 function byCountry(name, entry) {
@@ -151,7 +151,7 @@ export function drawMoney(stored) {
   set($("breaker-share"), String(stored.breaker.share_percent));
 }
 
-/** What the fields say. A field that makes no sense is marked and ends it: nothing is guessed. */
+/** The values of the fields. Marks invalid fields and throws a `Problem` for the first part that has one. */
 export function typedMoney() {
   for (const part of PARTS) for (const field of $(part).querySelectorAll("input")) field.removeAttribute("aria-invalid");
   const typed = {
@@ -177,7 +177,7 @@ export function typedMoney() {
   return typed;
 }
 
-/** Says at the part that a problem names what it takes. What was typed stays. @param {string} [part] */
+/** Shows the error of the part that a problem names, and keeps the input. @param {string} [part] */
 export function refuseMoney(part) {
   if (!PARTS.some((name) => name === part)) return false;
   $(`${part}-error`).textContent = say(`money.invalid_${part}`);

@@ -1,4 +1,4 @@
-// What every page does: the site's name, the language switch, forms and what is said about them.
+// Shared by all pages: site name, language switch, forms, and messages.
 
 import { Problem, site as askSite } from "./api.js";
 import { canSay, language, say, wait } from "./say.js";
@@ -28,7 +28,7 @@ export function show(node, visible) {
   node.toggleAttribute("hidden", !visible);
 }
 
-/** Leaves for another page of ours. @param {string} path @param {{replace?: boolean}} [how] */
+/** Opens another page of the site. @param {string} path @param {{replace?: boolean}} [how] */
 export function go(path, { replace = false } = {}) {
   keep("arrived", true);
   if (replace) location.replace(path);
@@ -36,8 +36,8 @@ export function go(path, { replace = false } = {}) {
 }
 
 /**
- * The page can be used from here on. Whoever was brought here by the page before hears and sees where it begins.
- * @param {HTMLElement} [first] what to begin with; the heading unless given
+ * Marks the page as ready and sets the focus, so that screen readers announce where it starts.
+ * @param {HTMLElement} [first] the element to focus; by default the heading, if another page of the site opened this one
  */
 export function ready(first) {
   const main = $("main");
@@ -50,7 +50,7 @@ export function ready(first) {
   main.setAttribute("data-ready", "");
 }
 
-// The problem and the status of the page: one is shown at a time.
+// The page shows either a problem or a status.
 
 /** @param {string} text */
 export function tell(text) {
@@ -68,13 +68,13 @@ export function hush() {
   warn("");
 }
 
-/** What went wrong, in words for the visitor. @param {Problem} problem */
+/** The error message for the user. @param {Problem} problem */
 export function words(problem) {
   const key = `errors.${problem.code}`;
   return say(canSay(key) ? key : "errors.unknown", { wait: wait(problem.retryAfter) });
 }
 
-/** @param {string} id @param {string} text an empty one takes the error away */
+/** @param {string} id @param {string} text empty to clear the error */
 export function fieldError(id, text) {
   $(`${id}-error`).textContent = text;
   if (text && $(id).matches("input, select")) $(id).setAttribute("aria-invalid", "true");
@@ -82,11 +82,11 @@ export function fieldError(id, text) {
 }
 
 /**
- * Sends a form without leaving the page. A problem stands under its field when it has one; what was typed stays.
+ * Submits a form without leaving the page. Shows a problem at its field, if it has one, and keeps the input.
  * @param {HTMLFormElement} form
  * @param {() => Promise<void>} send
- * @param {{fields?: Record<string, string>, problem?: (problem: Problem) => boolean}} [how] which field of the form a
- *   problem's code belongs to, and what else may handle a problem
+ * @param {{fields?: Record<string, string>, problem?: (problem: Problem) => boolean}} [how] `fields`: the field of each
+ *   problem code. `problem`: returns true if it handled the problem
  */
 export function submits(form, send, { fields = {}, problem: handled } = {}) {
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button:not([type])"));
@@ -111,7 +111,7 @@ export function submits(form, send, { fields = {}, problem: handled } = {}) {
       if (!(error instanceof Problem)) console.error(error);
       const field = fields[problem.code];
       if (handled?.(problem)) {
-        // Whoever handled it has said so.
+        // The handler has shown it.
       } else if (field) {
         fieldError(field, words(problem));
         $(field).focus();
@@ -127,9 +127,9 @@ export function submits(form, send, { fields = {}, problem: handled } = {}) {
 }
 
 /**
- * Asks before something that cannot be taken back.
+ * Asks for confirmation of an irreversible action.
  * @param {string} question
- * @param {string} yes what the button that does it says
+ * @param {string} yes the label of the confirm button
  * @returns {Promise<boolean>}
  */
 export function confirmed(question, yes) {
@@ -150,10 +150,10 @@ export function confirmed(question, yes) {
   });
 }
 
-/** What is tried once more before a page that cannot do without it gives up, in milliseconds. */
+/** Milliseconds before the second and last attempt to load the site. */
 const SECOND_TRY = 2000;
 
-/** What the site allows. @type {Promise<import("./api.js").Site>} */
+/** The site's public settings. @type {Promise<import("./api.js").Site>} */
 export const site = askSite()
   .catch(() => new Promise((resolve) => setTimeout(resolve, SECOND_TRY)).then(askSite))
   .then((site) => {
@@ -173,8 +173,8 @@ function named(site) {
 const lastHeard = recall("site");
 if (lastHeard) named(lastHeard);
 
-// The language switch. The server reads the cookie, so the next page comes in that language from its first byte; what was
-// typed is kept over the change, but for passwords and keys.
+// The language switch. The server reads the cookie and renders the page in that language. The user's input survives the reload, except
+// passwords and keys.
 
 /** @returns {HTMLInputElement[]} */
 const keepable = () =>
@@ -196,7 +196,7 @@ for (const button of document.querySelectorAll(".languages button")) {
   });
 }
 
-/** Puts back what was typed before the language was changed. Pages that fill their fields themselves do it after that. */
+/** Restores the input from before the language change. Pages that fill their fields themselves do so afterwards. */
 export function restoreTyped() {
   const typed = take("typed");
   if (typed?.path !== location.pathname) return;
@@ -212,11 +212,11 @@ for (const button of document.querySelectorAll("button.reveal")) {
   };
   reveal(false);
   button.addEventListener("click", () => reveal(input.type === "password"));
-  // A password in plain letters must not end up in what browsers remember of forms.
+  // Hide the password before submitting, or browsers could save it as form data.
   input.form.addEventListener("submit", () => reveal(false));
 }
 
-// A page that the browser brings back from the past would show what was true then, or who was signed in.
+// Reload pages that the browser restores from its back/forward cache, because they would show outdated data or another user.
 addEventListener("pageshow", (event) => {
   if (event.persisted && ["code", "profile", "settings"].includes($("main").dataset.page)) location.reload();
 });

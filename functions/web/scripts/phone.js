@@ -1,4 +1,4 @@
-// The phone field: a country to pick, and a number in whichever form people have it. The server judges the number.
+// The phone field: a country picker and a number in any common notation. The server validates the number.
 
 import { combobox } from "./combobox.js";
 import { regionsOfCode } from "./countries.js";
@@ -16,7 +16,7 @@ const names = new Intl.DisplayNames(language, { type: "region" });
 const collator = new Intl.Collator(language);
 
 /**
- * The countries that have phone numbers, by name.
+ * The countries with phone numbers, sorted by name.
  * @param {string[]} allowed ISO 3166-1 alpha-2 codes, or `*`
  */
 export function countries(allowed) {
@@ -30,20 +30,20 @@ export function countries(allowed) {
 export const nameOf = (region) => names.of(region) ?? region;
 
 /**
- * What someone typed or pasted, as digits with or without a `+` before them; anything else that is in it stays, so that
- * it is refused rather than guessed at.
+ * The typed or pasted number as digits with an optional leading `+`. Keeps unknown characters, so that the server rejects the number
+ * instead of guessing.
  * @param {string} text
  * @param {string} code the calling code of the chosen country
  */
 function cleaned(text, code) {
-  // Invisible marks and odd spaces and hyphens come along when numbers are copied.
+  // Copied numbers can contain invisible characters and unusual spaces and hyphens.
   const number = text.replace(/[\s().\/\-\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\ufeff]/g, "");
   if (number.startsWith("00")) return `+${number.slice(2)}`;
   if (code === "1" && number.startsWith("011")) return `+${number.slice(3)}`;
   return number;
 }
 
-/** The calling code that an international number begins with; none begins with another. @param {string} number */
+/** The calling code of an international number. No calling code is a prefix of another. @param {string} number */
 function codeOf(number) {
   return [1, 2, 3].map((length) => number.slice(1, 1 + length)).find((code) => code in regionsOfCode);
 }
@@ -77,7 +77,7 @@ export function phoneField({ allowed, prefix = "", start }) {
     show(code, !present().startsWith("+"));
   }
 
-  // An international number says its country itself; of several with one calling code the chosen one stays.
+  // An international number selects its country, unless the selected one has the same calling code.
   input.addEventListener("input", () => {
     const number = present();
     const found = number.startsWith("+") ? codeOf(number) : undefined;
@@ -94,14 +94,14 @@ export function phoneField({ allowed, prefix = "", start }) {
     input,
     /** The number in international form. */
     value: () => (present().startsWith("+") ? present() : `${country?.note ?? ""}${present()}`),
-    /** What to fill the field with again. */
+    /** The state to restore the field from. */
     state() {
       return { country: country?.value, typed: input.value, number: this.value() };
     },
   };
 }
 
-/** Where the browser's languages say that we are. */
+/** The region of the browser's preferred language. */
 function homeRegion() {
   for (const tag of navigator.languages) {
     const { region } = new Intl.Locale(tag);

@@ -10,7 +10,7 @@ import { keep, recall, take } from "./tab.js";
 /** @type {import("./api.js").User} */
 let user;
 
-/** Does something that has no form, and says what went wrong with it. @param {() => Promise<void>} what */
+/** Runs an action without a form and shows its error. @param {() => Promise<void>} what */
 async function attempt(what) {
   hush();
   try {
@@ -38,7 +38,7 @@ function draw({ phone_enabled: phoneEnabled, two_step_enabled: enabled }) {
   show($("codes-part"), user.two_step);
 }
 
-/** Browser and system out of what the browser said of itself. @param {string} agent */
+/** The browser and system of a `User-Agent`. @param {string} agent */
 function deviceName(agent) {
   const first = (/** @type {[RegExp, string][]} */ table) => table.find(([pattern]) => pattern.test(agent))?.[1];
   const browser = first([
@@ -91,7 +91,7 @@ submits(
       Object.entries(typed).filter(([field, value]) => value !== user[/** @type {"name" | "email"} */ (field)]),
     );
     if (Object.keys(changed).length === 0) return tell(say("nothing_changed"));
-    // A new address may ask for a fresh sign-in: what was typed is there again afterwards.
+    // A new email address can require a recent sign-in. Keep the input until the user returns.
     keep("details", typed);
     user = await withAccount((account) => account.change(changed));
     take("details");

@@ -1,11 +1,11 @@
-// Recovery codes are shown once, when they are made: here one can take them along.
+// Shows new recovery codes, which can't be read again, and lets the user copy or download them.
 
 import { $, element, show, site } from "./page.js";
 import { say } from "./say.js";
 
 /**
  * @param {string[]} codes
- * @returns {Promise<void>} when the visitor says that they are kept
+ * @returns {Promise<void>} when the user has saved them
  */
 export function showRecoveryCodes(codes) {
   const section = $("recovery-codes");

@@ -1,12 +1,12 @@
-// What scripts say, in the language of the page.
+// The texts of scripts, in the language of the page.
 
 const { default: texts } = await import(document.documentElement.dataset.texts ?? "");
 
 export const language = document.documentElement.lang;
 
 /**
- * The text under `key`, such as `errors.wrong_code`, with `{name}` replaced by `values.name`. A text that depends on a
- * number has a form for each of the language's plurals.
+ * The text of `key`, such as `errors.wrong_code`, with `{name}` replaced by `values.name`. If the text has plural forms, `values.count`
+ * selects one.
  * @param {string} key
  * @param {Record<string, string | number>} [values]
  * @returns {string}
@@ -19,12 +19,12 @@ export function say(key, values = {}) {
   return (text ?? key).replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ name) => String(values[name] ?? ""));
 }
 
-/** Whether there is such a text. @param {string} key */
+/** Whether a text exists. @param {string} key */
 export function canSay(key) {
   return say(key) !== key;
 }
 
-/** A wait in words, such as “12 minutes”. @param {number} seconds */
+/** A formatted duration, such as “12 minutes”. @param {number} seconds */
 export function wait(seconds) {
   const units = [["second", 1], ["minute", 60], ["hour", 3600], ["day", 86_400]];
   const [unit, length] = units[[90, 90 * 60, 36 * 3600].filter((most) => seconds >= most).length];
@@ -38,7 +38,7 @@ export function clock(seconds) {
   return `${Math.floor(rest / 60)}:${String(rest % 60).padStart(2, "0")}`;
 }
 
-/** A day. @param {string} time RFC 3339 */
+/** A formatted date. @param {string} time RFC 3339 */
 export function day(time) {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
 }

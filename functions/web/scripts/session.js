@@ -1,4 +1,4 @@
-// Staying signed in. The access token lives in this page's memory only; the refresh token in a cookie that no script sees.
+// The user's session. The access token is only in the page's memory; the refresh token is in a cookie that scripts can't read.
 
 import { Problem, account, logout, refresh } from "./api.js";
 import { go } from "./page.js";
@@ -8,16 +8,16 @@ import { forget, keep, signedInBefore, take } from "./tab.js";
 /** @type {string | null} */
 let accessToken = null;
 
-/** How long a refresh of a page that has been left may still be under way, in milliseconds. */
+/** Milliseconds that the refresh of a closed page can still take. */
 const LEFT_BEHIND = 3000;
 
 /**
- * A new access token. One tab at a time: a refresh token works once, and a second use of it would end the session.
+ * Refreshes the session, one tab at a time, because using a refresh token twice ends the session.
  * @returns {Promise<import("./api.js").Session>}
  */
 async function renewed() {
   return await navigator.locks.request("session", async () => {
-    // A page that was left in the middle of this gave up the lock, not its request: the cookie is about to change.
+    // A page that was closed during its refresh released the lock, but its request continues and will change the cookie.
     const since = Date.now() - Number(localStorage.getItem("refreshing") ?? 0);
     if (since >= 0 && since < LEFT_BEHIND) await new Promise((resolve) => setTimeout(resolve, LEFT_BEHIND - since));
     localStorage.setItem("refreshing", String(Date.now()));
@@ -33,7 +33,7 @@ async function renewed() {
 }
 
 /**
- * Takes up the session of before, or sends the visitor to sign in and back here.
+ * Resumes the session, or sends the user to sign in and back to this page.
  * @returns {Promise<import("./api.js").User>}
  */
 export async function resume() {
@@ -46,8 +46,8 @@ export async function resume() {
 }
 
 /**
- * Does something with the account. A token that has run out meanwhile is renewed once; where a fresh sign-in is asked
- * for, the visitor is sent there and back.
+ * Runs an action with the account. Renews an expired access token once. If the action requires a recent sign-in, sends the user to sign
+ * in and back.
  * @template T
  * @param {(account: ReturnType<typeof import("./api.js").account>) => Promise<T>} what
  * @returns {Promise<T>}
@@ -69,7 +69,7 @@ export async function withAccount(what) {
 
 /**
  * @param {"reauth" | "signed_out"} why
- * @returns {Promise<never>} the page is being left
+ * @returns {Promise<never>} the page is closing
  */
 function signInAgain(why) {
   if (why === "signed_out") signedInBefore.clear();
@@ -78,12 +78,12 @@ function signInAgain(why) {
   return new Promise(() => {});
 }
 
-/** Someone has just signed in: back to where that was asked for, or to the profile. */
+/** After a sign-in, returns to the page that required it, or opens the profile. */
 export function signedIn() {
   signedInBefore.set();
   const next = take("next");
   for (const name of ["challenge", "registration"]) forget(name);
-  // A number that was on its way to the profile is still wanted there.
+  // The profile page still needs a phone number whose change was interrupted by the sign-in.
   if (!next) forget("phone");
   go(next?.path ?? "/profile", { replace: true });
 }

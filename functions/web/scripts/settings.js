@@ -9,13 +9,13 @@ import { drawUsage } from "./usage.js";
 /** The admin key, in this page's memory only. */
 let key = "";
 
-/** As they are stored. @type {import("./api.js").Settings} */
+/** The stored settings. @type {import("./api.js").Settings} */
 let stored;
 
-/** The chosen countries, when not all are. @type {Set<string>} */
+/** The selected countries, unless all are allowed. @type {Set<string>} */
 let chosen = new Set();
 
-/** The ids of the fields that a problem may name. @type {Record<string, string>} */
+/** Element ids by the `field` of a problem. @type {Record<string, string>} */
 const FIELDS = {
   site_name: "site-name",
   site_host: "site-host",
@@ -46,7 +46,7 @@ function draw() {
   drawMoney(stored);
 }
 
-/** Asks for the usage, and says in its place when there is none to be had. */
+/** Loads and shows the usage, or an error in its place. */
 async function showUsage() {
   if ($("usage-refresh").hasAttribute("aria-disabled")) return;
   $("usage-refresh").setAttribute("aria-disabled", "true");
@@ -80,7 +80,7 @@ function drawCountries() {
 }
 
 /**
- * What differs from what is stored, and nothing else: two admins do not undo each other.
+ * Only the changed settings, so that two admins don't overwrite each other's changes.
  * @returns {Record<string, any>}
  */
 function changes() {
@@ -127,7 +127,7 @@ function lock() {
   $("admin-key").focus();
 }
 
-/** A key that was changed meanwhile opens nothing any more. @param {Problem} problem */
+/** Locks the page if the admin key is no longer valid. @param {Problem} problem */
 function lockedOut(problem) {
   if (problem.code !== "invalid_admin_key") return false;
   lock();
@@ -199,7 +199,7 @@ submits(
       if (lockedOut(problem)) return true;
       if (problem.code === "sms_disabled") warn(say("key_absent"));
       else if (problem.code === "sms_budget_spent") warn(say("test_held_back"));
-      // What Clickatell answered is for whoever runs the site, in Clickatell's own words.
+      // The detail contains Clickatell's error for the admin.
       else if (problem.code === "sms_failed") warn(say("test_failed", { detail: problem.detail }));
       else return false;
       return true;

@@ -1,8 +1,8 @@
-// What this tab remembers, so that a reload or a step back loses nothing. Passwords and session tokens are never in it.
+// The tab's session storage, which survives reloads and going back. It never contains passwords or session tokens.
 
 /**
  * @param {string} name
- * @returns {any} what was kept, or null
+ * @returns {any} the stored value, or null
  */
 export function recall(name) {
   return JSON.parse(sessionStorage.getItem(name) ?? "null");
@@ -18,14 +18,14 @@ export function forget(name) {
   sessionStorage.removeItem(name);
 }
 
-/** What was kept, once. @param {string} name */
+/** Reads and removes a value. @param {string} name */
 export function take(name) {
   const value = recall(name);
   forget(name);
   return value;
 }
 
-/** Whether somebody has signed in with this browser: a hint for what to offer, nothing that opens anything. */
+/** Whether a user has signed in with this browser. Only a hint for the home page; it grants nothing. */
 export const signedInBefore = {
   get: () => localStorage.getItem("signed-in") === "1",
   set: () => localStorage.setItem("signed-in", "1"),

@@ -1,4 +1,4 @@
-// What the operator looks at: messages, money and sign-ins of the last 30 days, and what the breaker does.
+// The usage section: messages, costs and sign-ins of the last 30 days, and the state of the breaker.
 
 import { counted, money } from "./amount.js";
 import { $, element, show } from "./page.js";
@@ -11,7 +11,7 @@ import { canSay, language, say } from "./say.js";
 const DAY = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" });
 const MOMENT = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
-/** Each figure under its name, as it is read. @param {Figures} figures @param {string} currency @returns {[string, string][]} */
+/** The name and formatted value of each figure. @param {Figures} figures @param {string} currency @returns {[string, string][]} */
 function columns(figures, currency) {
   const failed = Object.values(figures.failed).reduce((sum, count) => sum + count, 0);
   const { cost_per_sign_in: cost } = figures;
@@ -60,7 +60,7 @@ function drawDays({ total, days, currency }) {
   $("usage-days").replaceChildren(table);
 }
 
-/** One scope that is not normal, in a sentence. @param {string} scope @param {Tripped} tripped */
+/** A list item about one tripped scope. @param {string} scope @param {Tripped} tripped */
 function tripped(scope, { step, cause, until }) {
   const spent = cause.startsWith("budget");
   const values = { scope, cause: say(`usage.causes.${cause}`), until: MOMENT.format(new Date(until)) };

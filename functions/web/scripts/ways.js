@@ -1,4 +1,4 @@
-// Phone or e-mail: the choice on the pages for registration and sign-in, kept in the address.
+// The choice between phone and email on the registration and sign-in pages, kept in the URL's hash.
 
 import { $, show, site } from "./page.js";
 import { phoneField } from "./phone.js";
@@ -7,8 +7,8 @@ import { recall } from "./tab.js";
 const FORMS = { phone: "phone-form", email: "password-form" };
 
 /**
- * Shows the ways that the site offers, and the form of the chosen one.
- * @param {"phone" | "email"} preferred where neither the address nor the visitor says
+ * Shows the sign-in methods of the site and the form of the selected one.
+ * @param {"phone" | "email"} preferred the default if the URL doesn't say
  */
 export async function ways(preferred) {
   const { phone_enabled: phoneEnabled, allowed_countries: allowed } = await site;

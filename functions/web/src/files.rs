@@ -1,4 +1,4 @@
-//! The files in this binary, and which form of one a browser gets.
+//! Serves the embedded pages and assets, in the language and encoding that the browser accepts.
 
 use lambda_http::{
     RequestExt,
@@ -20,12 +20,12 @@ include!(concat!(env!("OUT_DIR"), "/site.rs"));
 pub struct Page {
     path: &'static str,
     content_type: &'static str,
-    /// One for each of [`Language::ALL`], or one for all.
+    /// One per [`Language::ALL`], or a single one for all languages.
     languages: &'static [Content],
 }
 
 pub struct Asset {
-    /// Carries a hash of the content.
+    /// Contains a hash of the content.
     name: &'static str,
     content_type: &'static str,
     content: Content,
@@ -68,7 +68,7 @@ impl Asset {
 }
 
 impl Page {
-    /// Asked for each time, so that a new version shows at once; one that has not changed is not sent again.
+    /// Browsers revalidate pages each time, so that a new version shows at once. An unchanged page is a 304.
     fn answer(&self, headers: &HeaderMap) -> Answer {
         let language = language(headers);
         let content = self.languages.get(language as usize).unwrap_or(&self.languages[0]);
@@ -99,7 +99,7 @@ impl Content {
         Answer::file(content_type, bytes).with_header(CONTENT_ENCODING, HeaderValue::from_static(name))
     }
 
-    /// Each encoding has its own: a strong tag stands for the very bytes (RFC 9110 §8.8.3).
+    /// Different for each encoding, because a strong entity tag identifies the exact bytes (RFC 9110 §8.8.3).
     fn entity_tag(&self, encoding: Encoding) -> String {
         let suffix = match encoding {
             Encoding::Plain => "",
@@ -111,7 +111,7 @@ impl Content {
 }
 
 impl Encoding {
-    /// The smallest that `Accept-Encoding` (RFC 9110 §12.5.3) does not rule out.
+    /// The smallest encoding that `Accept-Encoding` (RFC 9110 §12.5.3) allows.
     fn best(headers: &HeaderMap) -> Self {
         let accepted = text(headers, &ACCEPT_ENCODING);
         let accepts = |name: &str| {
@@ -131,8 +131,7 @@ impl Encoding {
     }
 }
 
-/// The language that the visitor has chosen with the page's switch, which keeps it in the cookie `lang`; else the
-/// browser's.
+/// The language of the cookie `lang`, which the page's language switch sets, or else of `Accept-Language`.
 fn language(headers: &HeaderMap) -> Language {
     let cookies = text(headers, &COOKIE).split(';').map(str::trim);
     let chosen = cookies.filter_map(|cookie| cookie.strip_prefix("lang=")).find_map(Language::of_tag);

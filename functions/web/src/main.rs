@@ -1,4 +1,4 @@
-//! The pages, their assets, and `GET /v1/site`: what browsers get.
+//! Serves the pages, their assets, and `GET /v1/site`.
 
 mod files;
 mod security;

@@ -1,4 +1,4 @@
-//! What a browser may do with a page of ours: run its own scripts, speak to its own origin, and nothing else.
+//! The security headers: pages can run only their own scripts and call only their own origin.
 
 use lambda_http::http::{
     HeaderValue,
@@ -19,9 +19,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (REFERRER_POLICY, "no-referrer"),
     (X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    // Browsers heed it over https only, so a laptop is left alone.
+    // Browsers apply this only over https, so it doesn't affect a laptop.
     (STRICT_TRANSPORT_SECURITY, "max-age=63072000"),
-    // Everything off but what fills a code in from a message.
+    // Only WebOTP is allowed, which autofills codes.
     (
         HeaderName::from_static("permissions-policy"),
         "camera=(), geolocation=(), microphone=(), payment=(), usb=(), otp-credentials=(self)",
