@@ -1,4 +1,4 @@
-//! Taking or blocking somebody else's account.
+//! Attacks that take over or block another user's account.
 
 use serde_json::json;
 use twostep_tests::{SignedIn, claims, fresh_phone};
@@ -41,7 +41,7 @@ pub async fn a_victim_s_name_in_the_body(world: &'static World) -> Seen {
     let taken = world.send(Event::new("POST", "/v1/register/complete").body(complete)).await;
     taken.expect_problem(409, "email_taken");
     seen(
-        "an own challenge with a victim's phone, e-mail or id in the body; duplicate keys; a victim's address",
+        "the attacker's challenge with a victim's phone, email or id in the body; duplicate keys; a victim's email address",
         tried + 1,
         "`invalid_request`, `email_taken`",
     )
@@ -59,11 +59,11 @@ pub async fn two_step_turned_on(world: &'static World) -> Seen {
         let answer = log_in().await;
         single = Some(SignedIn::from_session(&answer.expect(200)));
     }
-    // The settings are on again, and the functions are those that have cached "off" a moment ago.
+    // Two-step sign-in is on again, and the running functions still have "off" in their caches.
     world.put_settings(json!({"two_step_enabled": true})).await.expect(200);
     let mut tries = 0;
     for _ in 0..20 {
-        assert_eq!(log_in().await.status, 202, "no token for a password alone after 30 s");
+        assert_eq!(log_in().await.status, 202, "a password alone gets no token after 30 s");
         tries += 1;
     }
     let refresh = json!({"refresh_token": single.expect("a session").refresh_token});
@@ -72,7 +72,7 @@ pub async fn two_step_turned_on(world: &'static World) -> Seen {
     seen(
         "sign-ins with a password 31 s after the switch, on functions that had cached \"off\"; an older single-factor session",
         tries + 1,
-        "a challenge each time; the old session is not refreshed",
+        "a challenge each time; the old session can't be refreshed",
     )
 }
 
@@ -83,7 +83,7 @@ pub async fn a_stolen_session_and_the_phone(world: &'static World) -> Seen {
     let old = set_phone(world, &session.access_token, &mine).await;
     old.expect_problem(401, "reauth_required");
 
-    // A single-factor session of an account that asks for two.
+    // A single-factor session of an account that requires two steps.
     let two_step = fresh_phone();
     let _ = world.register_two_step(&two_step).await;
     let earlier = world.messages_to(&two_step).await;
@@ -97,7 +97,7 @@ pub async fn a_stolen_session_and_the_phone(world: &'static World) -> Seen {
     let codes = world.send(Event::new("POST", "/v1/profile/recovery-codes").bearer(token)).await;
     codes.expect_problem(401, "reauth_required");
 
-    // A session that was ended, with an access token that still lives.
+    // An ended session whose access token has not expired.
     let login = world.start("/v1/login/phone", &phone, "203.0.113.7").await.expect(202);
     let fresh = world.verify(&login, &world.code(&phone, 2).await).await.expect(200);
     let stolen = fresh["access_token"].as_str().expect("a token");
@@ -108,7 +108,7 @@ pub async fn a_stolen_session_and_the_phone(world: &'static World) -> Seen {
     seen(
         "a new phone with a session older than five minutes, with a single factor of a two-step account, with an ended session",
         5,
-        "`reauth_required`, `invalid_token`; no message to the thief",
+        "`reauth_required`, `invalid_token`; no message to the attacker",
     )
 }
 
@@ -129,18 +129,22 @@ pub async fn two_accounts_one_number(world: &'static World) -> Seen {
         let profile = world.send(Event::new("GET", "/v1/profile").bearer(&loser.access_token)).await.expect(200);
         assert_eq!(profile["phone"], **kept, "the loser keeps the old number");
     }
-    seen("two accounts enter their codes for one number at once", ROUNDS, "one has it, the other keeps its own number")
+    seen(
+        "two accounts verify their codes for one number in parallel",
+        ROUNDS,
+        "one gets the number, the other keeps its own",
+    )
 }
 
 pub async fn squatting(world: &'static World) -> Seen {
     let victim = fresh_phone();
     let challenge = world.start("/v1/register/phone", &victim, "198.51.100.66").await.expect(202);
     assert_eq!(world.end(&challenge).await, "delivered");
-    // The victim asks a little later, having seen one message and given nothing away.
+    // The victim requests a code later, and has shared no code.
     world.stack.advance(6 * 60);
     let registered = world.register(&victim).await;
     assert_eq!(registered.user["phone"], victim);
-    seen("a registration begun with a victim's number and never finished", 1, "the victim registers freely")
+    seen("an unfinished registration with a victim's number", 1, "the victim can register")
 }
 
 pub async fn addresses_that_look_the_same(world: &'static World) -> Seen {
@@ -171,7 +175,7 @@ pub async fn addresses_that_look_the_same(world: &'static World) -> Seen {
         register(spelling).await.expect_problem(400, "invalid_email");
     }
     seen(
-        "one address in other case, with spaces, a trailing dot, look-alike letters, zero-width and control characters",
+        "one email address in another case, with spaces, a trailing dot, look-alike letters, zero-width and control characters",
         same.len() + odd.len(),
         "`email_taken` or `invalid_email`; one account",
     )
@@ -198,7 +202,7 @@ pub async fn words_in_the_message(world: &'static World) -> Seen {
     world.stack.advance(10 * 60);
     world.send(Event::new("POST", "/v1/login/password").body(body)).await.expect(202);
     world.code(&phone, earlier + 2).await;
-    // `code_in` holds every message to the fixed text, letter by letter.
+    // `code_in` checks every message against the exact text.
     for sms in world.client.inbox(&phone).await {
         let text = sms["content"].as_str().unwrap_or_default();
         assert!(!text.is_empty() && !text.contains("evil") && !text.contains("Eve"), "{text}");
@@ -206,6 +210,6 @@ pub async fn words_in_the_message(world: &'static World) -> Seen {
     seen(
         "a URL, line breaks and `@evil.example #123456` as a name, then a message",
         names.len(),
-        "line breaks refused; no message carries a name",
+        "line breaks are rejected; no message contains a name",
     )
 }

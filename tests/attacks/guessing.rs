@@ -1,4 +1,4 @@
-//! Getting in by guessing, or by using a code where it is not good.
+//! Attacks that guess codes or use them where they aren't valid.
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -9,7 +9,7 @@ use crate::{
     world::{Event, PASSWORD, World, person},
 };
 
-/// The emulator's queue of a function deadlocks when more than a hundred requests wait in it.
+/// The emulator deadlocks when more than a hundred requests wait for one function.
 const AT_ONCE: usize = 50;
 
 pub async fn one_right_code_at_once(world: &'static World) -> Seen {
@@ -23,7 +23,7 @@ pub async fn one_right_code_at_once(world: &'static World) -> Seen {
     for round in 0..ROUNDS {
         let phone = &phones[round % ACCOUNTS];
         if round % ACCOUNTS == 0 {
-            // The limits of a number: ten messages a day.
+            // A number gets at most ten messages a day.
             world.stack.advance(3 * 60 * 60);
         }
         let earlier = world.messages_to(phone).await;
@@ -38,7 +38,7 @@ pub async fn one_right_code_at_once(world: &'static World) -> Seen {
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "round {round}: {statuses:?}");
         assert_eq!(statuses.iter().filter(|status| **status == 410).count(), THREADS - 1, "round {round}");
     }
-    seen("32 requests with the one right code at once", format!("{ROUNDS} rounds"), "one session in each round")
+    seen("32 parallel requests with the correct code", format!("{ROUNDS} rounds"), "one session per round")
 }
 
 pub async fn parallel_guesses(world: &'static World) -> Seen {
@@ -59,9 +59,9 @@ pub async fn parallel_guesses(world: &'static World) -> Seen {
     assert_eq!((count("wrong_code"), count("too_many_attempts")), (5, GUESSES - 5));
     world.verify(&challenge, &code).await.expect_problem(429, "too_many_attempts");
     seen(
-        "wrong guesses at one challenge, 50 at a time; then the right code",
+        "wrong codes for one challenge, 50 at a time; then the correct code",
         GUESSES,
-        "5 looked at, 195 turned away with `too_many_attempts`, the right code too",
+        "5 checked, 195 rejected with `too_many_attempts`, as is the correct code",
     )
 }
 
@@ -85,7 +85,7 @@ pub async fn guessing_through_new_codes(world: &'static World) -> Seen {
         if round == 4 {
             world.verify(&challenge, &code).await.expect_problem(429, "too_many_attempts");
         }
-        // Past the code's life and the cooldown, which doubles.
+        // After the code's expiry and the cooldown, which doubles.
         world.stack.advance(20 * 60);
     }
     assert_eq!(guesses, 20);
@@ -94,9 +94,9 @@ pub async fn guessing_through_new_codes(world: &'static World) -> Seen {
     assert!(locked.body["retry_after"].as_u64().is_some_and(|wait| wait > 20 * 60 * 60), "{}", locked.body);
     world.start("/v1/login/phone", &phone, "198.51.100.99").await.expect(202);
     seen(
-        "four wrong guesses, a new code from a new address for another spelling, and again",
-        "5 codes, 20 guesses",
-        "locked at the 20th for a day, the right code included; other purposes are not",
+        "four wrong codes, then a new code from a new client IP for another spelling of the number, repeated",
+        "5 codes, 20 attempts",
+        "locked for a day at the 20th, even for the correct code; other purposes aren't locked",
     )
 }
 
@@ -116,9 +116,9 @@ pub async fn the_edge_of_a_code_s_life(world: &'static World) -> Seen {
     world.stack.advance(0);
     assert_eq!(answers, [200, 410, 410]);
     seen(
-        "the right code 1 s before its end, at its end, 1 s after it, its item still in the table",
+        "the correct code 1 s before, at and 1 s after its expiry, with its item still in the table",
         3,
-        "accepted, refused, refused",
+        "accepted, rejected, rejected",
     )
 }
 
@@ -136,7 +136,7 @@ pub async fn a_used_code_again(world: &'static World) -> Seen {
     assert_eq!(world.send(log_out).await.status, 204);
     world.verify(&challenge, &code).await.expect_problem(410, "code_used");
     let instances = world.stack.instances_of("verify-code");
-    assert!(!instances.is_empty(), "there is something to restart");
+    assert!(!instances.is_empty(), "no instance to restart");
     let killed = std::process::Command::new("kill").arg("-9").args(&instances).status();
     assert!(killed.is_ok_and(|status| status.success()));
     twostep_tests::eventually("new instances", async || {
@@ -145,7 +145,7 @@ pub async fn a_used_code_again(world: &'static World) -> Seen {
     })
     .await;
     world.verify(&challenge, &code).await.expect_problem(410, "code_used");
-    seen("a right code again; after logging out; after a restart of the function", 3, "`code_used` each time")
+    seen("a used code; after a logout; after a restart of the function", 3, "`code_used` each time")
 }
 
 pub async fn a_code_elsewhere(world: &'static World) -> Seen {
@@ -172,14 +172,14 @@ pub async fn a_code_elsewhere(world: &'static World) -> Seen {
             }
         }
     }
-    assert!(tried >= 9, "codes are seldom equal");
-    // Two ids of one service are of one key only.
+    assert!(tried >= 9, "too many equal codes");
+    // The parts of an id belong to one challenge.
     let id = |at: usize| challenges[at].0["challenge_id"].as_str().expect("an id").to_owned();
     let mixed = format!("{}{}", &id(0)[..43], &id(1)[43..]);
     let answer = world.verify(&json!({ "challenge_id": mixed }), &challenges[0].1).await;
     answer.expect_problem(404, "unknown_challenge");
     seen(
-        "the codes of a login, a registration, a second step and another number on each other's challenges; an id put together from two",
+        "the codes of a login, a registration, a second step and another number for each other's challenges; an id combined from two ids",
         13,
         "`wrong_code` and `unknown_challenge`",
     )
@@ -199,5 +199,5 @@ pub async fn parallel_starts(world: &'static World) -> Seen {
     assert!(ids.iter().all(|id| *id == ids[0]));
     assert_eq!(world.end(&json!({"challenge_id": ids[0]})).await, "delivered");
     assert_eq!(world.messages_to(&phone).await, 1);
-    seen("starts for one number at once, each from an address of its own", AT_ONCE, "one challenge, one message")
+    seen("parallel starts for one number, each from its own client IP", AT_ONCE, "one challenge, one message")
 }

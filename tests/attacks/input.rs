@@ -1,4 +1,4 @@
-//! Input that is meant to confuse.
+//! Attacks with malformed or misleading input.
 
 use serde_json::json;
 use twostep_tests::fresh_phone;
@@ -36,7 +36,7 @@ pub async fn malformed_numbers(world: &'static World) -> Seen {
             world.start(route, number, "203.0.113.7").await.expect_problem(400, "invalid_phone");
         }
     }
-    // One number is one identity, however it may be written.
+    // All spellings of a number are the same number.
     let phone = fresh_phone();
     let spaced = format!(" {} ({}) {}.{} ", &phone[..2], &phone[2..5], &phone[5..8], &phone[8..]);
     let one = world.start("/v1/register/phone", &phone, "203.0.113.7").await.expect(202);
@@ -45,7 +45,7 @@ pub async fn malformed_numbers(world: &'static World) -> Seen {
     seen(
         "extensions, full-width digits, letters, `tel:`, zero-width and control characters, `;phone-context=`, 10 kB of `+`",
         format!("{} on 2 routes", numbers.len()),
-        "`invalid_phone`; two spellings of a number are one challenge",
+        "`invalid_phone`; two spellings of a number get the same challenge",
     )
 }
 
@@ -71,16 +71,16 @@ pub async fn very_large_input(world: &'static World) -> Seen {
     let body = json!({"name": "Grace", "email": new_email(world), "password": long});
     world.send(Event::new("POST", "/v1/register/password").body(body)).await.expect_problem(400, "weak_password");
     seen(
-        "a body of 1 MB on four routes; two passwords whose first 72 bytes are the same; a password of 257 characters",
+        "a body of 1 MB on four routes; two passwords with the same first 72 bytes; a password of 257 characters",
         7,
-        "`invalid_request`; they differ; `weak_password`",
+        "`invalid_request`; different passwords; `weak_password`",
     )
 }
 
 pub async fn headers_that_claim_an_address(world: &'static World) -> Seen {
     const CLAIMS: [&str; 6] =
         ["x-forwarded-for", "forwarded", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip"];
-    // Logins of unknown numbers: they cost nothing and count all the same.
+    // Sign-ins with unknown numbers count toward the limit and send nothing.
     let (mut admitted, mut turned_away) = (0, 0);
     for request in 0..18 {
         let claimed = format!("198.51.100.{request}");
@@ -99,7 +99,7 @@ pub async fn headers_that_claim_an_address(world: &'static World) -> Seen {
         }
     }
     assert_eq!((admitted, turned_away), (10, 8));
-    // An IPv6 customer has a /64, not an address.
+    // An IPv6 client typically has a whole /64.
     let mut admitted = 0;
     for request in 0..12 {
         let from = format!("2001:db8:1:2::{request}");
@@ -109,8 +109,8 @@ pub async fn headers_that_claim_an_address(world: &'static World) -> Seen {
     assert_eq!(admitted, 10);
     world.start("/v1/login/phone", &fresh_phone(), "2001:db8:1:3::1").await.expect(202);
     seen(
-        "starts from one address that claims another each time, in six headers; twelve addresses of one /64",
+        "starts from one client IP that claims another one each time, in six headers; twelve addresses of one /64",
         "18 + 12",
-        "ten an hour are admitted each, then `too_many_requests`",
+        "ten per hour are accepted for each, then `too_many_requests`",
     )
 }

@@ -1,20 +1,20 @@
-//! What the logs of everything above carry.
+//! Searches the logs of all attacks for secrets. Must run last.
 
 use crate::{Seen, seen, world::World};
 
 pub async fn secrets_in_the_logs(world: &'static World) -> Seen {
     let log = world.stack.log();
-    // The stack prints the admin key for whoever started it; functions log in JSON.
+    // The stack itself prints the admin key. Functions log in JSON.
     let lines: Vec<&str> = log.lines().filter(|line| line.starts_with('{')).collect();
-    assert!(lines.len() > 100, "there is a log to search");
+    assert!(lines.len() > 100, "the log is too short");
     let lines = lines.join("\n");
     let secrets = world.secrets().await;
-    assert!(secrets.len() > 50, "there are secrets to look for");
+    assert!(secrets.len() > 50, "too few secrets were recorded");
     for secret in &secrets {
-        assert!(!lines.contains(secret.as_str()), "the log carries {secret}");
+        assert!(!lines.contains(secret.as_str()), "the log contains {secret}");
     }
     seen(
-        "every code, token, password, key, address, name, id and number of the run, looked for in its logs at `trace`",
+        "a search of the run's `trace` logs for all of its codes, tokens, passwords, keys, addresses, names, ids and numbers",
         "the whole run",
         "nothing found",
     )

@@ -1,6 +1,5 @@
-//! Every attack that the service must withstand, tried on a running stack. What was seen must be what `docs/attacks.md`
-//! says; with `--write` it is written there. Another argument runs only the attacks whose name contains it, and leaves that
-//! file alone.
+//! Runs every attack of the threat model against a full stack and compares the results with `docs/attacks.md`. `--write`
+//! writes them there instead. Any other argument runs only the attacks whose name contains it, without the comparison.
 
 mod accounts;
 mod guessing;
@@ -23,7 +22,7 @@ use tokio::task::{LocalSet, spawn_local};
 use twostep_tests::stack::root;
 use world::World;
 
-/// What was tried, how many times, and what came of it.
+/// The attempt, its count, and the result.
 pub struct Seen {
     pub tried: &'static str,
     pub times: String,
@@ -36,7 +35,7 @@ pub fn seen(tried: &'static str, times: impl Display, seen: impl Into<String>) -
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Limits {
-    /// Those of each number only.
+    /// Only the limits by number.
     Lifted,
     Deployed,
 }
@@ -45,7 +44,7 @@ type Run = fn(&'static World) -> Pin<Box<dyn Future<Output = Seen>>>;
 
 struct Attack {
     name: &'static str,
-    /// Who says that it must be withstood.
+    /// The standard or guide that requires protection.
     source: &'static str,
     limits: Limits,
     run: Run,
@@ -64,49 +63,49 @@ macro_rules! attacks {
 
 fn attacks() -> impl IntoIterator<Item = Attack> {
     attacks! {
-        Lifted "One right code, many times at once" ("NIST SP 800-63B-4 §3.1.3.2; ASVS 6.5.1") guessing::one_right_code_at_once;
+        Lifted "One correct code in parallel" ("NIST SP 800-63B-4 §3.1.3.2; ASVS 6.5.1") guessing::one_right_code_at_once;
         Lifted "Parallel guesses" ("ASVS 6.3.1, 6.6.3") guessing::parallel_guesses;
         Lifted "Guessing through new codes" ("NIST SP 800-63B-4 §3.1.3.2, §3.2.2") guessing::guessing_through_new_codes;
-        Lifted "A code at the edge of its life" ("NIST SP 800-63B-4 §3.1.3.2; ASVS 6.5.5") guessing::the_edge_of_a_code_s_life;
-        Lifted "A used code again" ("ASVS 6.5.1") guessing::a_used_code_again;
+        Lifted "A code at its expiry" ("NIST SP 800-63B-4 §3.1.3.2; ASVS 6.5.5") guessing::the_edge_of_a_code_s_life;
+        Lifted "Reusing a code" ("ASVS 6.5.1") guessing::a_used_code_again;
         Lifted "A code for another purpose or challenge" ("ASVS 6.6.2; NIST SP 800-63B-4 §3.1.3.2") guessing::a_code_elsewhere;
         Lifted "Parallel starts" ("OWASP API4:2023") guessing::parallel_starts;
-        Lifted "Telling known numbers by the answers" ("ASVS 6.3.8") silence::known_and_unknown_numbers;
-        Lifted "Telling known addresses by the answers" ("ASVS 6.3.8") silence::known_and_unknown_addresses;
-        Lifted "Telling known from unknown by the work" ("ASVS 6.3.8") silence::the_same_work;
-        Lifted "Somebody else's phone, e-mail or id in the body" ("ASVS 8.2.2") accounts::a_victim_s_name_in_the_body;
-        Lifted "Half a sign-in as a token" ("ASVS 2.3.1") tokens::half_a_sign_in_as_a_token;
-        Lifted "Two-step turned on while old functions run" ("ASVS 6.3.4") accounts::two_step_turned_on;
+        Lifted "Distinguishing known numbers by responses" ("ASVS 6.3.8") silence::known_and_unknown_numbers;
+        Lifted "Distinguishing known email addresses by responses" ("ASVS 6.3.8") silence::known_and_unknown_addresses;
+        Lifted "Distinguishing accounts by DynamoDB calls" ("ASVS 6.3.8") silence::the_same_work;
+        Lifted "Another user's phone, email or id in the body" ("ASVS 8.2.2") accounts::a_victim_s_name_in_the_body;
+        Lifted "Intermediate tokens as access tokens" ("ASVS 2.3.1") tokens::half_a_sign_in_as_a_token;
+        Lifted "Two-step sign-in turned on while functions run" ("ASVS 6.3.4") accounts::two_step_turned_on;
         Lifted "Changing the phone with a stolen session" ("NIST SP 800-63B-4 §4.1.2; ASVS 7.5.1") accounts::a_stolen_session_and_the_phone;
-        Lifted "Two accounts prove one number at once" ("ASVS 2.3.3") accounts::two_accounts_one_number;
+        Lifted "Two accounts verify one number at once" ("ASVS 2.3.3") accounts::two_accounts_one_number;
         Lifted "Squatting on a number" ("ASVS 2.3.2") accounts::squatting;
-        Lifted "E-mail addresses that look the same" ("ASVS 6.2; Unicode TR36") accounts::addresses_that_look_the_same;
-        Lifted "Words smuggled into the message" ("WICG, origin-bound one-time codes") accounts::words_in_the_message;
+        Lifted "Look-alike email addresses" ("ASVS 6.2; Unicode TR36") accounts::addresses_that_look_the_same;
+        Lifted "Text injected into the message" ("WICG, origin-bound one-time codes") accounts::words_in_the_message;
         Lifted "Malformed numbers" ("ASVS 2.2.1") input::malformed_numbers;
-        Lifted "Very large input, and passwords that begin alike" ("ASVS 6.2.9; OWASP Password Storage") input::very_large_input;
+        Lifted "Very large input, and passwords with the same prefix" ("ASVS 6.2.9; OWASP Password Storage") input::very_large_input;
         Lifted "Forged access tokens" ("RFC 8725; ASVS 9.1, 9.2") tokens::forged_tokens;
-        Lifted "An old refresh token" ("RFC 9700 §4.14.2") tokens::an_old_refresh_token;
-        Lifted "One refresh token, many times at once" ("RFC 9700 §4.14.2") tokens::one_refresh_token_at_once;
+        Lifted "Reusing a refresh token" ("RFC 9700 §4.14.2") tokens::an_old_refresh_token;
+        Lifted "One refresh token in parallel" ("RFC 9700 §4.14.2") tokens::one_refresh_token_at_once;
         Lifted "Forged, replayed and late delivery reports" ("ASVS 4.1; Clickatell has no signatures") provider::delivery_reports;
-        Lifted "A provider that misbehaves" ("Clickatell, error tables") provider::a_provider_that_misbehaves;
-        Lifted "An answer of DynamoDB that is lost after the write" ("ASVS 2.3.3") provider::a_lost_answer;
-        Deployed "Headers that claim another address" ("ASVS 4.1.3") input::headers_that_claim_an_address;
-        Deployed "200 consecutive numbers from 20 addresses" ("OWASP, SMS pumping; Twilio, SMS pumping") pumping::a_range;
-        Deployed "Numbers that cost more" ("NIST SP 800-63B-4 §3.1.3.1") pumping::numbers_that_cost_more;
+        Lifted "A misbehaving provider" ("Clickatell, error tables") provider::a_provider_that_misbehaves;
+        Lifted "A lost DynamoDB response after the write" ("ASVS 2.3.3") provider::a_lost_answer;
+        Deployed "Forged client IP headers" ("ASVS 4.1.3") input::headers_that_claim_an_address;
+        Deployed "200 consecutive numbers from 20 client IPs" ("OWASP, SMS pumping; Twilio, SMS pumping") pumping::a_range;
+        Deployed "Expensive numbers" ("NIST SP 800-63B-4 §3.1.3.1") pumping::numbers_that_cost_more;
         Deployed "Twice the hourly budget" ("OWASP API4:2023") pumping::twice_the_budget;
         Deployed "Pumping one number" ("OWASP API4:2023") pumping::one_number;
         Deployed "Pumping many countries" ("OWASP API4:2023") pumping::many_countries;
         Deployed "Pumping slowly" ("Authgear, fraud protection") pumping::slowly;
-        Deployed "Pumping from rotating addresses" ("OWASP API4:2023") pumping::rotating_addresses;
-        Deployed "Pumping and verifying to look good" ("Twilio, SMS pumping") pumping::verifying_to_look_good;
+        Deployed "Pumping from rotating client IPs" ("OWASP API4:2023") pumping::rotating_addresses;
+        Deployed "Pumping with verified codes" ("Twilio, SMS pumping") pumping::verifying_to_look_good;
         Lifted "Secrets in the logs" ("ASVS 16.2.5") logs::secrets_in_the_logs;
-        Deployed "Secrets in the logs of a pumped stack" ("ASVS 16.2.5") logs::secrets_in_the_logs;
+        Deployed "Secrets in the logs of the pumping attacks" ("ASVS 16.2.5") logs::secrets_in_the_logs;
     }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Attacks share what they stand on without being sent between threads.
+    // Attacks share a `World` that is not `Send`.
     LocalSet::new().run_until(run()).await
 }
 
@@ -126,9 +125,9 @@ async fn run() -> ExitCode {
     if failed == 0 && only.is_none() {
         let file = root().join("docs/attacks.md");
         let table = format!(
-            "# Attacks\n\nWhat was tried on a running stack, and what came of it. `make attacks` tries it all again and writes \
-             this table; `make test` fails when anything else is seen.\n\n\
-             | attack | who asks for this | what was tried | how many times | what was seen |\n\
+            "# Attacks\n\nEvery attack runs against a full stack. `make attacks` repeats them and writes this table; `make test` \
+             fails if a result differs.\n\n\
+             | attack | required by | attempt | count | result |\n\
              |---|---|---|---|---|\n{rows}"
         );
         if write {
@@ -142,20 +141,20 @@ async fn run() -> ExitCode {
     }
     println!("\n{passed} passed, {failed} failed");
     if !is_as_written {
-        println!("docs/attacks.md says something else than was seen; `make attacks` writes it anew");
+        println!("docs/attacks.md doesn't match the results; `make attacks` writes it");
     }
     if failed == 0 && passed > 0 && is_as_written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints what is in `one` and not in `other`.
+/// Prints the lines that are only in `one`.
 fn tell_lines_of_one(one: &str, other: &str, mark: char) {
     for line in one.lines().filter(|line| !other.lines().any(|known| known == *line)) {
         println!("{mark} {line}");
     }
 }
 
-/// Tries `attacks` one after the other on a stack of their own: they share its clock. Gives the table's rows, and how many
-/// failed.
+/// Runs `attacks` one after the other on one stack, because they share its clock. Returns the rows of the table and the
+/// number of failures.
 async fn try_all(limits: &str, attacks: Vec<&Attack>) -> (String, usize) {
     let (mut rows, mut failed) = (String::new(), 0);
     if attacks.is_empty() {

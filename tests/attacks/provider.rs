@@ -1,4 +1,4 @@
-//! What others do to us, or in our name.
+//! Attacks by the provider or in its name, and failures of dependencies.
 
 use serde_json::json;
 use twostep_local::settings::CALLBACK_TOKEN;
@@ -39,12 +39,12 @@ pub async fn delivery_reports(world: &'static World) -> Seen {
         .await
         .expect(200);
     assert_eq!(seen_now["delivery"], "delivered");
-    assert_eq!(world.messages_to(&phone).await, 1, "a report sends nothing");
+    assert_eq!(world.messages_to(&phone).await, 1, "a report must not send a message");
     world.verify(&challenge, &world.code(&phone, 1).await).await.expect(200);
     seen(
-        "reports with a wrong token; for unknown messages; late and repeated ones for a delivered message",
+        "reports with a wrong token, for unknown messages, and late and repeated ones for a delivered message",
         8,
-        "401; nothing changes, nothing is sent, the code stays good",
+        "401; nothing changes, nothing is sent, the code stays valid",
     )
 }
 
@@ -80,9 +80,9 @@ pub async fn a_provider_that_misbehaves(world: &'static World) -> Seen {
     }
     world.client.set_fault(json!({"mode": "none"})).await;
     seen(
-        "HTML with 502, resets, accept-then-drop, errors with 200, unknown codes, a refused key, no credit, a hang",
+        "HTML with 502, connection resets, accept-then-drop, errors with 200, unknown error codes, a rejected key, no credit, a hang",
         modes.len(),
-        "the caller's answer unchanged, one message at most, `failed` with its reason or `unknown`",
+        "the response to the caller is unchanged; at most one message; `failed` with a reason, or `unknown`",
     )
 }
 
@@ -99,7 +99,7 @@ pub async fn a_lost_answer(world: &'static World) -> Seen {
         assert_eq!(answer["user"]["id"], session.user["id"]);
         world.verify(&login, &code).await.expect_problem(410, "code_used");
         let sid = twostep_tests::claims(answer["access_token"].as_str().expect("a token"))["sid"].to_string();
-        assert!(sessions.insert(sid), "one session a sign-in");
+        assert!(sessions.insert(sid), "each sign-in has its own session");
 
         let new = fresh_phone();
         let started = world.start("/v1/register/phone", &new, "203.0.113.7").await.expect(202);
@@ -109,17 +109,17 @@ pub async fn a_lost_answer(world: &'static World) -> Seen {
         });
         world.backend.lose_answers(1);
         let made = world.send(Event::new("POST", "/v1/register/complete").body(body)).await;
-        // Whatever was answered, the number has one account and its owner gets in.
+        // In any case, the number has one account and its owner can sign in.
         assert!(matches!(made.status, 201 | 409), "{}", made.body);
         let login = world.start("/v1/login/phone", &new, "203.0.113.7").await.expect(202);
         let signed_in = world.verify(&login, &world.code(&new, 2).await).await.expect(200);
         assert_eq!(signed_in["outcome"], "signed_in");
     }
     let lost = world.backend.lost() - before;
-    assert_eq!(lost, 2 * ROUNDS, "every answer meant was lost");
+    assert_eq!(lost, 2 * ROUNDS, "the number of lost responses");
     seen(
-        "the answer to the transaction of a sign-in and of a registration cut off after it was carried out",
+        "the response to the transaction of a sign-in and of a registration dropped after the write",
         lost,
-        "one session each, one account each, nobody locked out",
+        "one session each, one account each, no user locked out",
     )
 }

@@ -1,4 +1,4 @@
-//! Making the operator pay for messages.
+//! SMS pumping: attacks that make the operator pay for messages.
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -11,7 +11,7 @@ use crate::{
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Begins a day of its own at ten past midnight, with everything that a deployment begins with and `change`.
+/// Moves the clock to 00:10 of a new day and resets the settings to a deployment's defaults, with `change` applied.
 async fn a_new_day(world: &World, change: Value) -> Bill {
     let midnight = world.stack.now().rem_euclid(DAY);
     world.stack.advance(2 * DAY - midnight + 600);
@@ -38,7 +38,7 @@ async fn spent(world: &World) -> u64 {
     world.usage().await["total"]["spent"].as_u64().expect("an amount")
 }
 
-/// What an attack costs both sides.
+/// The cost of an attack for both sides.
 struct Bill {
     spent: u64,
     messages: usize,
@@ -51,16 +51,16 @@ impl Bill {
         ask(world, phone, from).await
     }
 
-    /// The messages that were sent, held against what the operator is told.
+    /// The messages that were sent, checked against the usage.
     async fn settle(&self, world: &World) -> (usize, String) {
         let messages = world.client.all_messages().await.len() - self.messages;
         let spent = spent(world).await - self.spent;
-        assert_eq!(spent, messages as u64 * 50_000, "the usage tells every message and nothing else");
+        assert_eq!(spent, messages as u64 * 50_000, "the usage must match the messages");
         (messages, format!("{} requests for the attacker, {} for the operator", self.requests, money(spent)))
     }
 }
 
-/// Asks for a code for a new number, waits for what becomes of it, and says so.
+/// Requests a code for a new number and returns the outcome of its message.
 async fn ask(world: &World, phone: &str, from: &str) -> String {
     let answer = world.start("/v1/register/phone", phone, from).await;
     if answer.status != 202 {
@@ -73,12 +73,12 @@ fn money(micros: u64) -> String {
     format!("{}.{:02} USD", micros / 1_000_000, micros % 1_000_000 / 10_000)
 }
 
-/// Spanish mobile numbers of which no two are in one range.
+/// A Spanish mobile number, each in its own range.
 fn spread(index: usize) -> String {
     format!("+346{:02}{:02}0000", 10 + index / 100 % 80, index % 100)
 }
 
-/// Mobile numbers of countries, by the pattern of their numbers: `#` is a digit that is free.
+/// Patterns of mobile numbers by country. `#` is a free digit.
 const COUNTRIES: [(&str, &str); 12] = [
     ("GB", "+447400######"),
     ("DE", "+4915112######"),
@@ -97,7 +97,7 @@ const COUNTRIES: [(&str, &str); 12] = [
 fn number_in(country: usize, index: usize) -> String {
     let pattern = COUNTRIES[country].1;
     let free = pattern.matches('#').count();
-    // The leading free digits differ, so that each number is in a range of its own where the country allows it.
+    // Vary the first free digits, so that each number is in its own range where the pattern allows it.
     let digits = format!("{index:03}{}", "1".repeat(free.saturating_sub(3)));
     let mut digits = digits.chars();
     pattern.chars().map(|c| if c == '#' { digits.next().unwrap_or('1') } else { c }).collect()
@@ -115,9 +115,9 @@ pub async fn a_range(world: &'static World) -> Seen {
     let (messages, cost) = bill.settle(world).await;
     assert_eq!(messages, 20);
     seen(
-        "registrations of consecutive numbers, ten from each address",
+        "registrations of consecutive numbers, ten from each client IP",
         200,
-        format!("{messages} messages, the cap of the range; {cost}"),
+        format!("{messages} messages, the limit of the range; {cost}"),
     )
 }
 
@@ -149,7 +149,7 @@ pub async fn numbers_that_cost_more(world: &'static World) -> Seen {
     let (messages, _) = bill.settle(world).await;
     assert_eq!(messages, 0);
     seen(
-        "premium, satellite, VoIP, toll-free, fixed-line and shared-cost numbers; countries that are not allowed",
+        "premium, satellite, VoIP, toll-free, fixed-line and shared-cost numbers; countries that aren't allowed",
         format!("{} on 2 routes", numbers.len()),
         "`phone_not_allowed` or `invalid_phone`; no message",
     )
@@ -159,7 +159,7 @@ pub async fn twice_the_budget(world: &'static World) -> Seen {
     const BUDGET: usize = 30;
     let record = json!({"mode": "record_only", "floor": 20, "share_percent": 30});
     let mut bill = a_new_day(world, json!({"budgets": budgets(30, 1_000), "breaker": record})).await;
-    // All at once: the moment of spending decides.
+    // In parallel, to test the budget check under concurrency.
     let mut race = JoinSet::new();
     for index in 0..BUDGET * 2 {
         race.spawn_local(async move { ask(world, &spread(1_000 + index), &from(500 + index)).await });
@@ -179,16 +179,16 @@ pub async fn twice_the_budget(world: &'static World) -> Seen {
         (&json!("closed"), &json!("budget_of_the_hour"))
     );
     seen(
-        "registrations at once, twice as many as an hour's budget of 30, from distinct numbers and addresses",
+        "parallel registrations, twice the hourly budget of 30, from distinct numbers and client IPs",
         BUDGET * 2,
-        format!("{messages} messages, the budget exactly; then `sms_budget_spent`; {cost}"),
+        format!("{messages} messages, exactly the budget; then `sms_budget_spent`; {cost}"),
     )
 }
 
 pub async fn one_number(world: &'static World) -> Seen {
     let mut bill = a_new_day(world, json!({})).await;
     let phone = fresh_phone();
-    // A number with an account gets messages for sign-ins as well.
+    // A number with an account also gets messages for sign-ins.
     let email = world.register_two_step(&phone).await;
     for step in 0..DAY / 600 - 2 {
         let index = 1_000 + usize::try_from(step).unwrap_or(0);
@@ -205,9 +205,11 @@ pub async fn one_number(world: &'static World) -> Seen {
     let (messages, cost) = bill.settle(world).await;
     assert_eq!(messages, 13);
     seen(
-        "a registration and a sign-in with password for one number every ten minutes for a day, from ever new addresses",
+        "a registration and a password sign-in for one number every ten minutes for a day, each from a new client IP",
         bill.requests,
-        format!("{messages} messages, within the number's 15 of a day, of which strangers get a third; {cost}"),
+        format!(
+            "{messages} messages, within the number's daily limit of 15, of which registrations can use a third; {cost}"
+        ),
     )
 }
 
@@ -225,12 +227,12 @@ pub async fn many_countries(world: &'static World) -> Seen {
         }
     }
     let (messages, cost) = bill.settle(world).await;
-    assert_eq!(served.len(), COUNTRIES.len(), "every country's numbers are numbers: {served:?}");
+    assert_eq!(served.len(), COUNTRIES.len(), "every country's numbers must be valid: {served:?}");
     assert_eq!(messages, BUDGET);
     seen(
-        "registrations over twelve countries, few enough in each to trip none, with an hour's budget of 60",
+        "registrations in twelve countries, below each breaker threshold, with an hourly budget of 60",
         bill.requests,
-        format!("{messages} messages, the budget exactly; {cost}"),
+        format!("{messages} messages, exactly the budget; {cost}"),
     )
 }
 
@@ -243,9 +245,9 @@ pub async fn slowly(world: &'static World) -> Seen {
     let (messages, cost) = bill.settle(world).await;
     assert_eq!(messages, 20);
     seen(
-        "a registration of a new number in one country every quarter of an hour for a day, each range once",
+        "a registration of a new number in one country every 15 minutes for a day, each in its own range",
         bill.requests,
-        format!("{messages} messages, the breaker's unanswered ones of a day; {cost}"),
+        format!("{messages} messages, the breaker's daily threshold; {cost}"),
     )
 }
 
@@ -259,15 +261,15 @@ pub async fn rotating_addresses(world: &'static World) -> Seen {
     let (messages, cost) = bill.settle(world).await;
     assert_eq!(messages, BUDGET);
     seen(
-        "registrations of distinct numbers, each from a /64 of its own, with an hour's budget of 50 and a breaker that only records",
+        "registrations of distinct numbers, each from its own /64, with an hourly budget of 50 and a breaker in `record_only` mode",
         bill.requests,
-        format!("{messages} messages, the budget exactly; {cost}"),
+        format!("{messages} messages, exactly the budget; {cost}"),
     )
 }
 
 pub async fn verifying_to_look_good(world: &'static World) -> Seen {
     let mut bill = a_new_day(world, json!({})).await;
-    // The attacker owns a range, enters every code, makes accounts and signs in to them again and again.
+    // The attacker owns a range, verifies every code, creates accounts and signs in to them repeatedly.
     let mut accounts = Vec::new();
     for index in 0..40 {
         let phone = format!("+14155557{index:03}");
@@ -289,16 +291,19 @@ pub async fn verifying_to_look_good(world: &'static World) -> Seen {
         bill.requests += 1;
         world.start("/v1/login/phone", phone, &from(6_000 + index)).await;
     }
-    // A message more would be there by the time that another country's has arrived.
+    // When another country's message has arrived, a further one to the range would have arrived too.
     assert_eq!(bill.ask(world, "+447911123456", &from(7_000)).await, "sent");
     let (messages, cost) = bill.settle(world).await;
     let in_range = messages - 1;
     assert_eq!(in_range, 20);
     let usage = world.usage().await;
-    assert!(usage["breaker"]["prefixes"].as_object().is_some_and(serde_json::Map::is_empty), "it looks good");
+    assert!(
+        usage["breaker"]["prefixes"].as_object().is_some_and(serde_json::Map::is_empty),
+        "the breaker must not trip"
+    );
     seen(
-        "registrations in an own range with every code entered, then sign-ins to those accounts",
+        "registrations in the attacker's range with every code verified, then sign-ins to those accounts",
         bill.requests,
-        format!("{in_range} messages to the range, its cap of an hour; {cost}"),
+        format!("{in_range} messages to the range, its hourly limit; {cost}"),
     )
 }

@@ -1,4 +1,4 @@
-//! Learning who has an account.
+//! Attacks that try to learn who has an account.
 
 use serde_json::{Value, json};
 use twostep_tests::{Answer, fresh_phone};
@@ -10,7 +10,7 @@ use crate::{
 
 const PAIRS: usize = 50;
 
-/// A sign-in by phone from the start to the lock.
+/// The responses of a phone sign-in, from the start to the lock.
 async fn sequence(world: &World, phone: &str) -> Vec<Value> {
     let start = async || world.start("/v1/login/phone", phone, "203.0.113.7").await;
     let first = start().await;
@@ -19,7 +19,7 @@ async fn sequence(world: &World, phone: &str) -> Vec<Value> {
     answers.push(world.send(Event::new("GET", &path(""))).await);
     answers.push(world.send(Event::new("POST", &path("/resend"))).await);
     for _ in 0..7 {
-        // Six zeros are right once in a million runs.
+        // 000000 is correct once in a million runs.
         answers.push(world.verify(&first.body, "000000").await);
     }
     answers.push(start().await);
@@ -37,9 +37,9 @@ pub async fn known_and_unknown_numbers(world: &'static World) -> Seen {
         assert_eq!(world.messages_to(&unknown).await, 0);
     }
     seen(
-        "a sign-in by phone for a known and an unknown number: starts, looks, resends and guesses up to the lock",
+        "phone sign-in for a known and an unknown number: starts, status requests, resends and wrong codes up to the lock",
         format!("{PAIRS} pairs, 14 requests each"),
-        "same status, headers, bodies and lengths, same lock; no message to the unknown",
+        "same status, headers, bodies and lengths, same lock; no message to the unknown number",
     )
 }
 
@@ -48,26 +48,30 @@ pub async fn known_and_unknown_addresses(world: &'static World) -> Seen {
         let body = json!({"email": email, "password": OTHER_PASSWORD});
         world.send(Event::new("POST", "/v1/login/password").body(body)).await.visible()
     };
-    // How long one waits between guesses is no part of what is compared.
+    // The time between attempts isn't compared.
     world.stack.stand_at(world.stack.now());
     for pair in 0..PAIRS {
         let (known, unknown) = (new_email(world), new_email(world));
         let body = json!({"name": "Grace", "email": known, "password": PASSWORD});
         world.send(Event::new("POST", "/v1/register/password").body(body)).await.expect(201);
-        // The first guesses are free; what is waited for afterwards depends on the second, so these stop there.
+        // The first attempts have no backoff. Later waits depend on the exact second of an attempt, so stop there.
         for _ in 0..5 {
             assert_eq!(guess(&known).await, guess(&unknown).await, "pair {pair}");
         }
         if pair == 0 {
             let (known, unknown) = (guess(&known).await, guess(&unknown).await);
-            assert_eq!((&known["status"], &unknown["status"]), (&json!(429), &json!(429)), "the same back-off");
+            assert_eq!(
+                (&known["status"], &unknown["status"]),
+                (&json!(429), &json!(429)),
+                "the backoff must be the same"
+            );
         }
     }
     world.stack.advance(0);
     seen(
-        "wrong passwords for a known and an unknown address",
-        format!("{PAIRS} pairs, 5 guesses each"),
-        "same status, headers, bodies and lengths, same back-off",
+        "wrong passwords for a known and an unknown email address",
+        format!("{PAIRS} pairs, 5 attempts each"),
+        "same status, headers, bodies and lengths, same backoff",
     )
 }
 
@@ -80,8 +84,8 @@ pub async fn the_same_work(world: &'static World) -> Seen {
         world.backend.calls_of("send-sms");
         let challenge = world.start("/v1/login/phone", phone, "203.0.113.7").await.expect(202);
         let start = world.backend.calls_of("phone-login");
-        // The message is on its way, pretended or not, and its challenge changes: who guesses just then has to write twice.
-        // A real one is remembered as well, for its receipt.
+        // Wait until the message is sent, or pretended to be: it changes the challenge, and a concurrent attempt would write
+        // twice. A real message is also stored for its delivery report.
         let changes = if is_known { 3 } else { 2 };
         let mut seen = 0;
         while seen < changes {
@@ -92,7 +96,7 @@ pub async fn the_same_work(world: &'static World) -> Seen {
         world.verify(&challenge, "000000").await.expect_problem(401, "wrong_code");
         (start, world.backend.calls_of("verify-code"))
     };
-    // Settings are read again now and then: everybody reads them first.
+    // Functions reload the settings from time to time. Load them before recording.
     world.stack.advance(31);
     world.client.set_fault(json!({"mode": "no_callbacks"})).await;
     for phone in [fresh_phone(), fresh_phone(), fresh_phone(), fresh_phone()] {
@@ -101,7 +105,7 @@ pub async fn the_same_work(world: &'static World) -> Seen {
     let (of_known, of_unknown) = (by_phone(&known, true).await, by_phone(&unknown, false).await);
     assert_eq!(of_known, of_unknown);
     world.client.set_fault(json!({"mode": "none"})).await;
-    assert!(!of_known.0.is_empty() && !of_known.1.is_empty(), "there were calls to compare");
+    assert!(!of_known.0.is_empty() && !of_known.1.is_empty(), "no calls were recorded");
 
     let (email, nobody) = (new_email(world), new_email(world));
     let body = json!({"name": "Grace", "email": email, "password": PASSWORD});
@@ -121,7 +125,7 @@ pub async fn the_same_work(world: &'static World) -> Seen {
     let (of_known, of_unknown) = (by_password(&email).await, by_password(&nobody).await);
     assert_eq!(of_known, of_unknown);
     seen(
-        "the recorded calls to DynamoDB for a known and an unknown number or address: start, wrong code, wrong password",
+        "the recorded DynamoDB calls for a known and an unknown number or email address: start, wrong code, wrong password",
         "3 pairs",
         "the same calls to the same tables",
     )

@@ -1,4 +1,4 @@
-//! Tokens that were not given, or not for this.
+//! Attacks with forged, reused or misused tokens.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
@@ -33,7 +33,7 @@ pub async fn half_a_sign_in_as_a_token(world: &'static World) -> Seen {
         refresh(world, half).await.expect_problem(401, "invalid_refresh_token");
     }
     seen(
-        "a challenge's id and a registration token as access and as refresh token",
+        "a challenge id and a registration token, as access token and as refresh token",
         halves.len() * 3,
         "`invalid_token`, `invalid_refresh_token`",
     )
@@ -91,7 +91,7 @@ pub async fn forged_tokens(world: &'static World) -> Seen {
         profile(world, token).await.expect_problem(401, "invalid_token");
     }
     seen(
-        "`none`, HS256 with the public key, a strange key under our `kid`, an unknown `kid`, `jwk` and `jku` inside, changed claims, a refresh token",
+        "`none`, HS256 with the public key, a foreign key with the service's `kid`, an unknown `kid`, embedded `jwk` and `jku`, changed claims, a refresh token",
         forged.len(),
         "`invalid_token` each time",
     )
@@ -108,7 +108,7 @@ pub async fn an_old_refresh_token(world: &'static World) -> Seen {
     let third = refresh(world, &second["refresh_token"]).await.expect(200);
     refresh(world, &json!(first.refresh_token)).await.expect_problem(401, "invalid_refresh_token");
     refresh(world, &third["refresh_token"]).await.expect_problem(401, "invalid_refresh_token");
-    seen("a refresh token that was used before", 1, "refused, and the newest of its family ends with it")
+    seen("a used refresh token", 1, "rejected, and its whole family is revoked")
 }
 
 pub async fn one_refresh_token_at_once(world: &'static World) -> Seen {
@@ -122,5 +122,5 @@ pub async fn one_refresh_token_at_once(world: &'static World) -> Seen {
     let statuses = race.join_all().await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), TIMES - 1, "{statuses:?}");
-    seen("one refresh token in parallel requests", TIMES, "one new pair")
+    seen("parallel requests with one refresh token", TIMES, "one new token pair")
 }

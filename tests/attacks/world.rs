@@ -1,5 +1,5 @@
-//! What an attacker stands on: a running stack behind a gateway that believes nobody's headers, a clock that can be moved,
-//! and a memory of every secret that went by, for the search of the logs.
+//! The environment of the attacks: a full stack behind a stand-in of API Gateway that ignores forged headers, a movable
+//! clock, and a record of every secret, for the search of the logs.
 
 use std::{
     collections::BTreeSet,
@@ -25,11 +25,11 @@ pub struct World {
     pub backend: Backend,
 }
 
-/// A request as API Gateway hands it on.
+/// A request as API Gateway forwards it.
 pub struct Event<'a> {
     pub method: &'a str,
     pub path: &'a str,
-    /// The caller's address, which the gateway itself has seen.
+    /// The client IP that the gateway sees.
     pub from: &'a str,
     pub headers: Vec<(&'a str, String)>,
     pub body: Option<Value>,
@@ -59,7 +59,7 @@ impl<'a> Event<'a> {
 }
 
 impl World {
-    /// A stack that logs everything; `limits` as on a laptop or `deployed`.
+    /// Starts a stack with log level `trace`. `limits` is `lifted`, as on a laptop, or `deployed`.
     pub async fn new(limits: &str) -> Self {
         let [dynamodb] = free_ports();
         let backend = Backend::before(dynamodb).await;
@@ -76,7 +76,7 @@ impl World {
         Self { stack, client, admin_key, secrets: Mutex::default(), router: router(), backend }
     }
 
-    /// Sends `event` to the function that the gateway would hand it to.
+    /// Invokes the function that the gateway would route `event` to.
     pub async fn send(&self, event: Event<'_>) -> Answer {
         let function = function_for(&self.router, event.method, event.path);
         let mut headers = serde_json::Map::from_iter([("content-type".to_owned(), json!("application/json"))]);
@@ -129,7 +129,7 @@ impl World {
         answer
     }
 
-    /// Asks for a code for `phone` at `route` from the address `from`.
+    /// Requests a code for `phone` at `route` from the client IP `from`.
     pub async fn start(&self, route: &str, phone: &str, from: &str) -> Answer {
         self.send(Event::new("POST", route).from(from).body(json!({ "phone": phone }))).await
     }
@@ -141,7 +141,7 @@ impl World {
 
     pub async fn put_settings(&self, change: Value) -> Answer {
         let answer = self.send(Event::new("PUT", "/v1/settings").bearer(&self.admin_key).body(change)).await;
-        // What every function has cached is old by then.
+        // Expire the caches of all functions.
         self.stack.advance(31);
         answer
     }
@@ -150,7 +150,7 @@ impl World {
         self.send(Event::new("GET", "/v1/settings/usage").bearer(&self.admin_key)).await.expect(200)
     }
 
-    /// Registers `phone` and gives the session.
+    /// Registers `phone` and returns the session.
     pub async fn register(&self, phone: &str) -> SignedIn {
         let session = self.client.register(phone).await;
         self.remember(&session.access_token);
@@ -159,7 +159,7 @@ impl World {
         session
     }
 
-    /// Registers with a password and proves `phone`; gives the address.
+    /// Registers with a password and verifies `phone`. Returns the email address.
     pub async fn register_two_step(&self, phone: &str) -> String {
         let (email, codes) = self.client.register_two_step(phone, PASSWORD).await;
         codes.iter().chain([&email, &PASSWORD.to_owned()]).for_each(|secret| self.remember(secret));
@@ -177,13 +177,13 @@ impl World {
         self.client.inbox(phone).await.len()
     }
 
-    /// Waits until it is known whether the message of `challenge` was sent: `sent`, `unknown`, or why not.
+    /// Waits until the message of `challenge` was sent or not. Returns `sent`, `unknown` or the reason of the failure.
     pub async fn outcome(&self, challenge: &Value) -> String {
         let outcome = self.way_of(challenge, &["pending"]).await;
         if outcome == "delivered" { "sent".to_owned() } else { outcome }
     }
 
-    /// Waits until the message of `challenge` has come to its end: `delivered`, `unknown`, or why not.
+    /// Waits for the final state of the message of `challenge`: `delivered`, `unknown` or the reason of the failure.
     pub async fn end(&self, challenge: &Value) -> String {
         self.way_of(challenge, &["pending", "sent"]).await
     }
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// Everything in a body that no log may carry.
+    /// Records all secrets in a body.
     fn remember_all(&self, body: &Value) {
         const SECRET: [&str; 14] = [
             "phone",
@@ -227,7 +227,7 @@ impl World {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     match value.as_str() {
-                        // Six digits alone are in every time and length: a code is looked for as it is written.
+                        // Six digits occur in times and lengths too, so search for the code in quotes.
                         Some(code) if name == "code" && code.bytes().all(|byte| byte.is_ascii_digit()) => {
                             self.remember(&format!("\"{code}\""));
                         }
@@ -246,7 +246,7 @@ impl World {
         }
     }
 
-    /// What went by so far that no log may carry; messages and their codes included.
+    /// All recorded secrets, including messages and their codes.
     pub async fn secrets(&self) -> BTreeSet<String> {
         for sms in self.client.all_messages().await {
             if sms["content"].as_str().is_some_and(|text| text.contains("your code is")) {
@@ -267,12 +267,12 @@ impl World {
     }
 }
 
-/// The stable codes of problems are not secret.
+/// Problem codes are not secret.
 fn is_problem_code(name: &str, text: &str) -> bool {
     name == "code" && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// What the emulator's router says of `method` and `path`.
+/// The function that the emulator's router has for `method` and `path`.
 fn function_for<'a>(router: &'a BTreeSet<Route>, method: &str, path: &str) -> &'a str {
     let path = path.split('?').next().unwrap_or_default();
     let matches = |pattern: &str| {
@@ -284,7 +284,7 @@ fn function_for<'a>(router: &'a BTreeSet<Route>, method: &str, path: &str) -> &'
     route.map_or_else(|| panic!("no route {method} {path}"), |route| &route.function)
 }
 
-/// A person with an account made by phone, and its number.
+/// A user with a phone account, and their number.
 pub async fn person(world: &World) -> (SignedIn, String) {
     let phone = fresh_phone();
     (world.register(&phone).await, phone)
