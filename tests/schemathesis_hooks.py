@@ -1,5 +1,5 @@
-"""What schemathesis cannot know of this service: numbers that may get a code, keys that open routes, and the code itself,
-which is in the inbox of the Clickatell sandbox."""
+"""Tells schemathesis what the OpenAPI file can't: valid phone numbers, tokens and keys, and the codes in the sandbox's inbox. Adds a
+check that the file documents every error code."""
 
 import itertools
 import os
@@ -7,6 +7,7 @@ import time
 
 import requests
 import schemathesis
+import yaml
 from hypothesis import strategies as st
 
 API = os.environ["API_URL"]
@@ -31,7 +32,7 @@ class Bearer:
 
 @schemathesis.auth(refresh_interval=240).apply_to(path_regex="^/v1/profile")
 class Account(Bearer):
-    """A fresh account of two steps every four minutes: after five a change of it would ask for another sign-in."""
+    """A new two-step account every four minutes, because changes need a sign-in that is at most five minutes old."""
 
     made = 0
     email = "nobody@example.com"
@@ -60,9 +61,9 @@ class Admin(Bearer):
         return ADMIN_KEY
 
 
-# The numbers that challenges were made for.
+# Challenge ID to phone number.
 PHONES = {}
-# What right codes have given, for one use each.
+# Unused registration tokens of verified codes.
 REGISTRATION_TOKENS = []
 NUMBERS = itertools.count()
 
@@ -82,7 +83,7 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Makes good what only the service's own state could tell. What is meant to be bad stays bad."""
+    """Replaces values that depend on the service's state. Leaves negative tests unchanged."""
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
     with_cookies = case.headers.get("X-Session") == "cookie"
@@ -108,12 +109,12 @@ def before_call(context, case, kwargs):
     if label == "PUT /v1/profile/password":
         body["current_password"] = Account.password
     if label == "PUT /v1/settings":
-        # Anything that leaves the other routes something to do.
+        # Keep the settings usable for the other routes.
         if body.get("two_step_enabled") is False:
             body["two_step_enabled"] = True
         if body.get("allowed_countries"):
             body["allowed_countries"] = ["*"]
-        # Countries that there are, and numbers without a point, which JSON Schema takes for whole ones.
+        # Use an existing country, and send 1.0 as 1: JSON Schema accepts both as integers, the service doesn't.
         for part in ("budgets", "prices"):
             if body.get(part) and body[part].get("countries"):
                 body[part]["countries"] = {"ES": next(iter(body[part]["countries"].values()))}
@@ -124,8 +125,8 @@ def before_call(context, case, kwargs):
 
 @schemathesis.hook
 def filter_case(context, case):
-    """The emulator answers what is not UTF-8 by itself, with 500. API Gateway hands it on, and a test of `http::body` says
-    what then happens."""
+    """Skips bodies that aren't UTF-8: the emulator rejects them itself with 500. API Gateway forwards them, and a test of
+    `http::body` covers them."""
     body = case.body
     if isinstance(body, bytes):
         try:
@@ -135,8 +136,34 @@ def filter_case(context, case):
     return True
 
 
+with open("docs/openapi.yaml", encoding="utf-8") as file:
+    REFERENCE = yaml.safe_load(file)
+
+
+def resolved(node):
+    """The target of a `$ref`, or the node itself."""
+    if "$ref" not in node:
+        return node
+    target = REFERENCE
+    for part in node["$ref"].split("/")[1:]:
+        target = target[part]
+    return target
+
+
+@schemathesis.check
+def problem_is_documented(context, response, case):
+    """The reference lists the error code for this route and status."""
+    if "application/problem+json" not in response.headers.get("content-type", [""])[0]:
+        return
+    responses = REFERENCE["paths"][case.operation.path][case.method.lower()]["responses"]
+    answer = resolved(responses.get(str(response.status_code), {}))
+    examples = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    code = response.json()["code"]
+    assert code in {name.split(".")[0] for name in examples}, f"{code} is not documented for status {response.status_code}"
+
+
 def generous(budgets):
-    """The same with room for the messages that the other routes send."""
+    """Raises budgets so that the other routes can still send messages."""
     if isinstance(budgets, dict):
         return {key: generous(item) for key, item in budgets.items()}
     return None if budgets is None else max(budgets, 1_000_000)
@@ -149,7 +176,7 @@ def whole(value):
 
 
 def code_to(phone):
-    """The newest code to a number; its message is on its way."""
+    """The newest code in the inbox of a number. Waits for its message."""
     for _ in range(50):
         headers = {"Accept": "application/json"}
         messages = requests.get(INBOX, params={"to": phone}, headers=headers, timeout=10).json()

@@ -1,5 +1,5 @@
-//! What stands between the functions and DynamoDB here: it remembers which function called what, and can lose an answer
-//! after the write was done.
+//! A proxy between the functions and DynamoDB. It records the calls of each function, and can drop a response after the
+//! write.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -16,7 +16,7 @@ use axum::{
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-/// One call, as `operation table`, of one function.
+/// One call of a function, as `operation table`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub function: String,
@@ -24,8 +24,8 @@ pub struct Call {
     pub units: Units,
 }
 
-/// What DynamoDB charges for, for items of at most a kilobyte: each of these calls reads strongly consistent, and a
-/// transaction counts each of its writes twice.
+/// The read and write units that DynamoDB charges for items of at most one kilobyte. All reads are strongly consistent,
+/// and a transaction counts each of its writes twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
     pub reads: usize,
@@ -42,16 +42,16 @@ struct Behind {
     dynamodb: String,
     http: reqwest::Client,
     calls: Mutex<Vec<Call>>,
-    /// How many of the next answers to writes get lost.
+    /// How many of the next responses to transactions to drop.
     to_lose: AtomicUsize,
     lost: AtomicUsize,
 }
 
 impl Backend {
-    /// Listens for the functions and hands their calls to the DynamoDB on `port`.
+    /// Accepts the functions' calls and forwards them to the DynamoDB on `port`.
     ///
     /// # Panics
-    /// When there is no port to listen on.
+    /// If there is no free port.
     pub async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let own = listener.local_addr().expect("bound").port();
@@ -72,19 +72,19 @@ impl Backend {
         format!("http://localhost:{}", self.port)
     }
 
-    /// What `function` has called since this was asked last.
+    /// The calls of `function` since the last query.
     #[allow(clippy::must_use_candidate, reason = "asking also forgets")]
     pub fn calls_of(&self, function: &str) -> Vec<String> {
         let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own: Vec<String> =
             calls.iter().filter(|call| call.function == function).map(|call| call.call.clone()).collect();
         calls.retain(|call| call.function != function);
-        // Calls that are made side by side arrive in any order.
+        // Parallel calls arrive in any order.
         own.sort();
         own
     }
 
-    /// What all functions together have used since any of their calls were asked for last.
+    /// The units that all functions have used since the last query of calls or units.
     #[must_use]
     pub fn units(&self) -> Units {
         let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ impl Backend {
         units
     }
 
-    /// Loses the answers to the next `count` transactions, after they were carried out.
+    /// Drops the responses to the next `count` transactions, after the writes.
     pub fn lose_answers(&self, count: usize) {
         self.state.to_lose.store(count, Ordering::SeqCst);
     }

@@ -1,5 +1,4 @@
-//! The service without the emulator: the same code against the embedded DynamoDB and Secrets Manager, with a clock that
-//! a test moves.
+//! The service in-process, without the emulator, against the embedded DynamoDB and Secrets Manager, with a movable clock.
 
 use std::sync::{
     Arc,
@@ -31,7 +30,7 @@ use twostep_local::{dynamodb, secrets_manager, template::Template};
 
 use crate::stack::root;
 
-/// A clock that stands still until it is moved.
+/// A clock that only tests move.
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
@@ -57,15 +56,15 @@ pub struct Bench {
 
 impl Bench {
     /// # Panics
-    /// When a server cannot be started.
+    /// If a server can't start.
     pub async fn start() -> Self {
         Self::with_limits(true).await
     }
 
-    /// With the limits of a deployment.
+    /// A bench with the limits of a deployment.
     ///
     /// # Panics
-    /// When a server cannot be started.
+    /// If a server can't start.
     pub async fn deployed() -> Self {
         Self::with_limits(false).await
     }
@@ -96,7 +95,7 @@ impl Bench {
         Self { service, clock, database, tables, secrets, limits_lifted: lifted }
     }
 
-    /// The same bench with another instance of the service, which has caches of its own.
+    /// The same bench with another instance of the service, which has its own caches.
     #[must_use]
     pub fn another_instance(&self) -> Self {
         Self {
@@ -110,7 +109,7 @@ impl Bench {
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn start_registration(&self, phone: &str) -> Result<Value, Problem> {
         self.service
             .start_registration(&Request::new(Body::Empty), &read(json!({ "phone": phone })))
@@ -119,7 +118,7 @@ impl Bench {
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn start_login(&self, phone: &str) -> Result<Value, Problem> {
         self.service
             .start_phone_login(&Request::new(Body::Empty), &read(json!({ "phone": phone })))
@@ -127,41 +126,41 @@ impl Bench {
             .map(|body| written(&body))
     }
 
-    /// Registers with a password and gives the Session.
+    /// Registers with a password and returns the Session.
     ///
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn register_password(&self, email: &str, password: &str) -> Result<Value, Problem> {
         let body = read(json!({ "name": "Grace", "email": email, "password": password }));
         self.service.register_with_password(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn log_in(&self, email: &str, password: &str, device: Option<&str>) -> Result<Value, Problem> {
         let body = read(json!({ "email": email, "password": password, "device_token": device }));
         self.service.log_in_with_password(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
     }
 
-    /// Enters what `body` says.
+    /// Verifies a challenge with `body`.
     ///
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn enter(&self, challenge: &Value, body: Value) -> Result<Value, Problem> {
         let id = challenge["challenge_id"].as_str().expect("an id");
         self.service.verify(&Request::new(Body::Empty), id, &read(body)).await.map(|body| written(&body))
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn verify(&self, challenge: &Value, code: &str) -> Result<Value, Problem> {
         self.enter(challenge, json!({ "code": code })).await
     }
 
-    /// What the message would say, read from the table with the service's own keys.
+    /// The code of the message, decrypted from the table with the service's keys.
     ///
     /// # Panics
-    /// When there is no such challenge.
+    /// If the challenge doesn't exist.
     pub async fn code(&self, challenge: &Value) -> String {
         let id = challenge["challenge_id"].as_str().expect("an id");
         let id = twostep::challenge::ChallengeId::parse(id).expect("an id");
@@ -172,25 +171,25 @@ impl Bench {
         payload.code.expose().to_owned()
     }
 
-    /// Registers `phone` and gives the Session.
+    /// Registers `phone` and returns the Session.
     ///
     /// # Panics
-    /// When a step fails.
+    /// If a step fails.
     pub async fn register(&self, phone: &str, email: &str) -> Value {
         let challenge = self.start_registration(phone).await.expect("a challenge");
-        let verified = self.verify(&challenge, &self.code(&challenge).await).await.expect("a right code");
+        let verified = self.verify(&challenge, &self.code(&challenge).await).await.expect("a correct code");
         self.complete(&verified, email).await.expect("a session")
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         self.service.complete_registration(&Request::new(Body::Empty), read(body)).await.map(|body| written(&body))
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn authenticate(&self, session: &Value) -> Result<Claims, Problem> {
         let token = session["access_token"].as_str().expect("a token");
         let request = lambda_http::http::Request::builder().header("authorization", format!("Bearer {token}"));
@@ -198,7 +197,7 @@ impl Bench {
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn start_phone_change(&self, session: &Value, phone: &str) -> Result<Value, Problem> {
         let claims = self.authenticate(session).await?;
         self.service
@@ -208,7 +207,7 @@ impl Bench {
     }
 
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn refresh(&self, session: &Value) -> Result<Value, Problem> {
         let body = read(json!({ "refresh_token": session["refresh_token"] }));
         self.service.refresh(&Request::new(Body::Empty), &body).await.map(|body| written(&body))

@@ -1,5 +1,4 @@
-//! What the end-to-end tests stand on: the whole stack as `make dev` starts it, and a client that speaks to it as a
-//! website would.
+//! The harness of the end-to-end tests: the stack of `make dev`, and a client that uses it like a website.
 
 pub mod backend;
 pub mod bench;
@@ -17,7 +16,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 pub use stack::Stack;
 
-/// How long anything that happens by itself may take on a busy machine.
+/// The timeout of asynchronous events. Generous, for busy machines.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -25,7 +24,7 @@ pub const OTHER_PASSWORD: &str = "seven purple bicycles sing";
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -40,7 +39,7 @@ impl Answer {
         let headers =
             headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         let headers = headers.collect();
-        let text = answer.text().await.expect("an answer has an end");
+        let text = answer.text().await.expect("a complete response");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Self { status, headers, body }
     }
@@ -51,7 +50,7 @@ impl Answer {
     }
 
     /// # Panics
-    /// When the answer has another status.
+    /// If the status differs.
     #[track_caller]
     #[allow(clippy::must_use_candidate, reason = "often only the status matters")]
     pub fn expect(self, status: u16) -> Value {
@@ -59,7 +58,7 @@ impl Answer {
         self.body
     }
 
-    /// Everything that a stranger sees of it; what must differ from one answer to the next is masked by its length.
+    /// Everything that an outsider can see of the response. Values that differ between responses are replaced by their length.
     #[must_use]
     pub fn visible(&self) -> Value {
         let mut body = self.body.clone();
@@ -72,10 +71,10 @@ impl Answer {
         json!({"status": self.status, "headers": headers.collect::<Vec<_>>(), "body": body})
     }
 
-    /// Checks that this is the contract's problem of that status and code, and nothing more than that.
+    /// Checks that the response is a problem with this status and code, and no further fields.
     ///
     /// # Panics
-    /// When it is not.
+    /// If it isn't.
     #[track_caller]
     pub fn expect_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
@@ -84,14 +83,14 @@ impl Answer {
         assert_eq!(self.body["status"], status);
         assert!(self.body["title"].is_string() && self.body["detail"].is_string(), "{}", self.body);
         let retry_after = self.header("retry-after");
-        assert_eq!(retry_after.is_some(), matches!(status, 429 | 503), "Retry-After goes with 429 and 503");
+        assert_eq!(retry_after.is_some(), matches!(status, 429 | 503), "only 429 and 503 have Retry-After");
         if status == 429 {
             assert_eq!(retry_after, Some(self.body["retry_after"].to_string().as_str()));
         }
     }
 }
 
-/// Someone who has signed in.
+/// A signed-in user.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     pub access_token: String,
@@ -101,7 +100,7 @@ pub struct SignedIn {
 
 impl SignedIn {
     /// # Panics
-    /// When `body` is not a Session.
+    /// If `body` is not a Session.
     #[must_use]
     #[track_caller]
     pub fn from_session(body: &Value) -> Self {
@@ -112,10 +111,10 @@ impl SignedIn {
     }
 }
 
-/// The claims of an access token, unchecked.
+/// The claims of an access token, without verification.
 ///
 /// # Panics
-/// When it is no JWT.
+/// If it is not a JWT.
 #[must_use]
 pub fn claims(token: &str) -> Value {
     let claims = token.split('.').nth(1).expect("three parts");
@@ -137,17 +136,17 @@ impl Client {
     }
 
     /// # Panics
-    /// When nothing answers, as everywhere here.
+    /// If there is no response.
     pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Answer {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let headers = bearer.as_deref().map(|bearer| ("authorization", bearer));
         self.send_with(method, path, headers.as_slice(), body).await
     }
 
-    /// [`Self::send`], with headers of one's own.
+    /// [`Self::send`] with additional headers.
     ///
     /// # Panics
-    /// When nothing answers, as everywhere here.
+    /// If there is no response.
     pub async fn send_with(
         &self,
         method: Method,
@@ -199,14 +198,14 @@ impl Client {
         self.messages(&format!("?to={}", phone.trim_start_matches('+'))).await
     }
 
-    /// What the inbox page of `phone` hears.
+    /// The event stream of the inbox page of `phone`.
     pub async fn inbox_events(&self, phone: &str) -> InboxEvents {
         let url = format!("{}/inbox/events?to={}", self.sandbox, phone.trim_start_matches('+'));
         let answer = self.http.get(url).send().await.expect("the sandbox answers");
         InboxEvents { answer, heard: String::new() }
     }
 
-    /// A request to the sandbox itself.
+    /// A request to the sandbox.
     pub async fn sandbox(&self, method: Method, path: &str, body: &Value) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.sandbox)).body(body.to_string());
         Answer::read(request.send().await.expect("the sandbox answers")).await
@@ -223,7 +222,7 @@ impl Client {
         answer.json().await.expect("the inbox is a list")
     }
 
-    /// Waits for message number `count` to `phone` and gives its code.
+    /// Waits for message number `count` to `phone` and returns its code.
     pub async fn nth_code(&self, phone: &str, count: usize) -> String {
         let messages = eventually(&format!("message {count} to {phone}"), async || {
             let messages = self.inbox(phone).await;
@@ -250,7 +249,7 @@ impl Client {
         .await;
     }
 
-    /// Registers `phone` from the start to the end.
+    /// Registers `phone` and creates an account.
     pub async fn register(&self, phone: &str) -> SignedIn {
         let earlier = self.inbox(phone).await.len();
         let challenge = self.start("/register/phone", phone).await.expect(202);
@@ -273,7 +272,7 @@ impl Client {
         .await
     }
 
-    /// Registers with e-mail and password.
+    /// Registers with an email address and a password.
     pub async fn register_password(&self, email: &str, password: &str) -> SignedIn {
         let body = json!({ "name": "Grace Hopper", "email": email, "password": password });
         SignedIn::from_session(&self.post("/register/password", body).await.expect(201))
@@ -283,14 +282,14 @@ impl Client {
         self.post("/login/password", json!({ "email": email, "password": password })).await
     }
 
-    /// Registers with a password and proves `phone` in the profile. Gives the address and the recovery codes.
+    /// Registers with a password and verifies `phone` in the profile. Returns the email address and the recovery codes.
     pub async fn register_two_step(&self, phone: &str, password: &str) -> (String, Vec<String>) {
         let email = fresh_email();
         let session = self.register_password(&email, password).await;
         let earlier = self.inbox(phone).await.len();
         let challenge = self.set_phone(&session, phone).await.expect(202);
         let verified = self.verify(&challenge, &self.nth_code(phone, earlier + 1).await).await.expect(200);
-        let codes = verified["recovery_codes"].as_array().expect("recovery codes come with the number");
+        let codes = verified["recovery_codes"].as_array().expect("recovery codes");
         (email, codes.iter().map(|code| code.as_str().expect("a text").to_owned()).collect())
     }
 
@@ -310,7 +309,7 @@ impl Client {
         self.post("/session/refresh", json!({ "refresh_token": token })).await
     }
 
-    /// Hands a function an event of one's own, as the Lambda API would.
+    /// Invokes a function with `event` through the emulator's Lambda API.
     pub async fn invoke(&self, function: &str, event: String) -> Value {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.api);
         let answer = self.http.post(url).body(event).send().await.expect("the emulator answers");
@@ -319,7 +318,7 @@ impl Client {
     }
 }
 
-/// Server-sent events of the inbox.
+/// The server-sent events of the inbox.
 pub struct InboxEvents {
     answer: reqwest::Response,
     heard: String,
@@ -327,7 +326,7 @@ pub struct InboxEvents {
 
 impl InboxEvents {
     /// # Panics
-    /// When none comes.
+    /// If no event arrives.
     pub async fn next(&mut self) -> Value {
         loop {
             if let Some(end) = self.heard.find("\n\n") {
@@ -336,7 +335,7 @@ impl InboxEvents {
                     return serde_json::from_str(data).expect("JSON");
                 }
             } else {
-                let chunk = self.answer.chunk().await.expect("the sandbox goes on").expect("events have no end");
+                let chunk = self.answer.chunk().await.expect("the sandbox is running").expect("an open event stream");
                 self.heard.push_str(&String::from_utf8_lossy(&chunk));
             }
         }
@@ -349,10 +348,10 @@ pub fn http() -> reqwest::Client {
     reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client for plain HTTP")
 }
 
-/// Asks again and again until there is an answer, at most for [`PATIENCE`].
+/// Polls until `ask` returns a value, for at most [`PATIENCE`].
 ///
 /// # Panics
-/// When it never comes.
+/// If it times out.
 pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     let asking = async {
         loop {
@@ -362,15 +361,15 @@ pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
             tokio::time::sleep(POLL).await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{what} never came"))
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("timeout: {what}"))
 }
 
 fn id_of(challenge: &Value) -> &str {
-    challenge["challenge_id"].as_str().expect("a challenge has an id")
+    challenge["challenge_id"].as_str().expect("a challenge ID")
 }
 
 /// # Panics
-/// When the message is not the contract's.
+/// If the message has another form.
 #[must_use]
 pub fn code_in(message: &Value) -> String {
     let content = message["content"].as_str().expect("a message has a text");
@@ -379,7 +378,7 @@ pub fn code_in(message: &Value) -> String {
     code.to_owned()
 }
 
-/// A six-digit code that is not `code`.
+/// A six-digit code other than `code`.
 #[must_use]
 pub fn other_than(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
@@ -387,7 +386,7 @@ pub fn other_than(code: &str) -> &'static str {
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A mobile-capable number that no other test of this process uses.
+/// A mobile number that no other test of this process uses.
 #[must_use]
 pub fn fresh_phone() -> String {
     let number = 2_000_000 + NEXT.fetch_add(1, Ordering::Relaxed);

@@ -1,27 +1,27 @@
-//! What Secrets Manager itself does in a rotation, which its stand-in leaves out.
+//! The part of a rotation that Secrets Manager does itself and its stand-in doesn't.
 
 use aws_sdk_secretsmanager::Client;
 
-/// In the order in which Secrets Manager takes them.
+/// The steps, in Secrets Manager's order.
 pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
 
-/// Turns the rotation of `secret` on and makes the version without a value that waits for its first step. Gives the
-/// version's name, which every step is called with.
+/// Turns on the rotation of `secret` and creates the pending version without a value. Returns the version's token, which
+/// every step receives.
 ///
 /// # Panics
-/// When Secrets Manager does not do as it is told.
+/// If a call to Secrets Manager fails.
 pub async fn begin_rotation(client: &Client, secret: &str) -> String {
     let token = format!("{}-waits-for-its-first-step", twostep::entropy::identifier(&mut twostep::entropy::system()));
     begin_rotation_with(client, secret, &token).await;
     token
 }
 
-/// The same, with a name that the caller has chosen.
+/// The same with the caller's token.
 ///
 /// # Panics
-/// When Secrets Manager does not do as it is told.
+/// If a call to Secrets Manager fails.
 pub async fn begin_rotation_with(client: &Client, secret: &str, token: &str) {
     client.rotate_secret().secret_id(secret).send().await.expect("rotation is turned on");
     let pending = client.put_secret_value().secret_id(secret).client_request_token(token).version_stages("AWSPENDING");
-    pending.send().await.expect("a version that waits");
+    pending.send().await.expect("a pending version");
 }

@@ -1,4 +1,4 @@
-//! The stack as `make dev` starts it, on free ports, with its log in a file.
+//! The stack of `make dev` on free ports, with its log in a file.
 
 use std::{
     env, fs,
@@ -20,29 +20,28 @@ pub struct Stack {
     pub secrets_port: u16,
     log: PathBuf,
     clock: PathBuf,
-    /// How far the functions' clock is ahead, in seconds.
+    /// The offset of the functions' clock, in seconds.
     ahead: AtomicI64,
     process: Child,
-    /// The stack ends when this closes, which it does with this process, however that ends.
+    /// The stack stops when this closes, at the latest when this process ends.
     _stdin: ChildStdin,
 }
 
 impl Stack {
-    /// The stack that the tests of one process share. It runs every function in up to two processes and logs
-    /// everything that can be logged.
+    /// The stack that the tests of one process share. It runs up to two processes per function, with log level `trace`.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Stack> = OnceCell::const_new();
         SHARED.get_or_init(|| Self::start(&[("LOG_LEVEL", "trace")])).await
     }
 
     /// # Panics
-    /// When it cannot be started; its log says why.
+    /// If it can't start. See its log.
     pub async fn start(environment: &[(&str, &str)]) -> Self {
         let ports: [u16; 4] = free_ports();
         let stack = Self::launch(ports, environment);
         let discovery = format!("http://localhost:{}/.well-known/openid-configuration", stack.api_port);
         let client = http();
-        // Whatever it answers: a test may have taken something away that discovery needs.
+        // Accept any status, because a test may have removed something that discovery needs.
         eventually("the API", async || client.get(&discovery).send().await.ok()).await;
         stack
     }
@@ -70,37 +69,37 @@ impl Stack {
             .stdout(output.try_clone().expect("the log twice"))
             .stderr(output)
             .spawn()
-            .expect("`make build` has built the stack");
-        let stdin = process.stdin.take().expect("it was asked for");
+            .expect("the stack: run `make build`");
+        let stdin = process.stdin.take().expect("a piped stdin");
         let ahead = AtomicI64::new(0);
         Self { api_port, sandbox_port, dynamodb_port, secrets_port, log, clock, ahead, process, _stdin: stdin }
     }
 
-    /// Moves the clock of all functions on; a clock that stood goes on from there.
+    /// Advances the clock of all functions. A stopped clock continues from there.
     ///
     /// # Panics
-    /// When its file cannot be written.
+    /// If its file can't be written.
     pub fn advance(&self, seconds: i64) {
         let ahead = self.ahead.fetch_add(seconds, Ordering::Relaxed) + seconds;
         self.set_clock(&ahead.to_string());
     }
 
-    /// What the functions' clock says, unless it stands.
+    /// The time of the functions' clock, unless it is stopped.
     #[must_use]
     pub fn now(&self) -> i64 {
         SystemClock.now().0 + self.ahead.load(Ordering::Relaxed)
     }
 
-    /// Lets the functions' clock stand at `moment`, in seconds since 1970, until it is moved on.
+    /// Stops the functions' clock at `moment`, in seconds since 1970, until [`Self::advance`].
     ///
     /// # Panics
-    /// When its file cannot be written.
+    /// If its file can't be written.
     pub fn stand_at(&self, moment: i64) {
         self.set_clock(&format!("={moment}"));
     }
 
     fn set_clock(&self, text: &str) {
-        // Written beside and moved, so that nobody reads half of it.
+        // Write to another file and rename it, so that functions never read a partial value.
         let beside = self.clock.with_extension("new");
         fs::write(&beside, text).and_then(|()| fs::rename(&beside, &self.clock)).expect("the clock's file");
     }
@@ -125,13 +124,13 @@ impl Stack {
     }
 
     /// # Panics
-    /// When there is none.
+    /// If the log can't be read.
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).expect("the stack's log")).into_owned()
     }
 
-    /// Asks the stack to end.
+    /// Asks the stack to stop.
     pub fn stop(&self) {
         let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
     }
@@ -139,7 +138,7 @@ impl Stack {
     /// The admin key that the stack printed.
     ///
     /// # Panics
-    /// When it never does.
+    /// If the stack doesn't print it in time.
     pub async fn admin_key(&self) -> String {
         eventually("the admin key", async || {
             let log = self.log();
@@ -149,7 +148,7 @@ impl Stack {
         .await
     }
 
-    /// The process ids of `function`'s running instances under this stack, and of no other stack's.
+    /// The process IDs of `function`'s instances in this stack.
     #[must_use]
     pub fn instances_of(&self, function: &str) -> Vec<String> {
         let port = format!("127.0.0.1:{}/", self.api_port);
@@ -173,10 +172,10 @@ impl Drop for Stack {
     }
 }
 
-/// The project's folder.
+/// The repository's root folder.
 ///
 /// # Panics
-/// Never: this package is inside it.
+/// Never, because this package is inside the repository.
 #[must_use]
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -187,10 +186,10 @@ fn cargo_lambda() -> String {
 }
 
 /// # Panics
-/// When this machine has none.
+/// If there are no free ports.
 #[must_use]
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    // All at once, so that none is given twice.
+    // Bind all ports at once, so that they differ.
     let listeners: [TcpListener; N] =
         std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound port").port())

@@ -1,4 +1,4 @@
-//! The deployment's template as CloudFormation would see it, and the routes: its own and those of the emulator's router.
+//! The expanded template, as CloudFormation sees it, and the routes of the template and of the emulator's router.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ static EXPANDED: LazyLock<(Value, PathBuf)> = LazyLock::new(|| {
         .args(["tests/expand_template.py", "template.yaml"])
         .current_dir(root())
         .output()
-        .expect("`make test` has made .venv");
+        .expect(".venv: run `make test-setup`");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let file = root().join("target/expanded-template.json");
     fs::write(&file, &output.stdout).expect("a file under target/");
@@ -25,25 +25,25 @@ static EXPANDED: LazyLock<(Value, PathBuf)> = LazyLock::new(|| {
 });
 
 /// # Panics
-/// When it cannot be expanded.
+/// If it can't be expanded.
 #[must_use]
 pub fn expanded() -> &'static Value {
     &EXPANDED.0
 }
 
-/// The file that it was written to, for scanners.
+/// The file of the expanded template, for scanners.
 ///
 /// # Panics
-/// When it cannot be expanded.
+/// If it can't be expanded.
 #[must_use]
 pub fn expanded_file() -> String {
     EXPANDED.1.to_string_lossy().into_owned()
 }
 
-/// The properties of all resources of a kind, by their names in the template.
+/// The properties of all resources of a type, by logical ID.
 ///
 /// # Panics
-/// When the template has no resources.
+/// If the template has no resources.
 #[must_use]
 pub fn resources(kind: &str) -> BTreeMap<&'static str, &'static Value> {
     let all = expanded()["Resources"].as_object().expect("resources").iter();
@@ -51,10 +51,10 @@ pub fn resources(kind: &str) -> BTreeMap<&'static str, &'static Value> {
     found.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
 }
 
-/// The functions, by the names of their folders.
+/// The functions by folder name.
 ///
 /// # Panics
-/// When one has no folder.
+/// If a function has no folder.
 #[must_use]
 pub fn functions() -> BTreeMap<String, &'static Value> {
     resources("AWS::Lambda::Function").into_values().map(|function| (folder(function), function)).collect()
@@ -73,10 +73,10 @@ pub struct Route {
     pub function: String,
 }
 
-/// What API Gateway hands on, and to which function.
+/// The routes of API Gateway and their functions.
 ///
 /// # Panics
-/// When a route leads to no function of the template.
+/// If a route's target is not a function of the template.
 #[must_use]
 pub fn routes() -> BTreeSet<Route> {
     let mut routes = BTreeSet::new();
@@ -92,10 +92,10 @@ pub fn routes() -> BTreeSet<Route> {
     routes
 }
 
-/// What the emulator hands on, and to which function.
+/// The routes of the emulator and their functions.
 ///
 /// # Panics
-/// When the workspace names no router.
+/// If the workspace has no router.
 #[must_use]
 pub fn router() -> BTreeSet<Route> {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace");

@@ -1,4 +1,4 @@
-//! The artefacts that are deployed, run here: `make arm64` builds them, and qemu stands in for the processor.
+//! Runs the deployed arm64 artifacts under qemu. `make arm64` builds them.
 
 use std::{
     fs,
@@ -16,19 +16,19 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Mutex, sync::mpsc};
 use twostep_tests::{PATIENCE, Stack, stack::root};
 
-/// Where Debian puts the libraries that an arm64 program is linked with.
+/// Debian's folder of arm64 libraries.
 const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 
-/// Lambda's side of one invocation.
+/// The Lambda runtime API of one invocation.
 struct Lambda {
     event: Mutex<Option<Value>>,
     answer: mpsc::Sender<Value>,
 }
 
-/// Runs the arm64 build of `function` against the stack, hands it one event as Lambda would, and gives its answer.
+/// Runs the arm64 build of `function` against the stack with one event, and returns its response.
 async fn invoke(stack: &Stack, function: &str, event: Value) -> Value {
     let (answer, mut answers) = mpsc::channel(1);
-    // Lambda's runtime API: the function asks for an event and posts its answer.
+    // The Lambda runtime API: the function fetches an event and posts its response.
     let lambda = Arc::new(Lambda { event: Mutex::new(Some(event)), answer });
     let next = get(|State(lambda): State<Arc<Lambda>>| async move {
         let Some(event) = lambda.event.lock().await.take() else { std::future::pending().await };
@@ -79,7 +79,7 @@ async fn invoke(stack: &Stack, function: &str, event: Value) -> Value {
     process.kill().unwrap();
     process.wait().unwrap();
     server.abort();
-    answer.unwrap_or_else(|_| panic!("{function} does not answer")).unwrap()
+    answer.unwrap_or_else(|_| panic!("{function} doesn't respond")).unwrap()
 }
 
 fn body(answer: &Value) -> Value {
@@ -98,7 +98,7 @@ async fn the_arm64_artefacts_register_a_number() {
     assert_eq!(started["statusCode"], 202, "{started}");
     let challenge = body(&started);
 
-    // The message came all the way: what was written is what the stack's own functions read.
+    // The message was delivered, so the stack's own functions can read what the arm64 build wrote.
     let code = client.code("+14155552671").await;
     let path = format!("/v1/codes/{}/verify", challenge["challenge_id"].as_str().unwrap());
     let mut entered = event("verify-code");

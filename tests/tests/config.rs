@@ -1,5 +1,5 @@
-//! The functions' real binaries and their environment: what is missing or malformed stops them at their start with one line
-//! that names it, and the template gives each all that it reads.
+//! Starts the function binaries with different environments. A missing or malformed variable stops a function with one line
+//! that names it, and the template sets every variable that a function reads.
 
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
@@ -9,13 +9,13 @@ use twostep_tests::{PATIENCE, stack::root, template};
 type Environment = BTreeMap<String, String>;
 
 enum Outcome {
-    /// It asks the Lambda runtime for its first event.
+    /// It fetched its first event from the Lambda runtime.
     Started,
-    /// It ended with an error, after saying this.
+    /// It stopped with an error after printing these lines.
     Refused(Vec<String>),
 }
 
-/// Runs a function in an environment where nothing but the Lambda runtime answers.
+/// Runs a function without any dependency except the Lambda runtime.
 async fn start(function: &str, environment: &Environment) -> Outcome {
     let runtime = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nothing = "http://127.0.0.1:9";
@@ -35,22 +35,22 @@ async fn start(function: &str, environment: &Environment) -> Outcome {
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("`make build` has built the functions");
+        .expect("the functions: run `make build`");
     let outcome = async {
         tokio::select! {
             _ = runtime.accept() => Outcome::Started,
             output = child.wait_with_output() => {
                 let output = output.unwrap();
-                assert!(!output.status.success(), "{function} ended as if all were well");
+                assert!(!output.status.success(), "{function} exited successfully");
                 let said = [output.stdout, output.stderr].concat();
                 Outcome::Refused(String::from_utf8(said).unwrap().lines().map(str::to_owned).collect())
             }
         }
     };
-    tokio::time::timeout(PATIENCE, outcome).await.unwrap_or_else(|_| panic!("{function} neither starts nor ends"))
+    tokio::time::timeout(PATIENCE, outcome).await.unwrap_or_else(|_| panic!("{function} neither starts nor stops"))
 }
 
-/// What a deployment would give.
+/// A valid value of each variable.
 fn good(variable: &str) -> String {
     match variable {
         "SITE_NAME" => "Example",
@@ -58,7 +58,7 @@ fn good(variable: &str) -> String {
         "ALLOWED_COUNTRIES" => "*",
         "CALLBACK_TOKEN" => "0123456789abcdefghijklmnopqrstuvwxyz",
         name if name.ends_with("_TABLE") || name.ends_with("_SECRET") => "name",
-        other => panic!("say what is good for {other}"),
+        other => panic!("no valid value for {other}"),
     }
     .to_owned()
 }
@@ -77,25 +77,25 @@ const MALFORMED: [(&str, &str); 11] = [
     ("SMS_PER_MONTH", "1e3"),
 ];
 
-/// Read by some functions and not needed.
+/// Variables that are optional for the functions that read them.
 const OPTIONAL: [&str; 7] =
     ["LOG_LEVEL", "ISSUER", "LIMITS", "ADDRESS_LIMITS", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
 
-/// The variable that the only line names.
+/// The variable that the single line names.
 fn named(function: &str, lines: &[String]) -> String {
-    let [line] = lines else { panic!("{function} says more than one line: {lines:?}") };
+    let [line] = lines else { panic!("{function} printed more than one line: {lines:?}") };
     let (_, rest) = line.split_once("environment variable ").unwrap_or_else(|| panic!("{function}: {line}"));
     rest.split(' ').next().unwrap().to_owned()
 }
 
-/// Gives the variables without which the function does not start.
+/// Returns the variables that the function requires.
 async fn needs(function: &str) -> Environment {
     let mut environment = Environment::new();
     while let Outcome::Refused(lines) = start(function, &environment).await {
         let variable = named(function, &lines);
         assert!(lines[0].ends_with("is not set"), "{function}: {lines:?}");
         let value = good(&variable);
-        assert!(environment.insert(variable.clone(), value).is_none(), "{function} does not see {variable}");
+        assert!(environment.insert(variable.clone(), value).is_none(), "{function} ignores {variable}");
     }
     environment
 }
@@ -104,7 +104,7 @@ async fn check(function: String, given: Vec<String>) {
     let environment = needs(&function).await;
     assert!(!environment.is_empty(), "{function}");
     for variable in environment.keys() {
-        assert!(given.contains(variable), "{function} reads {variable}, and the template does not give it");
+        assert!(given.contains(variable), "{function} reads {variable}, but the template doesn't set it");
     }
     for (variable, value) in MALFORMED {
         if !environment.contains_key(variable) && !OPTIONAL.contains(&variable) {
@@ -114,7 +114,7 @@ async fn check(function: String, given: Vec<String>) {
         wrong.insert(variable.to_owned(), value.to_owned());
         match start(&function, &wrong).await {
             Outcome::Refused(lines) => assert_eq!(named(&function, &lines), variable, "{function}"),
-            // Not every function reads what is optional.
+            // Not every function reads every optional variable.
             Outcome::Started => {
                 assert!(OPTIONAL.contains(&variable) && variable != "LOG_LEVEL", "{function}: {variable}");
             }
@@ -129,5 +129,5 @@ async fn a_missing_or_malformed_variable_stops_a_function_with_one_line_that_nam
         let given = properties["Environment"]["Variables"].as_object().unwrap().keys().cloned().collect();
         checks.spawn(check(function, given));
     }
-    tokio::time::timeout(Duration::from_secs(300), checks.join_all()).await.expect("all are done");
+    tokio::time::timeout(Duration::from_secs(300), checks.join_all()).await.expect("all checks in time");
 }

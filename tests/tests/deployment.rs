@@ -1,5 +1,4 @@
-//! What the deployment promises, read off the expanded template: least privilege, limits, retention, alarms. Scanners see
-//! some of it; the rest is here.
+//! Tests the expanded template: least privilege, throttles, retention, alarms. Runs the scanners too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +21,7 @@ fn list(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// (action, the logical name of what it may be done to), from a function's own policies.
+/// The allowed (action, logical ID of its resource) pairs of a function's own policies.
 fn rights(function: &Value) -> BTreeSet<(String, String)> {
     let role = function["Role"]["Fn::GetAtt"][0].as_str().unwrap();
     let mut rights = BTreeSet::new();
@@ -39,7 +38,7 @@ fn rights(function: &Value) -> BTreeSet<(String, String)> {
     rights
 }
 
-/// A table, its stream, a secret or a log group of this template, by its name there.
+/// The logical ID of a table, its stream, a secret or a log group of this template.
 fn target(resource: &Value) -> String {
     let by_ref = resource["Ref"].as_str().map(str::to_owned);
     let attribute = || match resource["Fn::GetAtt"].as_array()?.as_slice() {
@@ -51,7 +50,7 @@ fn target(resource: &Value) -> String {
 }
 
 #[test]
-fn a_function_may_do_single_operations_on_its_own_tables_and_secrets_only() {
+fn functions_are_allowed_only_single_operations_on_their_tables_and_secrets() {
     const ITEM: [&str; 6] = ["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"];
     const STREAM: [&str; 3] = ["GetRecords", "GetShardIterator", "DescribeStream"];
     const SECRET: [&str; 4] = ["GetSecretValue", "PutSecretValue", "DescribeSecret", "UpdateSecretVersionStage"];
@@ -69,7 +68,7 @@ fn a_function_may_do_single_operations_on_its_own_tables_and_secrets_only() {
 }
 
 #[test]
-fn only_who_needs_a_secret_reaches_it() {
+fn only_functions_that_need_a_secret_can_use_it() {
     let mut reach: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for (name, function) in functions() {
         for (action, target) in rights(function).into_iter().filter(|(_, target)| target.ends_with("Secret")) {
@@ -93,7 +92,7 @@ fn only_who_needs_a_secret_reaches_it() {
 }
 
 #[test]
-fn who_has_no_business_with_accounts_reaches_none() {
+fn functions_without_need_for_accounts_cannot_access_them() {
     for (name, function) in functions() {
         let tables: BTreeSet<String> =
             rights(function).into_iter().map(|(_, target)| target).filter(|target| target.ends_with("Table")).collect();
@@ -108,12 +107,12 @@ fn who_has_no_business_with_accounts_reaches_none() {
 }
 
 #[test]
-fn no_function_gets_beyond_this_stack_whatever_sam_adds_to_its_role() {
+fn the_boundary_limits_every_function_to_this_stack() {
     let boundaries = resources("AWS::IAM::ManagedPolicy");
     let statements = list(&boundaries["FunctionsBoundary"]["PolicyDocument"]["Statement"]);
     let mut allowed = BTreeSet::new();
     for statement in &statements {
-        // X-Ray's is there only when tracing is on.
+        // The statement for X-Ray exists only while tracing is on.
         if statement.get("Fn::If").is_some() {
             assert_eq!(statement["Fn::If"][0], "TracingIsActive");
             continue;
@@ -121,7 +120,7 @@ fn no_function_gets_beyond_this_stack_whatever_sam_adds_to_its_role() {
         for action in list(&statement["Action"]) {
             let action = action.as_str().unwrap();
             assert!(!action.contains('*'), "{action}");
-            // Names of streams and nothing else; it takes no resource.
+            // Lists only stream names, and has no resource.
             if action == "dynamodb:ListStreams" {
                 continue;
             }
@@ -140,12 +139,12 @@ fn no_function_gets_beyond_this_stack_whatever_sam_adds_to_its_role() {
             );
         }
         let log_group = target(&function["LoggingConfig"]["LogGroup"]);
-        assert!(allowed.contains(&("logs:PutLogEvents".into(), log_group)), "{name} can write its log");
+        assert!(allowed.contains(&("logs:PutLogEvents".into(), log_group)), "{name} can't write its log");
     }
 }
 
 #[test]
-fn every_function_has_its_log_and_every_log_ends() {
+fn every_function_has_its_own_log_with_a_retention() {
     let groups = resources("AWS::Logs::LogGroup");
     for (name, group) in &groups {
         assert_eq!(group["RetentionInDays"]["Ref"], "LogRetentionDays", "{name}");
@@ -154,7 +153,7 @@ fn every_function_has_its_log_and_every_log_ends() {
     for (name, function) in functions() {
         let group = target(&function["LoggingConfig"]["LogGroup"]);
         assert!(groups.contains_key(group.as_str()), "{name}");
-        assert!(used.insert(group), "{name} has a log of its own");
+        assert!(used.insert(group), "{name} shares its log");
     }
 }
 
@@ -166,13 +165,13 @@ fn every_function_is_built_for_arm64_and_says_what_it_takes() {
         assert!(function["MemorySize"].as_u64().unwrap() <= 1024, "{name}");
         assert!(function["Timeout"].as_u64().unwrap() <= 60, "{name}");
         let reserved = !function["ReservedConcurrentExecutions"].is_null();
-        assert_eq!(reserved, name == "send-sms", "{name}: only what spends money by running is held back");
-        assert!(function["TracingConfig"].is_null(), "{name}: X-Ray is off unless asked for");
+        assert_eq!(reserved, name == "send-sms", "{name}: only send-sms has reserved concurrency");
+        assert!(function["TracingConfig"].is_null(), "{name}: X-Ray must be off by default");
     }
 }
 
 #[test]
-fn every_route_has_a_throttle_and_a_stricter_one_where_it_can_cost_money_or_guess() {
+fn every_route_has_a_throttle_and_sensitive_routes_have_a_stricter_one() {
     let stage = resources("AWS::ApiGatewayV2::Stage").into_values().next().unwrap();
     let throttles = stage["RouteSettings"].as_object().unwrap();
     let rate = |settings: &Value| {
@@ -187,16 +186,16 @@ fn every_route_has_a_throttle_and_a_stricter_one_where_it_can_cost_money_or_gues
         let dear = ["/v1/register/", "/v1/login/", "/v1/codes/"].iter().any(|start| path.starts_with(start));
         let opened_by_a_key = path.starts_with("/v1/settings");
         if (dear && method == "POST") || opened_by_a_key {
-            assert!(limit < general, "{key}: {limit} a second");
+            assert!(limit < general, "{key}: {limit} per second");
         }
         keys.insert(key);
     }
     let named: BTreeSet<String> = throttles.keys().cloned().collect();
-    assert_eq!(named, keys, "API Gateway refuses a throttle for a route that is not there");
+    assert_eq!(named, keys, "API Gateway rejects throttles of unknown routes");
 }
 
 #[test]
-fn the_access_log_is_json_and_names_routes_not_paths() {
+fn the_access_log_is_json_with_routes_and_without_paths() {
     let stage = resources("AWS::ApiGatewayV2::Stage").into_values().next().unwrap();
     let format = stage["AccessLogSettings"]["Format"].as_str().unwrap();
     let line: BTreeMap<String, String> = serde_json::from_str(format).expect("JSON");
@@ -210,7 +209,7 @@ fn the_access_log_is_json_and_names_routes_not_paths() {
 }
 
 #[test]
-fn tables_keep_what_must_be_kept_and_forget_what_must_be_forgotten() {
+fn accounts_and_settings_are_protected_and_other_tables_expire() {
     let tables = resources("AWS::DynamoDB::Table");
     for (name, table) in &tables {
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
@@ -233,7 +232,7 @@ fn tables_keep_what_must_be_kept_and_forget_what_must_be_forgotten() {
 }
 
 #[test]
-fn the_first_deployment_makes_the_first_keys_and_a_month_later_the_next() {
+fn the_keys_rotate_at_the_first_deployment_and_every_month() {
     let schedule = resources("AWS::SecretsManager::RotationSchedule")["KeysRotation"];
     assert_eq!(schedule["RotateImmediatelyOnUpdate"], true);
     assert_eq!(schedule["RotationRules"]["AutomaticallyAfterDays"], 30);
@@ -248,7 +247,7 @@ fn the_first_deployment_makes_the_first_keys_and_a_month_later_the_next() {
 }
 
 #[test]
-fn every_alarm_is_mailed_if_there_is_an_address_and_the_operations_guide_says_what_to_do() {
+fn every_alarm_is_emailed_if_configured_and_has_a_row_in_the_operations_guide() {
     let guide = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     let alarms = resources("AWS::CloudWatch::Alarm");
     assert!(!alarms.is_empty());
@@ -265,16 +264,16 @@ fn every_alarm_is_mailed_if_there_is_an_address_and_the_operations_guide_says_wh
 }
 
 #[test]
-fn the_dashboard_is_one_that_cloudwatch_can_read() {
+fn the_dashboard_is_valid() {
     let body = &resources("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"];
     let dashboard: Value = serde_json::from_str(body.as_str().unwrap()).expect("JSON");
     let widgets = dashboard["widgets"].as_array().unwrap();
     assert!(widgets.iter().all(|widget| !list(&widget["properties"]["metrics"]).is_empty()));
     let titles: BTreeSet<&str> = widgets.iter().map(|widget| widget["properties"]["title"].as_str().unwrap()).collect();
-    assert_eq!(titles.len(), widgets.len(), "each title once");
+    assert_eq!(titles.len(), widgets.len(), "a duplicate title");
 }
 
-/// CloudFormation matches a pattern against the whole value.
+/// Like CloudFormation, matches a pattern against the whole value.
 fn matches(pattern: &str, value: &str) -> bool {
     let program = "import re, sys; sys.exit(0 if re.fullmatch(sys.argv[1], sys.argv[2]) else 1)";
     let python = Command::new("python3").args(["-c", program, pattern, value]).status();
@@ -282,7 +281,7 @@ fn matches(pattern: &str, value: &str) -> bool {
 }
 
 #[test]
-fn a_parameter_outside_its_pattern_is_refused_with_a_sentence_that_helps() {
+fn every_parameter_is_constrained_and_described() {
     let parameters = expanded()["Parameters"].as_object().unwrap();
     for (name, parameter) in parameters {
         assert!(parameter["Description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
@@ -291,10 +290,10 @@ fn a_parameter_outside_its_pattern_is_refused_with_a_sentence_that_helps() {
         let bounded = ["AllowedPattern", "AllowedValues", "MinValue"].iter().any(|bound| !parameter[*bound].is_null());
         assert!(bounded, "{name}");
         if let (Some(pattern), Some(value)) = (parameter["AllowedPattern"].as_str(), parameter["Default"].as_str()) {
-            assert!(matches(pattern, value), "{name}: its own default");
+            assert!(matches(pattern, value), "{name}: an invalid default");
         }
         if let (Value::Array(values), value) = (&parameter["AllowedValues"], &parameter["Default"]) {
-            assert!(values.contains(value), "{name}: its own default");
+            assert!(values.contains(value), "{name}: an invalid default");
         }
     }
     let pattern = |name: &str| parameters[name]["AllowedPattern"].as_str().unwrap();
@@ -315,22 +314,25 @@ fn a_parameter_outside_its_pattern_is_refused_with_a_sentence_that_helps() {
 }
 
 #[test]
-fn outputs_tell_where_things_are_and_no_secret() {
+fn outputs_are_described_and_contain_no_secret() {
     let outputs = expanded()["Outputs"].as_object().unwrap();
     for name in ["ApiAddress", "PagesAddress", "AdminSecretName", "CallbackAddress", "DashboardAddress"] {
         assert!(outputs[name]["Description"].is_string(), "{name}");
     }
-    assert!(!expanded()["Outputs"].to_string().contains("CallbackToken}"), "outputs can be read by many");
+    assert!(
+        !expanded()["Outputs"].to_string().contains("CallbackToken}"),
+        "the callback token must not be in an output"
+    );
 }
 
-/// The rules that the scanners are told to leave out, by scanner.
+/// The ignored rules of each scanner.
 fn exceptions() -> BTreeMap<&'static str, BTreeSet<String>> {
     let file = fs::read_to_string(root().join("tests/scanner_exceptions.txt")).unwrap();
     let mut exceptions: BTreeMap<&str, BTreeSet<String>> =
         BTreeMap::from([("checkov", [].into()), ("cfn-lint", [].into())]);
     for line in file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (rule, reason) = line.split_once(' ').expect("a rule and a reason");
-        assert!(reason.trim().ends_with('.'), "{rule}: a sentence");
+        assert!(reason.trim().ends_with('.'), "{rule}: the reason must be a sentence");
         let scanner = if rule.starts_with("CKV") { "checkov" } else { "cfn-lint" };
         exceptions.get_mut(scanner).unwrap().insert(rule.to_owned());
     }
@@ -338,13 +340,13 @@ fn exceptions() -> BTreeMap<&'static str, BTreeSet<String>> {
 }
 
 fn run(program: &str, arguments: &[&str]) -> Value {
-    let output = Command::new(root().join(program)).args(arguments).output().expect("`make test` has made .venv");
+    let output = Command::new(root().join(program)).args(arguments).output().expect(".venv: run `make test-setup`");
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{program}: {error}\n{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 #[test]
-fn checkov_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
+fn checkov_finds_exactly_the_exceptions() {
     let file = &expanded_file();
     let found = run(
         ".venv/checkov/bin/checkov",
@@ -364,7 +366,7 @@ fn checkov_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
 }
 
 #[test]
-fn cfn_lint_finds_nothing_but_what_is_excepted_and_every_exception_is_needed() {
+fn cfn_lint_finds_exactly_the_exceptions() {
     let file = &expanded_file();
     let rules = "cfn_lint_serverless.rules";
     let found = run(

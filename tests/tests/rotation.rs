@@ -1,4 +1,4 @@
-//! The rotation of the keys secret against Secrets Manager, and under running logins.
+//! Rotates the keys secret, with Secrets Manager's stand-in and during sign-ins.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ async fn the_first_rotation_makes_the_first_keys_and_until_then_the_answer_is_50
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_step_may_come_twice_and_the_old_keys_stay_within_reach() {
+async fn every_step_can_be_repeated_and_old_keys_stay_available() {
     let bench = Bench::start().await;
     let token = begin_rotation(&bench.secrets, KEYS).await;
     let before = text(&bench, "AWSCURRENT").await;
@@ -65,7 +65,7 @@ async fn every_step_may_come_twice_and_the_old_keys_stay_within_reach() {
         for _ in 0..2 {
             rotation.step(&event(step, &token)).await.unwrap();
             let pending = text(&bench, "AWSPENDING").await;
-            assert_eq!(*created.get_or_insert_with(|| pending.clone()), pending, "{step}: made once");
+            assert_eq!(*created.get_or_insert_with(|| pending.clone()), pending, "{step}: created once");
         }
         let current = text(&bench, "AWSCURRENT").await;
         assert_eq!(current != before, step == "finishSecret", "{step}");
@@ -75,7 +75,7 @@ async fn every_step_may_come_twice_and_the_old_keys_stay_within_reach() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_a_rotation_of_the_keys_changes_nothing() {
+async fn invalid_rotation_events_change_nothing() {
     let bench = Bench::start().await;
     let before = text(&bench, "AWSCURRENT").await;
     let rotation = rotation(&bench);
@@ -85,21 +85,21 @@ async fn what_is_not_a_rotation_of_the_keys_changes_nothing() {
     let token = begin_rotation(&bench.secrets, KEYS).await;
     assert!(matches!(step(event("createSecret", "some-token")).await, StepError::NotPending));
     assert!(matches!(step(event("dropSecret", &token)).await, StepError::UnknownStep));
-    assert!(matches!(step(event("testSecret", &token)).await, StepError::NotPending), "nothing was created yet");
-    assert!(matches!(step(event("finishSecret", &token)).await, StepError::NotPending), "nothing was created yet");
+    assert!(matches!(step(event("testSecret", &token)).await, StepError::NotPending), "no pending version yet");
+    assert!(matches!(step(event("finishSecret", &token)).await, StepError::NotPending), "no pending version yet");
     let mut other = event("createSecret", &token);
     other.secret_id = "twostep/admin".into();
     assert!(matches!(step(other).await, StepError::OtherSecret));
     assert_eq!(text(&bench, "AWSCURRENT").await, before);
 
-    // Whatever a mishap has put there, a rotation does not write over it.
+    // A rotation never overwrites the current keys, even if they are broken.
     put(&bench, r#"{"pepper":"AA=="}"#).await;
     assert!(matches!(step(event("createSecret", &token)).await, StepError::Secret(_)));
     assert_eq!(text(&bench, "AWSCURRENT").await, r#"{"pepper":"AA=="}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_waited_too_long_are_not_put_into_use() {
+async fn keys_that_were_pending_for_too_long_are_abandoned() {
     let bench = Bench::start().await;
     let token = begin_rotation(&bench.secrets, KEYS).await;
     let rotation = rotation(&bench);
@@ -108,17 +108,17 @@ async fn keys_that_waited_too_long_are_not_put_into_use() {
     let tested = rotation.step(&event("testSecret", &token)).await;
     assert!(matches!(tested, Err(StepError::Rotation(_))));
     let finished = rotation.step(&event("finishSecret", &token)).await;
-    assert!(matches!(finished, Err(StepError::NotPending)), "they wait no more: {finished:?}");
+    assert!(matches!(finished, Err(StepError::NotPending)), "they must not be pending: {finished:?}");
     let token = begin_rotation(&bench.secrets, KEYS).await;
     for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
-        rotation.step(&event(step, &token)).await.expect("the next rotation makes others");
+        rotation.step(&event(step, &token)).await.expect("the next rotation");
     }
 }
 
-/// Two instances with caches of their own, a rotation somewhere between each start and its end, and a clock that goes
-/// through every hour at which keys come into use or go.
+/// Two instances with their own caches, a rotation between the start and the end of sign-ins, and a clock that passes
+/// every hour at which keys become active or are removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn rotates_under_running_logins_and_no_verification_fails() {
+async fn rotating_during_sign_ins_breaks_no_verification() {
     let one = Arc::new(Bench::start().await);
     let other = one.another_instance();
     let mut signers = std::collections::BTreeSet::new();
@@ -151,14 +151,14 @@ async fn rotates_under_running_logins_and_no_verification_fails() {
     assert!(sealers.len() >= 5, "the data key changed {} times", sealers.len());
 }
 
-/// The id of the key that a session's access token was signed with.
+/// The ID of the key that signed a session's access token.
 fn signed_with(session: &Value) -> String {
     let header = session["access_token"].as_str().unwrap().split('.').next().unwrap();
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
     header["kid"].as_str().unwrap().to_owned()
 }
 
-/// The id of the data key that a challenge was sealed under.
+/// The ID of the data key that encrypts a challenge.
 async fn sealed_under(bench: &Bench, challenge: &Value) -> String {
     let id = twostep::challenge::ChallengeId::parse(challenge["challenge_id"].as_str().unwrap()).unwrap();
     let stored = bench.service.challenges.load(id.key()).await.unwrap().unwrap();

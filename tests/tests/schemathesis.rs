@@ -1,4 +1,4 @@
-//! schemathesis plays with the API as `docs/openapi.yaml` describes it, and finds nothing that does not fit.
+//! Tests the API against `docs/openapi.yaml` with schemathesis.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
@@ -18,14 +18,14 @@ fn exchanges(archive: &Value, api: &str) -> BTreeSet<String> {
     archive["log"]["entries"].as_array().unwrap().iter().map(name).collect()
 }
 
-/// Runs schemathesis and gives what was exchanged.
+/// Runs schemathesis and returns the exchanges.
 async fn run(stack: &Stack, name: &str, arguments: Vec<String>) -> BTreeSet<String> {
     let api = format!("http://localhost:{}", stack.api_port);
     let archive = root().join(format!("target/schemathesis-{name}.har"));
     let mut command = Command::new(root().join(".venv/bin/schemathesis"));
     command
         .args(["--config-file", "tests/schemathesis.toml", "run", "docs/openapi.yaml", "--url", &api])
-        // A method that is not there never reaches the service: API Gateway answers 404 by itself, and so does the emulator.
+        // Unsupported methods never reach the service: API Gateway and the emulator respond with 404 themselves.
         .args(["--checks", "all", "--exclude-checks", "unsupported_method"])
         .args(["--no-color", "--report", "har", "--report-har-path", &archive.to_string_lossy()])
         .args(arguments)
@@ -33,7 +33,8 @@ async fn run(stack: &Stack, name: &str, arguments: Vec<String>) -> BTreeSet<Stri
         .env("API_URL", &api)
         .env("INBOX_URL", format!("http://localhost:{}/inbox", stack.sandbox_port))
         .env("ADMIN_KEY", stack.admin_key().await);
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("`make test` made .venv");
+    let output =
+        tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect(".venv: run `make test-setup`");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
     let archive: Value = serde_json::from_slice(&fs::read(&archive).unwrap()).unwrap();
@@ -45,10 +46,10 @@ async fn schemathesis_finds_nothing() {
     let stack = Stack::start(&[]).await;
     let seen = run(&stack, "all", Vec::new()).await;
     for reached in ["POST /v1/login/password 202", "POST /v1/profile/recovery-codes 200", "PUT /v1/settings 200"] {
-        assert!(seen.contains(reached), "it never came to {reached}");
+        assert!(seen.contains(reached), "{reached} never happened");
     }
 
-    // One way alone, so that chance leads to its end: from the number over the code to the account and its session.
+    // Only the registration flow, so that random steps reach its end.
     let steps = ["startRegistration", "verifyCode", "completeRegistration", "refreshSession", "endSession"];
     let steps = steps.iter().flat_map(|step| ["--include-operation-id", step]);
     let seen =
@@ -61,6 +62,6 @@ async fn schemathesis_finds_nothing() {
         "POST /v1/session/refresh 200",
         "POST /v1/session/logout 204",
     ] {
-        assert!(seen.contains(reached), "it never came to {reached}: {seen:?}");
+        assert!(seen.contains(reached), "{reached} never happened: {seen:?}");
     }
 }

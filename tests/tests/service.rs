@@ -1,4 +1,4 @@
-//! The service's promises under races and under a moving clock, against the embedded DynamoDB.
+//! Tests the service in-process for concurrency and time, against the embedded DynamoDB.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use twostep_tests::{OTHER_PASSWORD, PASSWORD, bench::Bench, claims, fresh_email,
 
 const MINUTE: i64 = 60;
 
-/// Runs `count` of the same at once and gives all outcomes.
+/// Runs `count` calls in parallel and returns their outcomes.
 async fn at_once<F, T>(count: usize, make: impl Fn() -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
@@ -43,7 +43,7 @@ async fn fifty_parallel_starts_save_one_message_and_give_one_challenge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_hundred_parallel_guesses_five_are_looked_at() {
+async fn of_two_hundred_parallel_attempts_five_are_checked() {
     let bench = Arc::new(Bench::start().await);
     let challenge = bench.start_registration(&fresh_phone()).await.unwrap();
     let code = bench.code(&challenge).await;
@@ -64,11 +64,11 @@ async fn of_two_hundred_parallel_guesses_five_are_looked_at() {
     left.sort_unstable();
     assert_eq!(left, [0, 1, 2, 3, 4]);
     let late = bench.verify(&challenge, &code).await.unwrap_err();
-    assert!(matches!(late, Problem::TooManyAttempts { .. }), "the right code afterwards: {late:?}");
+    assert!(matches!(late, Problem::TooManyAttempts { .. }), "the correct code afterwards: {late:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_code_sent_thirty_two_times_at_once_signs_in_once() {
+async fn a_correct_code_in_thirty_two_parallel_requests_signs_in_once() {
     let bench = Arc::new(Bench::start().await);
     let phone = fresh_phone();
     bench.register(&phone, &fresh_email()).await;
@@ -88,7 +88,7 @@ async fn a_right_code_sent_thirty_two_times_at_once_signs_in_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_accounts_that_prove_one_number_at_once_one_gets_it() {
+async fn of_two_accounts_that_verify_one_number_in_parallel_one_gets_it() {
     let bench = Arc::new(Bench::start().await);
     let wanted = fresh_phone();
     let mut owners = Vec::new();
@@ -117,7 +117,7 @@ async fn of_two_accounts_that_prove_one_number_at_once_one_gets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_e_mail_address_makes_one_account() {
+async fn parallel_registrations_with_one_email_create_one_account() {
     let bench = Arc::new(Bench::start().await);
     let email = fresh_email();
     let mut proven = Vec::new();
@@ -136,7 +136,7 @@ async fn one_e_mail_address_makes_one_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_used_twenty_times_at_once_gives_one_pair() {
+async fn a_refresh_token_in_twenty_parallel_requests_gives_one_pair() {
     let bench = Arc::new(Bench::start().await);
     let session = bench.register(&fresh_phone(), &fresh_email()).await;
     let outcomes = at_once(20, || {
@@ -154,7 +154,7 @@ async fn a_refresh_token_used_twenty_times_at_once_gives_one_pair() {
 }
 
 #[tokio::test]
-async fn a_code_expires_to_the_second_though_its_item_is_still_there() {
+async fn a_code_expires_to_the_second_even_if_its_item_still_exists() {
     let bench = Bench::start().await;
     for (after, outcome) in [(299, None), (300, Some(Problem::CodeExpired)), (301, Some(Problem::CodeExpired))] {
         let challenge = bench.start_registration(&fresh_phone()).await.unwrap();
@@ -165,7 +165,7 @@ async fn a_code_expires_to_the_second_though_its_item_is_still_there() {
 }
 
 #[tokio::test]
-async fn a_new_code_kills_the_old_id_and_keeps_the_failures() {
+async fn a_new_code_invalidates_the_old_id_and_keeps_the_failed_attempts() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     let first = bench.start_registration(&phone).await.unwrap();
@@ -187,18 +187,18 @@ async fn a_new_code_kills_the_old_id_and_keeps_the_failures() {
             let locked = bench.verify(&next, &code).await.unwrap_err();
             assert!(
                 matches!(locked, Problem::TooManyAttempts { retry_after: 80_000.. }),
-                "twenty wrong guesses: {locked:?}"
+                "twenty wrong codes: {locked:?}"
             );
         }
     }
     bench.clock.advance(60 * MINUTE);
     let locked = bench.start_registration(&phone).await.unwrap_err();
     assert!(matches!(locked, Problem::TooManyCodes { retry_after: 70_000.. }), "{locked:?}");
-    assert!(bench.start_login(&phone).await.is_ok(), "the lock is of one purpose only");
+    assert!(bench.start_login(&phone).await.is_ok(), "the lock must be of one purpose only");
 }
 
 #[tokio::test]
-async fn the_id_of_one_purpose_is_worth_nothing_for_another() {
+async fn a_challenge_id_is_valid_for_one_purpose_only() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     let session = bench.register(&phone, &fresh_email()).await;
@@ -212,7 +212,7 @@ async fn the_id_of_one_purpose_is_worth_nothing_for_another() {
 }
 
 #[tokio::test]
-async fn a_number_that_changed_hands_signs_nobody_in() {
+async fn a_number_that_moved_to_another_account_signs_in_neither_owner() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     let session = bench.register(&phone, &fresh_email()).await;
@@ -221,24 +221,24 @@ async fn a_number_that_changed_hands_signs_nobody_in() {
 
     let change = bench.start_phone_change(&session, &fresh_phone()).await.unwrap();
     bench.verify(&change, &bench.code(&change).await).await.unwrap();
-    assert_eq!(bench.verify(&login, &code).await, Err(Problem::CodeExpired), "the number is nobody's by now");
+    assert_eq!(bench.verify(&login, &code).await, Err(Problem::CodeExpired), "the number has no account now");
 
     bench.clock.advance(10 * MINUTE);
     bench.register(&phone, &fresh_email()).await;
     let again = bench.start_login(&phone).await.unwrap();
     let signed_in = bench.verify(&again, &bench.code(&again).await).await.unwrap();
-    assert_ne!(signed_in["user"]["id"], session["user"]["id"], "it is its new owner's");
+    assert_ne!(signed_in["user"]["id"], session["user"]["id"], "the number belongs to its new owner");
 }
 
 #[tokio::test]
-async fn a_live_decoy_is_replaced_once_its_number_has_an_account() {
+async fn a_valid_decoy_is_replaced_when_its_number_gets_an_account() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     let decoy = bench.start_login(&phone).await.unwrap();
     let code = bench.code(&decoy).await;
     assert!(
         matches!(bench.verify(&decoy, &code).await, Err(Problem::WrongCode { attempts_left: 4 })),
-        "a decoy has no right code"
+        "a decoy has no correct code"
     );
     bench.register(&phone, &fresh_email()).await;
     let real = bench.start_login(&phone).await.unwrap();
@@ -247,7 +247,7 @@ async fn a_live_decoy_is_replaced_once_its_number_has_an_account() {
 }
 
 #[tokio::test]
-async fn a_registration_that_nobody_finished_hinders_nobody() {
+async fn an_unfinished_registration_does_not_block_the_number() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     let started = bench.start_registration(&phone).await.unwrap();
@@ -256,13 +256,13 @@ async fn a_registration_that_nobody_finished_hinders_nobody() {
     assert_eq!(
         bench.complete(&proven, &fresh_email()).await,
         Err(Problem::InvalidRegistrationToken),
-        "it is too late for that one"
+        "the unfinished registration is too late"
     );
     bench.register(&phone, &fresh_email()).await;
 }
 
 #[tokio::test]
-async fn a_registration_token_makes_one_account() {
+async fn a_registration_token_creates_one_account() {
     let bench = Bench::start().await;
     let started = bench.start_registration(&fresh_phone()).await.unwrap();
     let proven = bench.verify(&started, &bench.code(&started).await).await.unwrap();
@@ -271,7 +271,7 @@ async fn a_registration_token_makes_one_account() {
 }
 
 #[tokio::test]
-async fn a_number_is_changed_only_by_a_fresh_sign_in_and_ends_the_other_sessions() {
+async fn changing_the_number_needs_a_recent_sign_in_and_ends_other_sessions() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     bench.register(&phone, &fresh_email()).await;
@@ -286,17 +286,17 @@ async fn a_number_is_changed_only_by_a_fresh_sign_in_and_ends_the_other_sessions
     bench.clock.advance(1);
     assert_eq!(bench.start_phone_change(&mine, &fresh_phone()).await, Err(Problem::ReauthRequired));
     bench.verify(&change, &bench.code(&change).await).await.unwrap();
-    assert_eq!(bench.refresh(&other).await, Err(Problem::InvalidRefreshToken), "the other session ended");
-    let mine = bench.refresh(&mine).await.expect("the session that made the change lives on");
+    assert_eq!(bench.refresh(&other).await, Err(Problem::InvalidRefreshToken), "the other session must end");
+    let mine = bench.refresh(&mine).await.expect("the session that made the change continues");
     assert_eq!(
         bench.start_phone_change(&mine, &fresh_phone()).await,
         Err(Problem::ReauthRequired),
-        "a refresh is no sign-in"
+        "a refresh is not a sign-in"
     );
 }
 
 #[tokio::test]
-async fn a_session_ends_after_thirty_days_however_often_it_is_refreshed() {
+async fn a_session_ends_after_thirty_days_despite_refreshes() {
     let bench = Bench::start().await;
     let mut session = bench.register(&fresh_phone(), &fresh_email()).await;
     for _ in 0..29 {
@@ -308,7 +308,7 @@ async fn a_session_ends_after_thirty_days_however_often_it_is_refreshed() {
 }
 
 #[tokio::test]
-async fn an_ended_session_cannot_take_the_account_with_its_last_access_token() {
+async fn the_access_token_of_an_ended_session_cannot_change_the_account() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     bench.register(&phone, &fresh_email()).await;
@@ -321,11 +321,14 @@ async fn an_ended_session_cannot_take_the_account_with_its_last_access_token() {
     let change = bench.start_phone_change(&owner, &fresh_phone()).await.unwrap();
     bench.verify(&change, &bench.code(&change).await).await.unwrap();
     assert_eq!(bench.start_phone_change(&thief, &fresh_phone()).await, Err(Problem::InvalidToken));
-    assert!(bench.start_phone_change(&owner, &fresh_phone()).await.is_ok(), "the session that made the change goes on");
+    assert!(
+        bench.start_phone_change(&owner, &fresh_phone()).await.is_ok(),
+        "the session that made the change must continue"
+    );
 }
 
 #[tokio::test]
-async fn a_code_asked_for_again_from_a_new_session_keeps_that_session() {
+async fn a_code_requested_again_by_a_new_session_keeps_that_session() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     let first = bench.register(&phone, &fresh_email()).await;
@@ -342,7 +345,7 @@ async fn a_code_asked_for_again_from_a_new_session_keeps_that_session() {
 }
 
 #[tokio::test]
-async fn a_remembered_device_spares_the_message_but_not_the_proof_for_a_change_of_the_phone() {
+async fn a_remembered_device_skips_the_second_step_but_not_the_recent_one_for_a_phone_change() {
     let bench = Bench::start().await;
     let email = fresh_email();
     let session = bench.register_password(&email, PASSWORD).await.unwrap();
@@ -355,7 +358,7 @@ async fn a_remembered_device_spares_the_message_but_not_the_proof_for_a_change_o
 
     bench.clock.advance(4 * MINUTE);
     let spared = bench.log_in(&email, PASSWORD, Some(device)).await.unwrap();
-    assert!(bench.start_phone_change(&spared, &fresh_phone()).await.is_ok(), "the code was entered four minutes ago");
+    assert!(bench.start_phone_change(&spared, &fresh_phone()).await.is_ok(), "the second step was four minutes ago");
     bench.clock.advance(2 * MINUTE);
     let spared = bench.log_in(&email, PASSWORD, Some(device)).await.unwrap();
     assert_eq!(bench.start_phone_change(&spared, &fresh_phone()).await, Err(Problem::ReauthRequired));
@@ -364,7 +367,7 @@ async fn a_remembered_device_spares_the_message_but_not_the_proof_for_a_change_o
 }
 
 #[tokio::test]
-async fn the_session_that_proves_a_number_after_a_password_is_one_of_two_steps_from_then_on() {
+async fn verifying_a_number_in_a_password_session_makes_it_a_two_step_session() {
     let bench = Bench::start().await;
     let session = bench.register_password(&fresh_email(), PASSWORD).await.unwrap();
     assert_eq!(claims(session["access_token"].as_str().unwrap())["amr"], json!(["pwd"]));
@@ -376,7 +379,7 @@ async fn the_session_that_proves_a_number_after_a_password_is_one_of_two_steps_f
 }
 
 #[tokio::test]
-async fn a_second_step_asked_for_before_the_password_changed_is_made_anew() {
+async fn a_second_step_from_before_a_password_change_is_replaced() {
     let bench = Bench::start().await;
     let email = fresh_email();
     let session = bench.register_password(&email, PASSWORD).await.unwrap();
@@ -392,7 +395,7 @@ async fn a_second_step_asked_for_before_the_password_changed_is_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_hundred_parallel_password_guesses_five_are_judged() {
+async fn of_two_hundred_parallel_password_attempts_five_are_checked() {
     let bench = Arc::new(Bench::start().await);
     let email = fresh_email();
     bench.register_password(&email, PASSWORD).await.unwrap();
@@ -423,10 +426,17 @@ async fn phone_sign_in_can_be_forbidden_for_accounts_with_a_password() {
     settings.phone_login_for_password_accounts = false;
     store.save(&settings).await.unwrap();
     bench.clock.advance(30);
-    assert_eq!(bench.verify(&early, &code).await, Err(Problem::CodeExpired), "asked for before, entered after");
+    assert_eq!(
+        bench.verify(&early, &code).await,
+        Err(Problem::CodeExpired),
+        "requested before the change, entered after it"
+    );
     let decoy = bench.start_login(&with_password).await.unwrap();
     let own_code = bench.code(&decoy).await;
-    assert!(matches!(bench.verify(&decoy, &own_code).await, Err(Problem::WrongCode { .. })), "like an unknown number");
+    assert!(
+        matches!(bench.verify(&decoy, &own_code).await, Err(Problem::WrongCode { .. })),
+        "the same as for an unknown number"
+    );
     let register = bench.start_registration(&with_password).await.unwrap();
     assert_eq!(bench.verify(&register, &bench.code(&register).await).await, Err(Problem::PhoneTaken));
     let login = bench.start_login(&without).await.unwrap();

@@ -1,4 +1,4 @@
-//! Budgets, quotas and the breaker under races and under a moving clock, against the embedded DynamoDB.
+//! Tests budgets, rate limits and the breaker for concurrency and time, against the embedded DynamoDB.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use twostep_tests::{bench::Bench, fresh_phone};
 const HOURS: i64 = 60 * 60;
 const DAYS: i64 = 24 * HOURS;
 
-/// One process's view of the money, and what its operator allows.
+/// The spending of one process, and the operator's settings.
 struct Desk {
     bench: Bench,
     spending: Spending,
@@ -59,7 +59,7 @@ impl Desk {
         })
     }
 
-    /// How many of `count` messages to distinct new numbers of distinct ranges may be sent.
+    /// How many of `count` messages to distinct new numbers in distinct ranges can be reserved.
     async fn reserve_many(self: &Arc<Self>, count: usize) -> (usize, Vec<Failure>) {
         let mut set = JoinSet::new();
         for index in 0..count {
@@ -72,14 +72,14 @@ impl Desk {
     }
 
     async fn step(&self, scope: &Scope) -> Step {
-        // What this process has cached is old by then.
+        // Expire the caches.
         self.bench.clock.advance(30);
         let breaker = self.spending.breaker.get().await.unwrap();
         breaker.tripped(scope, self.bench.clock.now()).map_or(Step::Normal, |tripped| tripped.step)
     }
 }
 
-/// Numbers of which no two are in one range.
+/// A number, each in its own range.
 fn spread(index: usize) -> String {
     format!("+346{:02}{:02}0000", 10 + index / 100 % 80, index % 100)
 }
@@ -97,7 +97,7 @@ fn patient(settings: &mut Settings) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_twice_the_budget_at_once_exactly_the_budget_is_reserved() {
+async fn parallel_reservations_for_twice_the_budget_get_exactly_the_budget() {
     let desk = Desk::open(|settings| {
         patient(settings);
         settings.budgets = Budgets::of_messages(40, 1_000, 1_000);
@@ -109,24 +109,24 @@ async fn of_twice_the_budget_at_once_exactly_the_budget_is_reserved() {
     assert_eq!(desk.step(&Scope::All).await, Step::Closed);
     assert_eq!(desk.reserve_many(3).await.0, 0);
     desk.bench.clock.advance(HOURS);
-    assert_eq!(desk.step(&Scope::All).await, Step::Normal, "it opens again by itself");
+    assert_eq!(desk.step(&Scope::All).await, Step::Normal, "it must reset by itself");
     assert_eq!(desk.reserve_many(3).await.0, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn money_is_a_budget_too_and_prices_differ_by_country() {
+async fn a_budget_of_money_applies_with_prices_by_country() {
     let desk = Desk::open(|settings| {
         patient(settings);
         settings.prices.countries.insert(Country::parse("ES").unwrap(), 90_000);
         settings.budgets.all.day = Allowance { messages: None, spend: Some(1_000_000) };
     })
     .await;
-    assert_eq!(desk.reserve_many(30).await.0, 11, "11 × 0.09 fit into 1.00 and 12 do not");
+    assert_eq!(desk.reserve_many(30).await.0, 11, "11 × 0.09 fit into 1.00, 12 don't");
     desk.reserve("+14155552671", Recipient::New).await.expect_err("0.05 more does not fit either");
 }
 
 #[tokio::test]
-async fn a_country_has_a_budget_of_its_own() {
+async fn a_country_can_have_its_own_budget() {
     let desk = Desk::open(|settings| {
         let few = Budget { hour: messages(2), ..Budget::default() };
         settings.budgets.countries.insert(Country::parse("ES").unwrap(), few);
@@ -135,13 +135,13 @@ async fn a_country_has_a_budget_of_its_own() {
     .await;
     assert_eq!(desk.reserve_many(5).await.0, 2);
     for _ in 0..3 {
-        let _ = desk.reserve(&fresh_phone(), Recipient::New).await.expect("others are not concerned");
+        let _ = desk.reserve(&fresh_phone(), Recipient::New).await.expect("other countries aren't affected");
     }
     assert_eq!(desk.reserve(&fresh_phone(), Recipient::New).await.err(), Some(Failure::BudgetSpent));
 }
 
 #[tokio::test]
-async fn what_was_not_sent_is_given_back_everywhere() {
+async fn a_message_that_was_not_sent_is_released_everywhere() {
     let desk = Desk::open(|settings| {
         settings.budgets = Budgets::of_messages(1, 1, 1);
         settings.limits.prefix_hour = 1;
@@ -150,7 +150,7 @@ async fn what_was_not_sent_is_given_back_everywhere() {
     .await;
     let phone = fresh_phone();
     for _ in 0..3 {
-        let reservation = desk.reserve(&phone, Recipient::New).await.expect("nothing of the last try is left");
+        let reservation = desk.reserve(&phone, Recipient::New).await.expect("the last attempt was released");
         desk.spending.give_back(reservation).await;
     }
     let _kept = desk.reserve(&phone, Recipient::New).await.unwrap();
@@ -158,11 +158,11 @@ async fn what_was_not_sent_is_given_back_everywhere() {
     assert_eq!(desk.reserve(&fresh_phone(), Recipient::New).await.err(), Some(Failure::PrefixLimit));
     assert_eq!(desk.reserve(&spread(0), Recipient::New).await.err(), Some(Failure::BudgetSpent));
     let tallied = desk.spending.tallies.by_day_and_country(desk.bench.clock.now()).await.unwrap();
-    assert_eq!(tallied.iter().map(|(.., tally)| tally.messages).sum::<u64>(), 1, "what was refused is not counted");
+    assert_eq!(tallied.iter().map(|(.., tally)| tally.messages).sum::<u64>(), 1, "refused messages aren't counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quota_is_exact_in_every_window_and_under_races() {
+async fn a_rate_limit_is_exact_in_every_window_and_under_concurrency() {
     let bench = Bench::deployed().await;
     let store = QuotaStore::new(bench.tables.clone(), "counters".into());
     let quotas = [Quota { most: 10, window: HOUR }, Quota { most: 25, window: HOUR * 24 }];
@@ -177,7 +177,7 @@ async fn a_quota_is_exact_in_every_window_and_under_races() {
     };
     assert_eq!(take().await, 10);
     bench.clock.advance(HOURS - 1);
-    assert_eq!(take().await, 0, "the hour is any hour, not one of the clock");
+    assert_eq!(take().await, 0, "the window slides");
     bench.clock.advance(1);
     assert_eq!(take().await, 10);
     bench.clock.advance(HOURS);
@@ -187,37 +187,37 @@ async fn a_quota_is_exact_in_every_window_and_under_races() {
         other => panic!("{other:?}"),
     }
     bench.clock.advance(22 * HOURS);
-    assert_eq!(take().await, 10, "those of a day ago count no more");
-    store.take("somebody else", &quotas, bench.clock.now()).await.expect("nobody else is concerned");
+    assert_eq!(take().await, 10, "entries older than a day don't count");
+    store.take("somebody else", &quotas, bench.clock.now()).await.expect("other keys aren't affected");
     for _ in 0..9 {
         bench.clock.advance(DAYS);
-        assert_eq!(take().await, 10, "old entries are cut off and new ones counted");
+        assert_eq!(take().await, 10, "old entries are dropped and new ones counted");
     }
 }
 
 #[tokio::test]
-async fn a_country_that_leaves_messages_unanswered_climbs_the_ladder_and_comes_down_by_itself() {
+async fn unverified_codes_in_a_country_trip_the_breaker_which_resets_by_itself() {
     let desk = Desk::open(|_| {}).await;
     assert_eq!(desk.reserve_many(19).await.0, 19);
     assert_eq!(desk.step(&in_spain()).await, Step::Normal);
-    let _ = desk.reserve(&spread(19), Recipient::New).await.expect("the twentieth trips it and is sent");
+    let _ = desk.reserve(&spread(19), Recipient::New).await.expect("the twentieth trips the breaker and is sent");
     assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly);
     assert_eq!(desk.reserve(&spread(20), Recipient::New).await.err(), Some(Failure::HeldBack));
-    let _ = desk.reserve("+14155552671", Recipient::New).await.expect("other countries are not concerned");
+    let _ = desk.reserve("+14155552671", Recipient::New).await.expect("other countries aren't affected");
     for index in 21..41 {
         assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly);
-        let _ = desk.reserve(&spread(index), Recipient::Known).await.expect("numbers proven lately go on");
+        let _ = desk.reserve(&spread(index), Recipient::Known).await.expect("verified numbers aren't held back yet");
     }
-    assert_eq!(desk.step(&in_spain()).await, Step::Closed, "until they have had their share too");
+    assert_eq!(desk.step(&in_spain()).await, Step::Closed, "verified numbers trip the next level");
     assert_eq!(desk.reserve(&spread(41), Recipient::Known).await.err(), Some(Failure::HeldBack));
-    let _ = desk.reserve(&spread(42), Recipient::Established).await.expect("never held back by a country's step");
+    let _ = desk.reserve(&spread(42), Recipient::Established).await.expect("established numbers are never held back");
     desk.bench.clock.advance(DAYS);
     assert_eq!(desk.step(&in_spain()).await, Step::Normal);
     let _ = desk.reserve(&spread(43), Recipient::New).await.unwrap();
 }
 
 #[tokio::test]
-async fn right_codes_keep_the_breaker_from_tripping_and_a_busy_past_raises_the_threshold() {
+async fn verified_codes_prevent_a_trip_and_raise_the_threshold() {
     let desk = Desk::open(|settings| settings.breaker.share_percent = 100).await;
     let spain = Country::parse("ES").unwrap();
     let verified = async |times: usize| {
@@ -234,7 +234,7 @@ async fn right_codes_keep_the_breaker_from_tripping_and_a_busy_past_raises_the_t
     }
     assert_eq!(desk.step(&in_spain()).await, Step::Normal);
     desk.bench.clock.advance(DAYS);
-    // 57 codes were entered yesterday: as many may go unanswered today, over the hours.
+    // 57 codes were verified yesterday, so as many can stay unverified today, over the hours.
     for _ in 0..3 {
         assert_eq!(desk.reserve_many(18).await.0, 18);
         desk.bench.clock.advance(HOURS);
@@ -245,26 +245,27 @@ async fn right_codes_keep_the_breaker_from_tripping_and_a_busy_past_raises_the_t
 }
 
 #[tokio::test]
-async fn a_breaker_that_only_records_holds_nothing_back() {
+async fn a_breaker_in_record_only_mode_holds_nothing_back() {
     let desk = Desk::open(patient).await;
     assert_eq!(desk.reserve_many(50).await.0, 50);
-    assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly, "it says what it would have done");
+    assert_eq!(desk.step(&in_spain()).await, Step::ProvenNumbersOnly, "the trip is recorded");
     assert_eq!(desk.reserve_many(1).await.0, 1);
 }
 
 #[tokio::test]
-async fn a_range_is_capped_but_established_numbers_in_it_are_served() {
+async fn a_range_has_a_limit_that_established_numbers_ignore() {
     let desk = Desk::open(patient).await;
     let phone = |index: usize| format!("+141555520{index:02}");
     for index in 0..20 {
         let _ = desk.reserve(&phone(index), Recipient::Known).await.unwrap();
     }
     assert_eq!(desk.reserve(&phone(20), Recipient::Known).await.err(), Some(Failure::PrefixLimit));
-    let _ = desk.reserve(&phone(21), Recipient::Established).await.expect("whoever owns a range locks nobody else out");
+    let _ =
+        desk.reserve(&phone(21), Recipient::Established).await.expect("established numbers aren't limited by range");
 }
 
 #[tokio::test]
-async fn requests_are_refused_while_all_is_closed_and_counters_that_cannot_be_read_stop_starts_but_no_sign_in() {
+async fn a_spent_budget_and_unreadable_counters_stop_starts_but_not_verifications() {
     let desk = Desk::open(|settings| settings.budgets = Budgets::of_messages(1, 1_000, 1_000)).await;
     let bench = &desk.bench;
     let phone = fresh_phone();
@@ -275,11 +276,11 @@ async fn requests_are_refused_while_all_is_closed_and_counters_that_cannot_be_re
     let _ = desk.reserve(&spread(0), Recipient::New).await.unwrap();
     desk.reserve(&spread(1), Recipient::New).await.expect_err("the budget is spent");
     bench.clock.advance(30);
-    // It is worth another look every five minutes.
+    // A spent budget closes for five minutes at a time.
     let spent = Problem::SmsBudgetSpent { retry_after: 270 };
     assert_eq!(bench.start_registration(&fresh_phone()).await, Err(spent));
     assert_eq!(bench.start_login(&phone).await, Err(spent), "a known number");
-    assert_eq!(bench.start_login(&fresh_phone()).await, Err(spent), "and an unknown one alike");
+    assert_eq!(bench.start_login(&fresh_phone()).await, Err(spent), "an unknown number");
 
     let table = serde_json::from_value(json!({"TableName": "counters"})).unwrap();
     bench.database.delete_table(table).unwrap();
@@ -298,13 +299,13 @@ async fn requests_are_refused_while_all_is_closed_and_counters_that_cannot_be_re
     };
     assert!(
         matches!(desk.spending.reserve(&intent).await, Err(ReserveError::Table(_))),
-        "what is not counted is not sent"
+        "a message that can't be charged isn't sent"
     );
-    bench.verify(&login, &code).await.expect("a code that was sent signs in");
+    bench.verify(&login, &code).await.expect("a sent code still works");
 }
 
 #[tokio::test]
-async fn strangers_cannot_use_up_the_messages_that_a_number_s_owner_needs() {
+async fn registrations_cannot_use_up_the_messages_of_a_number_s_owner() {
     let desk = Desk::open(|settings| settings.limits.prefix_hour = 1_000).await;
     let phone = fresh_phone();
     let sent = async |purpose, recipient| {
@@ -315,14 +316,14 @@ async fn strangers_cannot_use_up_the_messages_that_a_number_s_owner_needs() {
         sent
     };
     assert_eq!(sent(Purpose::Register, Recipient::New).await, 5);
-    assert_eq!(sent(Purpose::Login, Recipient::Known).await, 5, "a sign-in by phone is left");
-    assert_eq!(sent(Purpose::SecondStep, Recipient::Known).await, 5, "and a second step after that");
+    assert_eq!(sent(Purpose::Login, Recipient::Known).await, 5, "messages for a phone sign-in are left");
+    assert_eq!(sent(Purpose::SecondStep, Recipient::Known).await, 5, "messages for a second step are left");
     desk.bench.clock.advance(DAYS);
     assert_eq!(sent(Purpose::SecondStep, Recipient::Known).await, 15);
 }
 
 #[tokio::test]
-async fn a_registration_s_fate_does_not_tell_whether_a_number_has_an_account() {
+async fn a_registration_s_result_does_not_reveal_whether_a_number_has_an_account() {
     let mut fates = Vec::new();
     for holder in [None, Some(Recipient::Known), Some(Recipient::Established)] {
         let desk = Desk::open(|_| {}).await;
@@ -349,14 +350,14 @@ async fn a_registration_s_fate_does_not_tell_whether_a_number_has_an_account() {
     assert_eq!(
         fates[0].iter().filter(|fate| **fate == Some(Failure::PrefixLimit)).count(),
         19,
-        "ten of twenty were left"
+        "ten of twenty must be left"
     );
     assert_eq!(fates[0], fates[1]);
     assert_eq!(fates[0], fates[2]);
 }
 
 #[tokio::test]
-async fn a_sign_in_that_was_refused_leaves_the_same_counts_as_one_without_an_account() {
+async fn a_refused_sign_in_counts_the_same_with_and_without_an_account() {
     let desk = Desk::open(|settings| settings.budgets = Budgets::of_messages(0, 0, 0)).await;
     let phone = "+14155552000";
     for _ in 0..10 {
@@ -367,7 +368,7 @@ async fn a_sign_in_that_was_refused_leaves_the_same_counts_as_one_without_an_acc
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_dear_closes_nothing_for_the_others() {
+async fn a_message_beyond_the_budget_does_not_close_it_for_cheaper_ones() {
     let desk = Desk::open(|settings| {
         settings.prices.countries.insert(Country::parse("US").unwrap(), 8_000);
         settings.budgets.all.hour = Allowance { messages: None, spend: Some(60_000) };
@@ -378,5 +379,5 @@ async fn a_message_that_is_too_dear_closes_nothing_for_the_others() {
     assert_eq!(desk.step(&Scope::All).await, Step::Normal);
     let _ = desk.reserve("+14155552671", Recipient::New).await.expect("0.008 of the 0.01 that are left");
     assert_eq!(desk.reserve("+14155552672", Recipient::New).await.err(), Some(Failure::BudgetSpent));
-    assert_eq!(desk.step(&Scope::All).await, Step::Closed, "now nothing fits any more");
+    assert_eq!(desk.step(&Scope::All).await, Step::Closed, "the rest of the budget is too small for any message");
 }

@@ -75,7 +75,7 @@ fn sam_validates_the_template() {
         .current_dir(root())
         .env("SAM_CLI_TELEMETRY", "0")
         .output()
-        .expect("`make test` creates .venv");
+        .expect(".venv: run `make test-setup`");
     assert!(
         output.status.success(),
         "{}{}",

@@ -1,4 +1,4 @@
-//! What DynamoDB charges for: the reads and writes of each thing that people do, counted on a running stack. `make costs`.
+//! Counts the DynamoDB reads and writes of each kind of sign-in on a running stack. Run it with `make costs`.
 
 use twostep_tests::{
     Client, PASSWORD, SignedIn, Stack,
@@ -24,7 +24,7 @@ async fn main() {
     let client = stack.client();
     let (mut by_phone, mut by_both, mut by_password, mut refreshes) = Default::default();
     for _ in 0..TIMES {
-        // A day later no limit is near, and a number is an established one.
+        // After a day, no limit is close, and the number is established.
         let (phone, second, email) = (fresh_phone(), fresh_phone(), fresh_email());
         client.register_password(&email, PASSWORD).await;
         let session = client.register(&phone).await;
@@ -69,7 +69,7 @@ async fn add<T>(sum: &mut Units, backend: &Backend, done: impl Future<Output = T
     outcome
 }
 
-/// What was used until nothing was any more for two seconds: receipts come late.
+/// The units used until there were no calls for two seconds, because delivery reports arrive late.
 async fn settled(backend: &Backend) -> Units {
     let mut sum = Units::default();
     let mut quiet = 0;

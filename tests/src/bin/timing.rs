@@ -1,6 +1,6 @@
-//! Whether the time of an answer tells who has an account: 300 interleaved pairs of sign-ins by phone and by password, for
-//! a known and an unknown name, compared by the Mann–Whitney U test. A benchmark, not a test: a busy machine may say
-//! anything. Run it alone, with `make timing`.
+//! Checks whether response times reveal who has an account: 300 interleaved pairs of phone and password sign-ins, for a known
+//! and an unknown account, compared with the Mann–Whitney U test. This is a benchmark, not a test, because the result is
+//! meaningless on a busy machine. Run it alone, with `make timing`.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         phones.push(phone);
         addresses.push(email);
     }
-    // Nothing of the preparation is under way any more, and every function is warm.
+    // The preparation is complete, and every function is warm.
     client.start("/login/phone", &fresh_phone()).await;
     client.log_in(&fresh_email(), OTHER_PASSWORD).await;
     let mut differs = false;
@@ -40,11 +40,11 @@ async fn main() -> ExitCode {
         let (mut of_known, mut of_unknown) = (Vec::new(), Vec::new());
         for (index, name) in known.iter().enumerate() {
             let unknown = if by_phone { fresh_phone() } else { fresh_email() };
-            // Whoever comes second in a pair might meet a warmer cache: they take turns.
+            // Alternate the order, because the second request can find warmer caches.
             let first_is_known = index % 2 == 0;
             let (first, second) = if first_is_known { (name, &unknown) } else { (&unknown, name) };
             let ((first, one), (second, other)) = (ask(first).await, ask(second).await);
-            assert_eq!(one.status, other.status, "the same answer");
+            assert_eq!(one.status, other.status, "the responses must be the same");
             let (known, unknown) = if first_is_known { (first, second) } else { (second, first) };
             of_known.push(known.as_secs_f64());
             of_unknown.push(unknown.as_secs_f64());
@@ -67,7 +67,7 @@ fn median(times: &mut [f64]) -> f64 {
     times[times.len() / 2]
 }
 
-/// The two-sided p-value of the U test, in its normal approximation (Mann & Whitney, 1947), good for hundreds of times.
+/// The two-sided p-value of the U test, by normal approximation (Mann & Whitney, 1947). Accurate for hundreds of samples.
 #[expect(clippy::cast_precision_loss, reason = "hundreds fit an f64 exactly")]
 fn mann_whitney(one: &[f64], other: &[f64]) -> f64 {
     let smaller = |a: f64, b: f64| if a < b { 1.0 } else { f64::from(u8::from(a.total_cmp(&b).is_eq())) / 2.0 };
@@ -77,7 +77,7 @@ fn mann_whitney(one: &[f64], other: &[f64]) -> f64 {
     complementary_error(z.abs() / std::f64::consts::SQRT_2)
 }
 
-/// Abramowitz & Stegun, 7.1.26; off by 1.5e-7 at most.
+/// Abramowitz & Stegun, 7.1.26. The error is at most 1.5e-7.
 fn complementary_error(x: f64) -> f64 {
     const TERMS: [f64; 5] = [1.061_405_429, -1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];
     let t = 1.0 / (1.0 + 0.327_591_1 * x);

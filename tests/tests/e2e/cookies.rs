@@ -1,4 +1,4 @@
-//! Tokens in cookies, for browsers: where they go, who may use them, and that API clients notice nothing.
+//! The cookie transport for browsers' tokens, and that API clients aren't affected.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use twostep_tests::{Answer, Client, PASSWORD, SignedIn, Stack, fresh_email, fres
 const REFRESH: &str = "twostep-refresh";
 const DEVICE: &str = "twostep-device";
 
-/// A browser on the site's own pages, as far as cookies go.
+/// A browser's cookie store on the site's own pages.
 struct Browser<'a> {
     client: &'a Client,
     jar: Vec<(String, String)>,
@@ -42,7 +42,7 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// Name, value and attributes of each cookie that an answer sets.
+/// The name, value and attributes of each cookie that a response sets.
 fn set_cookies(answer: &Answer) -> Vec<(String, String, String)> {
     let headers = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
     let parts = headers.map(|(_, header)| {
@@ -53,7 +53,7 @@ fn set_cookies(answer: &Answer) -> Vec<(String, String, String)> {
     parts.collect()
 }
 
-/// Checks that the answer is a Session without tokens that last, and sets exactly the `cookies`.
+/// Checks that the response is a Session without refresh and device tokens, and sets exactly `cookies`.
 fn expect_session_in_cookies(answer: &Answer, cookies: &[&str]) {
     assert_eq!(answer.body["outcome"], "signed_in", "{}", answer.body);
     assert!(answer.body["access_token"].is_string());
@@ -74,14 +74,14 @@ fn expect_session_in_cookies(answer: &Answer, cookies: &[&str]) {
 }
 
 #[tokio::test]
-async fn every_way_in_gives_the_refresh_token_as_a_cookie_when_it_is_asked_to() {
+async fn every_sign_in_method_sets_the_refresh_cookie_if_requested() {
     let client = Stack::shared().await.client();
     let mut browser = Browser::new(&client);
     let phone = fresh_phone();
     let challenge = browser.post("/register/phone", Some(json!({"phone": phone}))).await.expect(202);
     let verify = format!("/codes/{}/verify", challenge["challenge_id"].as_str().unwrap());
     let verified = browser.post(&verify, Some(json!({"code": client.code(&phone).await}))).await;
-    assert!(set_cookies(&verified).is_empty(), "nobody is signed in yet");
+    assert!(set_cookies(&verified).is_empty(), "there is no session yet");
     let token = verified.expect(200)["registration_token"].clone();
     let body = json!({"registration_token": token, "name": "Ada", "email": fresh_email()});
     let answer = browser.post("/register/complete", Some(body)).await;
@@ -104,7 +104,7 @@ async fn every_way_in_gives_the_refresh_token_as_a_cookie_when_it_is_asked_to() 
 }
 
 #[tokio::test]
-async fn a_cookie_is_rotated_and_an_old_one_ends_the_family() {
+async fn a_refresh_rotates_the_cookie_and_an_old_one_ends_the_session() {
     let client = Stack::shared().await.client();
     let mut browser = Browser::new(&client);
     browser.register(&fresh_email()).await;
@@ -119,7 +119,7 @@ async fn a_cookie_is_rotated_and_an_old_one_ends_the_family() {
     let mut thief = Browser { client: &client, jar: vec![(REFRESH.to_owned(), first)] };
     let refused = thief.post("/session/refresh", None).await;
     refused.expect_problem(401, "invalid_refresh_token");
-    assert_eq!(set_cookies(&refused).len(), 1, "what is worth nothing is taken back");
+    assert_eq!(set_cookies(&refused).len(), 1, "an invalid cookie is deleted");
     assert_eq!(thief.cookie(REFRESH), None);
     browser.post("/session/refresh", None).await.expect_problem(401, "invalid_refresh_token");
     assert_eq!(browser.cookie(REFRESH), None);
@@ -164,7 +164,7 @@ async fn cookies_are_neither_read_nor_set_for_other_origins() {
 }
 
 #[tokio::test]
-async fn api_clients_keep_the_json_form_and_their_cookies_are_ignored() {
+async fn api_clients_get_tokens_in_json_and_their_cookies_are_ignored() {
     let client = Stack::shared().await.client();
     let mut browser = Browser::new(&client);
     let email = fresh_email();
@@ -189,7 +189,7 @@ async fn api_clients_keep_the_json_form_and_their_cookies_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_device_cookie_spares_the_second_step() {
+async fn a_device_cookie_skips_the_second_step() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let (email, _) = client.register_two_step(&phone, PASSWORD).await;
@@ -218,7 +218,7 @@ async fn a_device_cookie_spares_the_second_step() {
 }
 
 #[tokio::test]
-async fn signing_out_takes_the_cookie_back_and_always_succeeds() {
+async fn signing_out_deletes_the_cookie_and_always_succeeds() {
     let client = Stack::shared().await.client();
     let mut browser = Browser::new(&client);
     browser.register(&fresh_email()).await;
@@ -234,9 +234,9 @@ async fn signing_out_takes_the_cookie_back_and_always_succeeds() {
     client.refresh(&token).await.expect_problem(401, "invalid_refresh_token");
 }
 
-/// As API Gateway hands cookies over (payload 2.0): apart from the headers, in both directions.
+/// API Gateway (payload 2.0) passes cookies apart from the headers, in both directions.
 #[tokio::test]
-async fn cookies_pass_through_the_gateway_s_own_fields() {
+async fn cookies_use_the_gateway_s_cookie_fields() {
     let client = Stack::shared().await.client();
     let mut browser = Browser::new(&client);
     browser.register(&fresh_email()).await;
@@ -247,7 +247,7 @@ async fn cookies_pass_through_the_gateway_s_own_fields() {
     event["cookies"] = json!(["theme=dark", format!("{REFRESH}={}", browser.cookie(REFRESH).unwrap())]);
     let answer = client.invoke("session", event.to_string()).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    assert!(answer["headers"].get("set-cookie").is_none(), "the gateway would drop all but one");
+    assert!(answer["headers"].get("set-cookie").is_none(), "the gateway would keep only one");
     let [cookie] = answer["cookies"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     assert!(cookie.as_str().unwrap().starts_with(&format!("{REFRESH}=")), "{cookie}");
 }

@@ -1,6 +1,6 @@
-//! The way of a message, when all goes well and when the provider does not.
+//! Tests the delivery of messages, with and without faults of the provider.
 //!
-//! Faults are set for one number each, and the sandbox holds one fault at a time: these run one after the other.
+//! The sandbox has one fault at a time, so the tests run one after the other.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn start_with_fault(client: &Client, phone: &str, mode: &str, count: u32) 
 }
 
 #[tokio::test]
-async fn a_message_is_followed_to_the_handset() {
+async fn delivery_is_tracked_to_the_handset() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let challenge = client.start("/register/phone", &phone).await.expect(202);
@@ -26,7 +26,7 @@ async fn a_message_is_followed_to_the_handset() {
 }
 
 #[tokio::test]
-async fn what_the_provider_refuses_is_failed_and_not_tried_again() {
+async fn a_message_that_the_provider_refuses_fails_without_a_retry() {
     let client = Stack::shared().await.client();
     let _one = ONE_FAULT.lock().await;
     for mode in ["invalid_destination", "opted_out", "no_credit", "bad_key", "unknown_error_999", "error_with_200"] {
@@ -38,7 +38,7 @@ async fn what_the_provider_refuses_is_failed_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_sent_is_unknown_and_not_sent_twice() {
+async fn a_message_without_a_clear_response_is_unknown_and_not_sent_twice() {
     let client = Stack::shared().await.client();
     let _one = ONE_FAULT.lock().await;
     for (mode, sent) in [("connection_reset", 0), ("html_502", 0), ("drop_after_accept", 1)] {
@@ -53,7 +53,7 @@ async fn what_may_have_been_sent_is_unknown_and_not_sent_twice() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_provider_delays_a_message_and_loses_none() {
+async fn an_outage_of_the_provider_delays_messages_without_losing_them() {
     let client = Stack::shared().await.client();
     let _one = ONE_FAULT.lock().await;
     for mode in ["unavailable_503", "rate_limited"] {
@@ -62,12 +62,12 @@ async fn an_outage_of_the_provider_delays_a_message_and_loses_none() {
         let other = client.start("/register/phone", &bystander).await.expect(202);
         client.delivery_becomes(&other, "delivered").await;
         client.delivery_becomes(&challenge, "delivered").await;
-        assert_eq!(client.inbox(&phone).await.len(), 1, "{mode}: once, after three refusals");
+        assert_eq!(client.inbox(&phone).await.len(), 1, "{mode}: one message after three failures");
     }
 }
 
 #[tokio::test]
-async fn a_failure_reported_later_is_told_and_repeated_reports_change_nothing() {
+async fn a_late_failure_report_counts_and_repeated_reports_change_nothing() {
     let client = Stack::shared().await.client();
     let _one = ONE_FAULT.lock().await;
     for (mode, outcome) in
@@ -79,7 +79,7 @@ async fn a_failure_reported_later_is_told_and_repeated_reports_change_nothing() 
 }
 
 #[tokio::test]
-async fn the_inbox_s_buttons_report_what_became_of_a_message() {
+async fn the_inbox_s_buttons_send_delivery_reports() {
     let client = Stack::shared().await.client();
     let _one = ONE_FAULT.lock().await;
     for outcome in ["delivered", "failed"] {
@@ -98,7 +98,7 @@ async fn the_inbox_s_buttons_report_what_became_of_a_message() {
 }
 
 #[tokio::test]
-async fn the_inbox_page_hears_of_messages_and_faults_by_itself() {
+async fn the_inbox_s_event_stream_sends_messages_and_faults() {
     let client = Stack::shared().await.client();
     let _one = ONE_FAULT.lock().await;
     let phone = fresh_phone();
@@ -116,12 +116,12 @@ async fn the_inbox_page_hears_of_messages_and_faults_by_itself() {
             break view;
         }
     };
-    assert_eq!(last["fault"]["mode"], "none", "once is over");
+    assert_eq!(last["fault"]["mode"], "none", "the fault was for one message");
     assert_eq!(last["messages"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_callback_moves_a_known_message_forward_and_nothing_else() {
+async fn a_delivery_report_only_moves_a_known_message_forward() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let challenge = client.start("/register/phone", &phone).await.expect(202);
@@ -134,10 +134,10 @@ async fn a_callback_moves_a_known_message_forward_and_nothing_else() {
         .post("/sms/status/guessed-token-0123456789abcdefghij", failed.clone())
         .await
         .expect_problem(401, "invalid_callback_token");
-    assert_eq!(client.post(&path, failed).await.status, 204, "late: it was delivered before");
+    assert_eq!(client.post(&path, failed).await.status, 204, "a late report is accepted");
     assert_eq!(client.post(&path, json!({"messageId": "0".repeat(32), "statusCode": 7})).await.status, 204, "unknown");
     assert_eq!(client.get(&format!("{path}?messageId={}&statusCode=7", message.as_str().unwrap())).await.status, 204);
-    assert_eq!(client.get(&path).await.status, 204, "the portal's probe");
+    assert_eq!(client.get(&path).await.status, 204, "the portal's test request");
     for strange in [json!([]), json!({}), json!({"event": null}), json!({"event": {"messageStatusUpdate": [7, {}]}})] {
         assert_eq!(client.post(&path, strange).await.status, 204, "an error would only make Clickatell repeat it");
     }

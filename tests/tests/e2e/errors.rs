@@ -1,11 +1,11 @@
-//! Bad input gets exactly the contract's errors and loses nothing.
+//! Invalid input gets the documented errors and changes nothing.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use twostep_tests::{Stack, fresh_email, fresh_phone};
 
 #[tokio::test]
-async fn bodies_that_are_not_the_contract_s_are_refused_everywhere() {
+async fn every_route_rejects_undocumented_bodies() {
     let client = Stack::shared().await.client();
     let session = client.register(&fresh_phone()).await;
     let long = format!("{{\"phone\":\"{}\"}}", "1".repeat(17_000));
@@ -42,7 +42,7 @@ async fn bodies_that_are_not_the_contract_s_are_refused_everywhere() {
             answer.expect_problem(400, "invalid_request");
         }
     }
-    // A PATCH may be empty, but not foreign.
+    // A PATCH can be empty, but can't have unknown fields.
     for body in ["", "[]", "{\"x\":1}", "{\"name\":7}", "{\"name\":\"a\",\"name\":\"b\"}"] {
         let answer = client.send(Method::PATCH, "/profile", Some(&session.access_token), Some(body.to_owned())).await;
         answer.expect_problem(400, "invalid_request");
@@ -50,7 +50,7 @@ async fn bodies_that_are_not_the_contract_s_are_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn numbers_that_are_none_or_not_served_are_refused() {
+async fn invalid_and_unsupported_numbers_are_rejected() {
     let client = Stack::shared().await.client();
     let session = client.register(&fresh_phone()).await;
     let plus = "+".repeat(10_000);
@@ -86,7 +86,7 @@ async fn numbers_that_are_none_or_not_served_are_refused() {
 }
 
 #[tokio::test]
-async fn codes_and_challenges_that_are_none_are_refused() {
+async fn malformed_codes_and_unknown_challenges_are_rejected() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let challenge = client.start("/register/phone", &phone).await.expect(202);
@@ -108,7 +108,7 @@ async fn codes_and_challenges_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_registration_needs_a_proven_number_a_name_and_a_free_address() {
+async fn a_registration_needs_a_verified_number_a_name_and_a_free_email() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let taken = client.register(&fresh_phone()).await.user["email"].clone();
@@ -140,7 +140,7 @@ async fn a_registration_needs_a_proven_number_a_name_and_a_free_address() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_access_token_opens_nothing() {
+async fn only_access_tokens_grant_access() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let session = client.register(&phone).await;

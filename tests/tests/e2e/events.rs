@@ -1,4 +1,4 @@
-//! The sample event of each function, invoked as it is printed in `events/`.
+//! Invokes each function with its sample event from `events/`.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use twostep_tests::{
     stack::root,
 };
 
-/// The functions of the workspace, by their folders.
+/// The functions of the workspace, by folder name.
 fn functions() -> Vec<String> {
     let folders = fs::read_dir(root().join("functions")).unwrap();
     let mut names: Vec<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
@@ -17,7 +17,7 @@ fn functions() -> Vec<String> {
     names
 }
 
-/// Status and code of the answer: samples carry tokens and ids that no real stack has given out.
+/// The expected status and code. The tokens and IDs of the samples are not valid on a real stack.
 fn expected(function: &str) -> (u16, Option<&'static str>) {
     match function {
         "start-registration" | "phone-login" => (202, None),
@@ -30,12 +30,12 @@ fn expected(function: &str) -> (u16, Option<&'static str>) {
         "settings" => (401, Some("invalid_admin_key")),
         "discovery" | "web" => (200, None),
         "sms-status" => (204, None),
-        other => panic!("say what {other} should answer to its sample"),
+        other => panic!("no expected response for {other}"),
     }
 }
 
 #[tokio::test]
-async fn every_function_answers_its_sample_event() {
+async fn every_function_responds_to_its_sample_event() {
     let client = Stack::shared().await.client();
     for function in functions() {
         let sample = fs::read_to_string(root().join(format!("events/{function}.json"))).expect(&function);
@@ -50,10 +50,10 @@ async fn every_function_answers_its_sample_event() {
 }
 
 #[tokio::test]
-async fn send_sms_answers_its_sample_event_and_reports_nothing_to_repeat() {
+async fn send_sms_accepts_its_sample_event_without_failed_records() {
     let client = Stack::shared().await.client();
     let sample = fs::read_to_string(root().join("events/send-sms.json")).unwrap();
-    // The sample's challenge is in no table, so there is nothing to claim and nothing is sent.
+    // The sample's challenge doesn't exist, so nothing is claimed or sent.
     let answer = eventually("an answer", async || Some(client.invoke("send-sms", sample.clone()).await)).await;
     assert_eq!(answer["batchItemFailures"], json!([]), "{answer}");
     assert_eq!(
@@ -68,7 +68,7 @@ async fn send_sms_answers_its_sample_event_and_reports_nothing_to_repeat() {
 }
 
 #[tokio::test]
-async fn rotate_keys_answers_its_sample_event_and_rotates_while_people_sign_in() {
+async fn rotate_keys_accepts_its_sample_event_and_rotates_during_sign_ins() {
     let stack = Stack::shared().await;
     let client = stack.client();
     let mut event: Value =
@@ -87,7 +87,7 @@ async fn rotate_keys_answers_its_sample_event_and_rotates_while_people_sign_in()
     }
     let code = client.nth_code(&phone, 2).await;
     client.verify(&challenge, &code).await.expect(200);
-    // Whoever reads the keys from now on publishes one more; functions that keep the old ones sign with what both have.
+    // Functions that load the keys from now on publish one more. Functions with cached keys sign with a key that all have.
     assert_eq!(before["keys"].as_array().unwrap().len(), 1);
     let secrets = stack.secrets();
     let present = secrets.get_secret_value().secret_id(secret).send().await.unwrap().secret_string.unwrap();

@@ -1,4 +1,4 @@
-//! What people do, from the first request to the last.
+//! User journeys, from the first request to the last.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use twostep_tests::{SignedIn, Stack, eventually, fresh_email, fresh_phone, other_than};
 
 #[tokio::test]
-async fn a_visitor_registers_by_phone_and_signs_in_again() {
+async fn a_user_registers_by_phone_and_signs_in_again() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let challenge = client.start("/register/phone", &phone).await.expect(202);
@@ -42,7 +42,7 @@ async fn a_visitor_registers_by_phone_and_signs_in_again() {
 }
 
 #[tokio::test]
-async fn registering_a_number_that_has_an_account_signs_in_to_it() {
+async fn registering_a_number_with_an_account_signs_in_to_it() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let session = client.register(&phone).await;
@@ -52,13 +52,17 @@ async fn registering_a_number_that_has_an_account_signs_in_to_it() {
 }
 
 #[tokio::test]
-async fn a_new_number_counts_once_it_is_proven_and_the_old_one_counts_no_more() {
+async fn a_new_number_replaces_the_old_one_when_it_is_verified() {
     let client = Stack::shared().await.client();
     let (old, new) = (fresh_phone(), fresh_phone());
     let session = client.register(&old).await;
     let challenge = client.set_phone(&session, &new).await.expect(202);
     assert_eq!(challenge["purpose"], "profile");
-    assert_eq!(client.profile(&session.access_token).await.expect(200)["phone"], old, "not before its code is entered");
+    assert_eq!(
+        client.profile(&session.access_token).await.expect(200)["phone"],
+        old,
+        "not before its code is verified"
+    );
     let changed = client.verify(&challenge, &client.code(&new).await).await.expect(200);
     assert_eq!((&changed["outcome"], &changed["user"]["phone"]), (&json!("phone_verified"), &json!(new)));
     assert_eq!(changed["user"], client.profile(&session.access_token).await.expect(200));
@@ -67,11 +71,11 @@ async fn a_new_number_counts_once_it_is_proven_and_the_old_one_counts_no_more() 
     let signed_in = client.verify(&challenge, &client.nth_code(&new, 2).await).await.expect(200);
     assert_eq!(SignedIn::from_session(&signed_in).user["id"], session.user["id"]);
     let freed = client.register(&old).await;
-    assert_ne!(freed.user["id"], session.user["id"], "whoever has the old number now may register it");
+    assert_ne!(freed.user["id"], session.user["id"], "the old number can be registered again");
 }
 
 #[tokio::test]
-async fn a_number_that_another_account_holds_is_refused_after_the_right_code() {
+async fn a_number_of_another_account_is_rejected_after_the_correct_code() {
     let client = Stack::shared().await.client();
     let taken = fresh_phone();
     client.register(&taken).await;
@@ -84,7 +88,7 @@ async fn a_number_that_another_account_holds_is_refused_after_the_right_code() {
 }
 
 #[tokio::test]
-async fn name_and_e_mail_can_be_changed() {
+async fn name_and_email_can_be_changed() {
     let client = Stack::shared().await.client();
     let session = client.register(&fresh_phone()).await;
     let other = client.register(&fresh_phone()).await;
@@ -101,14 +105,14 @@ async fn name_and_e_mail_can_be_changed() {
     patch(json!({"name": ""})).await.expect_problem(400, "invalid_name");
     patch(json!({"email": "x"})).await.expect_problem(400, "invalid_email");
     patch(json!({"phone": "+14155552671"})).await.expect_problem(400, "invalid_request");
-    assert_eq!(patch(json!({})).await.expect(200), user, "nothing asked, nothing changed");
+    assert_eq!(patch(json!({})).await.expect(200), user, "an empty change changes nothing");
 
     let delete = client.send(Method::DELETE, "/profile/phone", Some(&session.access_token), None).await;
     delete.expect_problem(409, "last_way_in");
 }
 
 #[tokio::test]
-async fn asking_again_gives_the_same_challenge_and_no_second_message() {
+async fn starting_again_returns_the_same_challenge_and_sends_no_second_message() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let spaced = format!("{} ({}) {}-{}", &phone[..2], &phone[2..5], &phone[5..8], &phone[8..]);
@@ -129,13 +133,13 @@ async fn asking_again_gives_the_same_challenge_and_no_second_message() {
 }
 
 #[tokio::test]
-async fn of_two_hundred_guesses_five_are_looked_at() {
+async fn of_two_hundred_attempts_five_are_checked() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let challenge = client.start("/register/phone", &phone).await.expect(202);
     let code = client.code(&phone).await;
     let mut guesses = JoinSet::new();
-    // The emulator's queue of a function deadlocks when more than a hundred requests wait in it.
+    // The emulator deadlocks when more than a hundred requests wait for one function.
     let places = Arc::new(Semaphore::new(50));
     for _ in 0..200 {
         let (client, challenge, wrong, places) = (client.clone(), challenge.clone(), other_than(&code), places.clone());
@@ -153,7 +157,7 @@ async fn of_two_hundred_guesses_five_are_looked_at() {
 }
 
 #[tokio::test]
-async fn a_function_killed_right_after_its_answer_loses_no_message() {
+async fn a_function_killed_right_after_its_response_loses_no_message() {
     let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
     let client = stack.client();
     client.start("/register/phone", &fresh_phone()).await.expect(202);
@@ -161,11 +165,11 @@ async fn a_function_killed_right_after_its_answer_loses_no_message() {
         let phone = fresh_phone();
         let challenge = client.start("/register/phone", &phone).await.expect(202);
         let instances = stack.instances_of("start-registration");
-        assert_eq!(instances.len(), 1, "one instance to kill");
+        assert_eq!(instances.len(), 1, "exactly one instance must run");
         assert!(std::process::Command::new("kill").arg("-9").args(&instances).status().unwrap().success());
         let code = client.code(&phone).await;
         client.verify(&challenge, &code).await.expect(200);
-        // Its successor takes the next request.
+        // A new instance handles the next request.
         eventually(&format!("a successor in round {round}"), async || {
             let now = stack.instances_of("start-registration");
             (now.len() == 1 && now != instances).then_some(())

@@ -1,4 +1,4 @@
-//! Messages are written in the language of the request that makes the code.
+//! Messages are in the language of the request that creates the code.
 
 use reqwest::Method;
 use serde_json::json;
@@ -11,7 +11,7 @@ async fn start(client: &Client, phone: &str, accept_language: &str) -> serde_jso
 }
 
 #[tokio::test]
-async fn a_message_is_in_the_language_that_the_browser_likes_best() {
+async fn a_message_is_in_the_browser_s_preferred_language() {
     let client = Stack::shared().await.client();
     for (liked, words) in [
         ("es-MX,es;q=0.9,en;q=0.8", "Example: tu clave es "),
@@ -23,15 +23,15 @@ async fn a_message_is_in_the_language_that_the_browser_likes_best() {
         let sms = eventually("the message", async || client.inbox(&phone).await.into_iter().next()).await;
         let text = sms["content"].as_str().unwrap().to_owned();
         assert!(text.starts_with(words), "{liked}: {text}");
-        let (_, code) = text.rsplit_once("\n\n@localhost #").expect("the line for phones");
-        // A code that is alive keeps its language, like everything else about it.
+        let (_, code) = text.rsplit_once("\n\n@localhost #").expect("the autofill line");
+        // A valid code keeps its language.
         assert_eq!(start(&client, &phone, "en").await["challenge_id"], challenge["challenge_id"]);
         client.verify(&challenge, code).await.expect(200);
     }
 }
 
 #[tokio::test]
-async fn a_former_number_is_told_in_the_language_of_who_took_it_out() {
+async fn the_notice_to_a_previous_number_is_in_the_language_of_the_request() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let session = {

@@ -1,4 +1,4 @@
-//! The whole stack over HTTP, as a website uses it. The tests of this process share one stack.
+//! End-to-end tests: a full stack over HTTP, as a website uses it. The tests of this process share one stack.
 
 mod cookies;
 mod delivery;

@@ -1,10 +1,10 @@
-//! What an operator's dashboard is made of, as the functions write it into their log.
+//! The metrics that functions write to their logs for the dashboard.
 
 use serde_json::{Value, json};
 use twostep_tests::{Stack, eventually, fresh_phone, other_than};
 
 #[tokio::test]
-async fn a_journey_leaves_its_metrics_in_the_log_and_nobody_s_number() {
+async fn a_journey_logs_its_metrics_without_phone_numbers() {
     let stack = Stack::start(&[("CONCURRENCY", "1"), ("LIMITS", "deployed")]).await;
     let client = stack.client();
     let phone = fresh_phone();
@@ -17,7 +17,7 @@ async fn a_journey_leaves_its_metrics_in_the_log_and_nobody_s_number() {
     client.set_fault(json!({"mode": "opted_out", "to": refused})).await;
     client.start("/register/phone", &refused).await.expect(202);
 
-    // (name, dimension's value) of every line
+    // (metric, dimension value) of each line.
     let written = || -> Vec<(String, Option<String>)> {
         let log = stack.log();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -1,4 +1,4 @@
-//! When DynamoDB or Secrets Manager cannot be reached, callers get 503 and nothing is half-done.
+//! If DynamoDB or Secrets Manager is unreachable, callers get 503 and nothing is partially written.
 
 use std::{
     net::Ipv4Addr,
@@ -14,7 +14,7 @@ use tokio::{
 };
 use twostep_tests::{Stack, eventually, fresh_phone, stack::free_ports};
 
-/// A connection to a port that can be cut and mended.
+/// A proxy to a port that can be disconnected and reconnected.
 struct Wire {
     port: u16,
     cut: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! Registering and signing in with e-mail and password.
+//! Registration and sign-in with an email address and a password.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use twostep_tests::{OTHER_PASSWORD, PASSWORD, SignedIn, Stack, claims, fresh_email, fresh_phone};
 
 #[tokio::test]
-async fn a_visitor_registers_with_a_password_and_signs_in_with_it() {
+async fn a_user_registers_with_a_password_and_signs_in() {
     let client = Stack::shared().await.client();
     let email = fresh_email();
     let session = client.register_password(&email, PASSWORD).await;
@@ -19,7 +19,7 @@ async fn a_visitor_registers_with_a_password_and_signs_in_with_it() {
 }
 
 #[tokio::test]
-async fn wrong_password_and_unknown_address_get_the_same_answer() {
+async fn a_wrong_password_and_an_unknown_email_get_the_same_response() {
     let client = Stack::shared().await.client();
     let email = fresh_email();
     client.register_password(&email, PASSWORD).await;
@@ -33,7 +33,7 @@ async fn wrong_password_and_unknown_address_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn weak_passwords_taken_addresses_and_odd_names_are_refused() {
+async fn weak_passwords_taken_emails_and_invalid_names_are_rejected() {
     let client = Stack::shared().await.client();
     let email = fresh_email();
     let register = async |name: &str, email: &str, password: &str| {
@@ -43,7 +43,7 @@ async fn weak_passwords_taken_addresses_and_odd_names_are_refused() {
         let answer = register("Grace Hopper", &email, weak).await;
         answer.expect_problem(400, "weak_password");
         assert_eq!(answer.body["field"], "password");
-        assert!(answer.body["detail"].as_str().unwrap().len() > 10, "a reason that helps");
+        assert!(answer.body["detail"].as_str().unwrap().len() > 10, "the detail must explain the error");
     }
     register("", &email, PASSWORD).await.expect_problem(400, "invalid_name");
     register("Grace", "grace@", PASSWORD).await.expect_problem(400, "invalid_email");
@@ -56,7 +56,7 @@ async fn weak_passwords_taken_addresses_and_odd_names_are_refused() {
 }
 
 #[tokio::test]
-async fn of_two_simultaneous_registrations_with_one_address_one_wins() {
+async fn of_parallel_registrations_with_one_email_one_succeeds() {
     let client = Stack::shared().await.client();
     let email = fresh_email();
     let mut race = JoinSet::new();
@@ -75,7 +75,7 @@ async fn of_two_simultaneous_registrations_with_one_address_one_wins() {
 }
 
 #[tokio::test]
-async fn guessing_backs_off_and_leaves_sessions_and_other_ways_in_alone() {
+async fn failed_attempts_back_off_without_affecting_sessions_and_other_methods() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let (email, _) = client.register_two_step(&phone, PASSWORD).await;
@@ -93,10 +93,13 @@ async fn guessing_backs_off_and_leaves_sessions_and_other_ways_in_alone() {
         }
         seen
     };
-    // The same for an address that nobody has. How soon after the fifth guess one is turned away depends on the machine: a
-    // slow one takes longer for a guess than the first wait lasts. The attacks compare that with a clock that stands.
+    // The same for an unknown email address. When the backoff starts after the fifth attempt depends on the machine: on a slow
+    // one, an attempt takes longer than the first wait. The attacks compare the backoff with a stopped clock.
     for seen in [guesses(&email).await, guesses(&unknown).await] {
-        assert!(seen.len() >= 6 && seen[..5].iter().all(|status| *status == 401), "five guesses are free: {seen:?}");
+        assert!(
+            seen.len() >= 6 && seen[..5].iter().all(|status| *status == 401),
+            "five attempts have no backoff: {seen:?}"
+        );
         assert_eq!(seen.last(), Some(&429), "{seen:?}");
     }
     client.refresh(&session.refresh_token).await.expect(200);
@@ -104,7 +107,7 @@ async fn guessing_backs_off_and_leaves_sessions_and_other_ways_in_alone() {
 }
 
 #[tokio::test]
-async fn a_password_is_changed_by_who_knows_it_and_ends_the_other_sessions() {
+async fn changing_the_password_needs_the_current_one_and_ends_other_sessions() {
     let client = Stack::shared().await.client();
     let email = fresh_email();
     let session = client.register_password(&email, PASSWORD).await;
@@ -130,7 +133,7 @@ async fn a_password_is_changed_by_who_knows_it_and_ends_the_other_sessions() {
 }
 
 #[tokio::test]
-async fn an_account_made_by_phone_gets_a_password_and_then_asks_for_both_steps() {
+async fn a_phone_account_that_sets_a_password_requires_both_steps() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let session = client.register(&phone).await;
@@ -140,7 +143,7 @@ async fn an_account_made_by_phone_gets_a_password_and_then_asks_for_both_steps()
     let both = client.log_in_two_step(email, PASSWORD, &phone).await;
     assert_eq!(claims(&both.access_token)["amr"], json!(["pwd", "sms", "mfa"]));
 
-    // A single step is not enough to change what signs one in.
+    // A single step is not enough to change a sign-in method.
     let earlier = client.inbox(&phone).await.len();
     let challenge = client.start("/login/phone", &phone).await.expect(202);
     let single = client.verify(&challenge, &client.nth_code(&phone, earlier + 1).await).await.expect(200);
@@ -150,7 +153,7 @@ async fn an_account_made_by_phone_gets_a_password_and_then_asks_for_both_steps()
     let delete = async |token: &str| client.send(Method::DELETE, "/profile/phone", Some(token), None).await;
     delete(&single.access_token).await.expect_problem(401, "reauth_required");
 
-    // With both steps it is, and the password is the way in that is left.
+    // Both steps are enough, and the password remains as the sign-in method.
     delete(&both.access_token).await.expect(204);
     let user = client.profile(&both.access_token).await.expect(200);
     assert_eq!((&user["phone"], &user["two_step"]), (&Value::Null, &json!(false)));
@@ -170,7 +173,7 @@ async fn an_account_made_by_phone_gets_a_password_and_then_asks_for_both_steps()
 }
 
 #[tokio::test]
-async fn an_unknown_address_costs_as_many_hashes_as_a_known_one() {
+async fn an_unknown_email_costs_as_many_hashes_as_a_known_one() {
     let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "trace"), ("LIMITS", "deployed")]).await;
     let client = stack.client();
     let email = fresh_email();
@@ -184,7 +187,7 @@ async fn an_unknown_address_costs_as_many_hashes_as_a_known_one() {
     assert_eq!(hashes(&email, OTHER_PASSWORD, 401).await, 1);
     assert_eq!(hashes(&fresh_email(), OTHER_PASSWORD, 401).await, 1);
 
-    // With the limits of a deployment, one address cannot try many accounts for long.
+    // With a deployment's limits, one client IP can't try many accounts for long.
     let mut statuses = Vec::new();
     for _ in 0..45 {
         statuses.push(client.log_in(&fresh_email(), OTHER_PASSWORD).await.status);

@@ -1,15 +1,15 @@
-//! The README's walk-through works as it is printed.
+//! The commands of the README work as printed.
 
 use std::{fs, process::Command};
 
 use twostep_tests::{Stack, claims, stack::root};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_walk_through_registers_and_signs_in_both_ways() {
+async fn the_flow_registers_and_signs_in_both_ways() {
     let stack = Stack::start(&[]).await;
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, flow) = readme.split_once("## The flow").expect("the walk-through");
-    let (flow, _) = flow.split_once("\n## ").expect("what follows it");
+    let (_, flow) = readme.split_once("## The flow").expect("the section");
+    let (flow, _) = flow.split_once("\n## ").expect("the next section");
     let lines: Vec<&str> = flow.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
     assert_eq!(lines.len(), 2, "phone first, then password");
     let script = lines

@@ -1,4 +1,4 @@
-//! The second step after a password: by SMS, by recovery code, or spared on a remembered device.
+//! The second step after a password: by SMS, by recovery code, or skipped on a remembered device.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn log_in_with_device(client: &Client, email: &str, token: &str) -> Answer
 }
 
 #[tokio::test]
-async fn whoever_proved_a_number_is_asked_for_a_code_after_the_password() {
+async fn an_account_with_a_verified_number_needs_a_code_after_the_password() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let (email, codes) = client.register_two_step(&phone, PASSWORD).await;
@@ -24,7 +24,7 @@ async fn whoever_proved_a_number_is_asked_for_a_code_after_the_password() {
 
     let challenge = client.log_in(&email, PASSWORD).await.expect(202);
     assert_eq!(challenge["purpose"], "second_step");
-    assert!(challenge.get("access_token").is_none(), "half a sign-in is no token");
+    assert!(challenge.get("access_token").is_none(), "a password alone gives no token");
     client.profile(challenge["challenge_id"].as_str().unwrap()).await.expect_problem(401, "invalid_token");
     let again = client.log_in(&email, PASSWORD).await.expect(202);
     assert_eq!(again["challenge_id"], challenge["challenge_id"]);
@@ -33,7 +33,7 @@ async fn whoever_proved_a_number_is_asked_for_a_code_after_the_password() {
     assert_eq!(
         client.inbox(&phone).await.len(),
         before + 1,
-        "a wrong password sends nothing, a second right one neither"
+        "neither a wrong password nor a second correct one sends a message"
     );
 
     client.verify(&challenge, other_than(&code)).await.expect_problem(401, "wrong_code");
@@ -44,7 +44,7 @@ async fn whoever_proved_a_number_is_asked_for_a_code_after_the_password() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_takes_the_place_of_the_phone_once() {
+async fn a_recovery_code_replaces_the_phone_once() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let (email, codes) = client.register_two_step(&phone, PASSWORD).await;
@@ -54,7 +54,7 @@ async fn a_recovery_code_takes_the_place_of_the_phone_once() {
     assert_eq!(nonsense.body["field"], "recovery_code");
     let wrong = enter(&client, &challenge, json!({"recovery_code": "0000-0000-0000-0000"})).await;
     wrong.expect_problem(401, "wrong_code");
-    assert_eq!(wrong.body["attempts_left"], 4, "guesses count like codes");
+    assert_eq!(wrong.body["attempts_left"], 4, "wrong recovery codes count like wrong codes");
     enter(&client, &challenge, json!({})).await.expect_problem(400, "invalid_request");
     let both = json!({"recovery_code": codes[0], "code": "123456"});
     enter(&client, &challenge, both).await.expect_problem(400, "invalid_request");
@@ -71,7 +71,7 @@ async fn a_recovery_code_takes_the_place_of_the_phone_once() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_used_thirty_two_times_at_once_signs_in_once() {
+async fn a_recovery_code_in_thirty_two_parallel_requests_signs_in_once() {
     let client = Stack::shared().await.client();
     let (email, codes) = client.register_two_step(&fresh_phone(), PASSWORD).await;
     let challenge = client.log_in(&email, PASSWORD).await.expect(202);
@@ -86,7 +86,7 @@ async fn a_recovery_code_used_thirty_two_times_at_once_signs_in_once() {
 }
 
 #[tokio::test]
-async fn recovery_codes_and_devices_are_for_the_second_step_only() {
+async fn recovery_codes_and_devices_work_only_in_a_second_step() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let session = client.register_password(&twostep_tests::fresh_email(), PASSWORD).await;
@@ -104,7 +104,7 @@ async fn recovery_codes_and_devices_are_for_the_second_step_only() {
 }
 
 #[tokio::test]
-async fn a_remembered_device_spares_the_message_until_it_is_forgotten() {
+async fn a_remembered_device_skips_the_second_step_until_it_is_removed() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let (email, _) = client.register_two_step(&phone, PASSWORD).await;
@@ -132,7 +132,7 @@ async fn a_remembered_device_spares_the_message_until_it_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_device_works_for_its_account_only_and_ends_with_the_password() {
+async fn a_device_works_only_for_its_account_and_until_the_password_changes() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let (email, _) = client.register_two_step(&phone, PASSWORD).await;

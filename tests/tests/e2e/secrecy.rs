@@ -1,4 +1,4 @@
-//! Logs carry no code, no token, no key, no address and no full number, not even at `trace`.
+//! Logs contain no code, token, key, email address or full phone number, even at `trace`.
 
 use reqwest::Method;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn a_whole_journey_leaves_no_secret_in_the_logs() {
     client.send_with(Method::POST, "/session/refresh", &headers, None).await.expect(200);
 
     let log = stack.log();
-    assert!(log.matches("request served").count() >= 7, "there is a log to search");
+    assert!(log.matches("request served").count() >= 7, "the log is too short");
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let secrets = [
         phone.trim_start_matches('+').to_owned(),
@@ -47,6 +47,6 @@ async fn a_whole_journey_leaves_no_secret_in_the_logs() {
         "PRIVATE KEY".to_owned(),
     ];
     for secret in secrets {
-        assert!(!log.contains(&secret), "the log carries {secret}");
+        assert!(!log.contains(&secret), "the log contains {secret}");
     }
 }

@@ -1,4 +1,4 @@
-//! Refresh tokens: rotated, and ended as a family when an old one comes back.
+//! Refresh tokens: they rotate, and reusing an old one revokes the family.
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -9,7 +9,7 @@ async fn refreshed(client: &Client, token: &str) -> SignedIn {
 }
 
 #[tokio::test]
-async fn each_use_gives_a_new_token_and_an_old_one_ends_the_family() {
+async fn a_refresh_rotates_the_token_and_an_old_one_ends_the_session() {
     let client = Stack::shared().await.client();
     let first = client.register(&fresh_phone()).await;
     let second = refreshed(&client, &first.refresh_token).await;
@@ -22,7 +22,7 @@ async fn each_use_gives_a_new_token_and_an_old_one_ends_the_family() {
 }
 
 #[tokio::test]
-async fn twenty_uses_at_once_give_one_pair() {
+async fn twenty_parallel_refreshes_give_one_pair() {
     let client = Stack::shared().await.client();
     let session = client.register(&fresh_phone()).await;
     let mut uses = JoinSet::new();
@@ -46,5 +46,5 @@ async fn logging_out_ends_the_session_and_always_succeeds() {
     for token in [json!(session.refresh_token), json!("never given out"), json!("")] {
         assert_eq!(log_out(token).await.status, 204);
     }
-    assert_eq!(log_out(json!(7)).await.status, 400, "that is no text");
+    assert_eq!(log_out(json!(7)).await.status, 400, "the token must be a string");
 }

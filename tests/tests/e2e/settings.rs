@@ -1,4 +1,4 @@
-//! The admin's settings. Each test has a stack of its own: what an admin sets holds for everybody.
+//! The admin's settings. Each test has its own stack, because settings apply to all users.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ impl Admin {
 }
 
 #[tokio::test]
-async fn an_admin_reads_and_changes_the_settings_and_nobody_else_does() {
+async fn only_an_admin_reads_and_changes_the_settings() {
     let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "trace")]).await;
     let admin = Admin::of(&stack).await;
     let client = &admin.client;
@@ -65,14 +65,14 @@ async fn an_admin_reads_and_changes_the_settings_and_nobody_else_does() {
     }
     admin.put(json!({"unknown": 1})).await.expect_problem(400, "invalid_request");
     admin.put(json!({"two_step_enabled": "yes"})).await.expect_problem(400, "invalid_request");
-    assert_eq!(admin.get().await, first, "nothing of that changed anything");
+    assert_eq!(admin.get().await, first, "rejected changes must change nothing");
 
     let changed = admin
         .put(json!({"site_name": "Acme", "site_host": "acme.example", "allowed_countries": ["ES", "US"]}))
         .await
         .expect(200);
     assert_eq!((&changed["site_name"], &changed["allowed_countries"]), (&json!("Acme"), &json!(["ES", "US"])));
-    assert_eq!(changed["two_step_enabled"], true, "what is not named stays");
+    assert_eq!(changed["two_step_enabled"], true, "absent fields must stay unchanged");
     assert_eq!(admin.get().await, changed);
     let phone = fresh_phone();
     client.start("/register/phone", &phone).await.expect(202);
@@ -88,12 +88,12 @@ async fn an_admin_reads_and_changes_the_settings_and_nobody_else_does() {
     assert!(audit.contains("site_name,site_host,allowed_countries") && !audit.contains("Acme"), "{audit}");
     assert!(
         !log.lines().filter(|line| line.starts_with('{')).any(|line| line.contains(&admin.key)),
-        "the key is in no log"
+        "the key must not be logged"
     );
 }
 
 #[tokio::test]
-async fn an_admin_bounds_the_money_and_sees_where_it_went() {
+async fn an_admin_limits_costs_and_sees_the_usage() {
     let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
     let admin = Admin::of(&stack).await;
     let client = &admin.client;
@@ -126,7 +126,7 @@ async fn an_admin_bounds_the_money_and_sees_where_it_went() {
     assert_eq!(client.challenge(&challenge).await.expect(200)["failure"], "number_refused");
     client.set_fault(json!({"mode": "none"})).await;
     client.start("/register/phone", "+447400123456").await.expect(202);
-    // Messages, receipts and codes are counted by three functions.
+    // Three functions count messages, delivery reports and codes.
     let told = eventually("the whole count", async || {
         let told = usage().await;
         (told["total"]["delivered"] == 2).then_some(told)
@@ -147,11 +147,11 @@ async fn an_admin_bounds_the_money_and_sees_where_it_went() {
     assert_eq!(us["failed"], json!({"number_refused": 1}));
     assert_eq!((&gb["spent"], &gb["sign_ins"], &gb["cost_per_sign_in"]), (&json!(70_000), &json!(0), &Value::Null));
     assert_eq!((&told["currency"], &told["total"]["spent"]), (&json!("EUR"), &json!(78_000)));
-    assert_eq!(told["total"]["cost_per_sign_in"], 78_000, "what the failures cost is in it");
+    assert_eq!(told["total"]["cost_per_sign_in"], 78_000, "includes the cost of failed sign-ins");
 }
 
 #[tokio::test]
-async fn a_clickatell_key_is_tried_before_it_is_stored_and_a_rejected_one_changes_nothing() {
+async fn a_clickatell_key_is_tested_before_it_is_stored_and_a_rejected_one_changes_nothing() {
     let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
     let admin = Admin::of(&stack).await;
     let client = &admin.client;
@@ -180,7 +180,7 @@ async fn a_clickatell_key_is_tried_before_it_is_stored_and_a_rejected_one_change
     let message = &client.inbox(&phone).await[0];
     assert_eq!((&message["api_message_id"], &message["api"]), (&tested["message_id"], &json!("one")));
     for (fault, outcome) in [("none", "delivered"), ("delivery_failed", "failed")] {
-        // The same number means another state in this API's callbacks.
+        // The same status code has another meaning in this API.
         let phone = fresh_phone();
         client.set_fault(json!({"mode": fault, "to": phone})).await;
         let challenge = client.start("/register/phone", &phone).await.expect(202);
@@ -195,7 +195,7 @@ async fn a_clickatell_key_is_tried_before_it_is_stored_and_a_rejected_one_change
 }
 
 #[tokio::test]
-async fn a_refused_key_gives_way_to_a_newer_one_and_to_the_one_before() {
+async fn a_rejected_key_is_replaced_by_a_newer_or_the_previous_one() {
     let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
     let admin = Admin::of(&stack).await;
     let client = &admin.client;
@@ -204,12 +204,12 @@ async fn a_refused_key_gives_way_to_a_newer_one_and_to_the_one_before() {
         let challenge = client.start("/register/phone", &phone).await.expect(202);
         client.delivery_becomes(&challenge, "delivered").await;
     };
-    // send-sms has the first key in its cache.
+    // send-sms has cached the first key.
     register().await;
     admin.put(json!({"clickatell": {"api_key": "second-key-0002"}})).await.expect(200);
     client.set_fault(json!({"mode": "bad_key", "key": twostep_local::clickatell::API_KEY})).await;
     register().await;
-    // The new key is refused, the one before is still good.
+    // The new key is rejected, and the previous one still works.
     client.set_fault(json!({"mode": "bad_key", "key": "second-key-0002"})).await;
     register().await;
     client.set_fault(json!({"mode": "bad_key"})).await;
@@ -238,7 +238,7 @@ async fn turning_two_step_on_reaches_running_functions_within_thirty_seconds() {
     .await;
     off.expect_problem(503, "sms_disabled");
 
-    // All instances have read "off" by now or will read "on"; after thirty seconds none may give a token for a password alone.
+    // Instances may have cached "off". After thirty seconds, no instance gives a token for a password alone.
     for _ in 0..8 {
         client.log_in(&email, PASSWORD).await.expect(200);
     }

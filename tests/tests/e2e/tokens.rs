@@ -1,4 +1,4 @@
-//! An access token, checked through discovery by a library that is not ours.
+//! Verifies access tokens through discovery, with an independent library.
 
 use std::process::Command;
 
@@ -16,13 +16,13 @@ print(json.dumps({'claims': claims, 'header': jwt.get_unverified_header(token)})
 ";
 
 #[tokio::test]
-async fn an_independent_library_accepts_a_token_and_refuses_a_forged_one() {
+async fn an_independent_library_accepts_a_token_and_rejects_a_forged_one() {
     let stack = Stack::shared().await;
     let session = stack.client().register(&fresh_phone()).await;
     let issuer = format!("http://localhost:{}", stack.api_port);
     let python = root().join(".venv/bin/python");
     let check = |token: &str| {
-        Command::new(&python).args(["-c", CHECK, &issuer, token]).output().expect("`make test` has made .venv")
+        Command::new(&python).args(["-c", CHECK, &issuer, token]).output().expect(".venv: run `make test-setup`")
     };
 
     let output = check(&session.access_token);
@@ -40,11 +40,11 @@ async fn an_independent_library_accepts_a_token_and_refuses_a_forged_one() {
     let mut parts: Vec<&str> = session.access_token.split('.').collect();
     let other = stack.client().register(&fresh_phone()).await;
     parts[1] = other.access_token.split('.').nth(1).unwrap();
-    assert!(!check(&parts.join(".")).status.success(), "claims of another token");
+    assert!(!check(&parts.join(".")).status.success(), "claims from another token must not verify");
 }
 
 #[tokio::test]
-async fn a_refresh_keeps_the_time_of_the_sign_in_and_the_session() {
+async fn a_refresh_keeps_the_sign_in_time_and_the_session() {
     let client = Stack::shared().await.client();
     let session = client.register(&fresh_phone()).await;
     let again = client.refresh(&session.refresh_token).await.expect(200);
@@ -56,7 +56,7 @@ async fn a_refresh_keeps_the_time_of_the_sign_in_and_the_session() {
 }
 
 #[tokio::test]
-async fn the_published_keys_are_public_parts_only_and_may_be_cached() {
+async fn the_published_keys_have_only_public_parts_and_are_cacheable() {
     let client = Stack::shared().await.client();
     let answer = client.get("/.well-known/jwks.json").await;
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));

@@ -1,4 +1,4 @@
-//! The pages and what they ask of the site, through the emulator as browsers get them.
+//! The pages and the site's public settings, through the emulator.
 
 use reqwest::{Method, header};
 use serde_json::json;
@@ -6,14 +6,14 @@ use twostep_tests::{Answer, Stack, eventually, http};
 
 const PAGES: [&str; 8] = ["/", "/register", "/register/name", "/login", "/code", "/profile", "/settings", "/docs"];
 
-/// A browser's request for something outside the API.
+/// A browser's request outside the API.
 async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> (u16, header::HeaderMap, Vec<u8>) {
     let mut request = http().get(format!("http://localhost:{}{path}", stack.api_port));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let answer = request.send().await.expect("the API answers");
-    (answer.status().as_u16(), answer.headers().clone(), answer.bytes().await.expect("to the end").to_vec())
+    (answer.status().as_u16(), answer.headers().clone(), answer.bytes().await.expect("a complete response").to_vec())
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn every_page_is_served_in_both_languages_with_its_headers_and_without_coo
 }
 
 #[tokio::test]
-async fn a_page_and_its_assets_come_compressed_and_a_known_page_does_not_come_again() {
+async fn pages_and_assets_are_compressed_and_an_unchanged_page_is_not_sent_again() {
     let stack = Stack::shared().await;
     let (_, _, plain) = get(stack, "/login", &[]).await;
     let (_, headers, compressed) = get(stack, "/login", &[("accept-encoding", "br")]).await;
@@ -60,28 +60,28 @@ async fn a_page_and_its_assets_come_compressed_and_a_known_page_does_not_come_ag
 }
 
 #[tokio::test]
-async fn the_language_that_a_visitor_has_chosen_stays() {
+async fn the_language_cookie_selects_the_language() {
     let stack = Stack::shared().await;
     let (_, headers, _) = get(stack, "/login", &[("accept-language", "en"), ("cookie", "lang=es")]).await;
     assert_eq!(headers[header::CONTENT_LANGUAGE], "es");
 }
 
 #[tokio::test]
-async fn the_contract_can_be_had_as_it_stands_in_the_repository() {
+async fn the_openapi_file_is_served_unchanged() {
     let (status, headers, body) = get(Stack::shared().await, "/openapi.yaml", &[]).await;
     assert_eq!((status, headers[header::CONTENT_TYPE].to_str().unwrap()), (200, "application/yaml"));
     assert_eq!(body, std::fs::read(twostep_tests::stack::root().join("docs/openapi.yaml")).unwrap());
 }
 
 #[tokio::test]
-async fn an_asset_of_another_name_is_not_found() {
+async fn an_unknown_asset_is_not_found() {
     let (status, headers, _) = get(Stack::shared().await, "/assets/style.css", &[]).await;
     assert_eq!(status, 404);
     assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
 }
 
 #[tokio::test]
-async fn the_site_says_what_its_pages_need_and_follows_the_settings() {
+async fn the_public_settings_follow_the_admin_s_settings() {
     let stack = Stack::start(&[]).await;
     let (client, key) = (stack.client(), stack.admin_key().await);
     let change = async |body: serde_json::Value| -> Answer {
