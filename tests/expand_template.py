@@ -1,4 +1,4 @@
-"""Expands the SAM template as CloudFormation would, offline, and prints it as JSON: what linters and tests look at."""
+"""Expands the SAM template offline, as CloudFormation would, and prints it as JSON for linters and tests."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-# What the transform would ask IAM for: the managed policies that it attaches by itself.
+# The managed policies that the transform attaches itself, and would look up in IAM.
 MANAGED_POLICIES = {
     name: f"arn:aws:iam::aws:policy/{path}"
     for name, path in {
@@ -19,7 +19,7 @@ MANAGED_POLICIES = {
 
 
 class Region:
-    """Stands in for a boto session: the transform only wants to know which partition it is in."""
+    """Replaces a boto session. The transform reads only the region, for the partition."""
 
     region_name = "us-east-1"
 
@@ -28,7 +28,7 @@ def expand(path):
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file)
     for resource in template["Resources"].values():
-        # What `sam build` would upload.
+        # Replace local folders, as `sam build` does with its uploads.
         properties = resource.get("Properties", {})
         if "CodeUri" in properties:
             properties["CodeUri"] = {"Bucket": "built", "Key": properties["CodeUri"]}

@@ -1,4 +1,4 @@
-"""Finds the Chrome or Chromium of this machine."""
+"""Finds Chrome or Chromium on this machine."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import sys
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 
-# No sandbox, because tests run as root in containers; nothing that speaks to anybody by itself.
+# No sandbox, because tests run as root in containers. No background requests.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -19,14 +19,14 @@ ARGUMENTS = [
 
 
 def find():
-    """The path of the browser; ends the program with one clear line if there is none."""
+    """The path of the browser. Exits with a clear message if there is none."""
     wanted = os.environ.get("CHROME")
     for name in [wanted] if wanted else NAMES:
         path = shutil.which(name)
         if path:
             return path
-    missing = f"CHROME is {wanted!r}, which cannot be run" if wanted else "no Chrome or Chromium was found"
-    sys.exit(f"{missing}: install one, name it with CHROME, or leave these tests out with SKIP_BROWSER=1")
+    missing = f"CHROME is {wanted!r}, which is not an executable" if wanted else "found no Chrome or Chromium"
+    sys.exit(f"{missing}: install one, set CHROME to its path, or skip these tests with SKIP_BROWSER=1")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the tests stand on: one stack, one browser, and a new person for each test."""
+"""Fixtures: one stack, one browser, and a new person for each test."""
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -25,7 +25,7 @@ def browser():
         browser.close()
 
 
-# Every journey in both languages and at both widths, without going through all four.
+# Every journey runs in both languages and both widths, without all four combinations.
 @pytest.fixture(params=[("en", 1280), ("es", 320)], ids=["English, wide", "Spanish, narrow"])
 def person(request, browser, stack):
     person = Person(browser, stack, *request.param)

@@ -1,4 +1,4 @@
-"""Who uses the pages in these tests, and how: in one language, in a window of one width, with a phone."""
+"""The users of the tests: a person with a language, a window width, a phone number and an inbox."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _number = count(1)
 
 
 class Phone:
-    """A mobile number that no other test uses, as people write it in the person's country and as machines do."""
+    """A mobile number that no other test uses, in national and in international format."""
 
     def __init__(self, language):
         number = next(_number)
@@ -36,7 +36,7 @@ def fresh_email():
 
 
 class Page:
-    """A window that may speak to one origin only and must not complain."""
+    """A window that must not contact other origins or log errors."""
 
     def __init__(self, browser, origin, language="en", width=1280):
         self.origin = origin
@@ -63,7 +63,7 @@ class Page:
     def _watch_request(self, request):
         url = urlsplit(request.url)
         if url.scheme not in ("data", "blob") and f"{url.scheme}://{url.netloc}" != self.origin:
-            self.complaints.append(f"a request leaves the origin: {request.url}")
+            self.complaints.append(f"a request to another origin: {request.url}")
 
     def _watch_response(self, response):
         if response.status in self.expected:
@@ -72,14 +72,14 @@ class Page:
             self.complaints.append(f"{response.status} {response.url}")
 
     def _watch_console(self, message):
-        # Chromium logs every refusal of the API. Those are answers, and the page has words for them.
+        # Chromium logs every error response of the API. Pages handle them.
         refused = message.text.startswith("Failed to load resource") and "/v1/" in message.location["url"]
         if message.type in ("error", "warning") and not refused:
             self.complaints.append(message.text)
 
 
 class Person(Page):
-    """Somebody at the site's pages."""
+    """A user of the site's pages."""
 
     seen = set()
 
@@ -105,14 +105,14 @@ class Person(Page):
         self.page.goto(self.origin + path)
 
     def at(self, name):
-        """Waits until the page is there and can be used, and looks at it."""
+        """Waits until the page is ready, and checks how it looks."""
         expect(self.locator(f'main[data-page="{name}"][data-ready]')).to_be_attached()
         expect(self.locator("h1:visible")).to_have_count(1)
         expect(self.locator("html")).to_have_attribute("lang", self.language)
         self.look(name)
 
     def look(self, what):
-        """Nothing is cut off, and axe has nothing to say, in either colour scheme. Once for each thing to look at."""
+        """Checks once per view that nothing overflows and that axe finds nothing, in both colour schemes."""
         sight = (what, self.language, self.width)
         if sight in self.seen:
             return
@@ -120,7 +120,7 @@ class Person(Page):
         look_at(self.page, what)
 
     def text(self, key, **values):
-        """What the page says under this key, in the person's language."""
+        """The text of this key, in the person's language."""
         text = self.texts
         for part in key.split("."):
             text = text[part]
@@ -132,7 +132,7 @@ class Person(Page):
         expect(self.locator(selector)).to_have_text(self.text(key, **values))
 
     def enter(self, code):
-        """Types a code; six digits send themselves."""
+        """Types a code. The page submits it after six digits."""
         self.locator("#code").fill("")
         self.locator("#code").press_sequentially(code)
 
@@ -147,7 +147,7 @@ class Person(Page):
             self.page.clock.install(time=datetime.now() + timedelta(seconds=self.clock.ahead))
         self.context.unroute_all()
 
-        # The gateway's clock, which dates the answers, does not move with the functions'.
+        # The Date header comes from the gateway, whose clock doesn't move with the functions' clock.
         def later(route):
             answer = route.fetch()
             date = datetime.now(timezone.utc) + timedelta(seconds=self.clock.ahead)
@@ -155,7 +155,7 @@ class Person(Page):
 
         self.context.route("**/v1/**", later)
 
-    # Ways through the pages
+    # Journeys
 
     def ask_for_a_code(self, phone):
         self.locator("#phone").fill(phone.written)
@@ -189,7 +189,7 @@ class Person(Page):
         self.at("profile")
 
     def add_phone(self):
-        """Proves the number in the profile, and gives the recovery codes that come with it."""
+        """Verifies the number in the profile and returns the recovery codes."""
         self.locator("#change-phone").click()
         self.ask_for_a_code(self.phone)
         self.enter(self.inbox.code(self.phone))
@@ -221,10 +221,10 @@ class Person(Page):
 
 
 class Inbox(Page):
-    """The phone in the person's hand: the sandbox's inbox page."""
+    """The person's phone: the inbox page of the sandbox."""
 
     def newest(self, phone, number=1):
-        """Message `number` to the phone, when it has come."""
+        """Waits for message `number` to the phone."""
         self.page.goto(f"{self.origin}/inbox?to={phone.e164.lstrip('+')}")
         messages = self.page.locator("#messages li")
         expect(messages).to_have_count(number)
@@ -234,7 +234,7 @@ class Inbox(Page):
         return self.newest(phone, number).locator(".code").inner_text()
 
     def fault(self, mode, phone=None):
-        """Makes Clickatell misbehave, for one number or for all."""
+        """Sets a fault of the Clickatell sandbox, for one number or for all."""
         self.page.goto(f"{self.origin}/inbox")
         if mode == "none":
             self.page.locator("#no-fault").click()
@@ -248,7 +248,7 @@ class Inbox(Page):
 
 def look_at(page, what):
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0, f"{what} is {overflow} px wider than its window"
+    assert overflow <= 0, f"{what} overflows its window by {overflow} px"
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     for scheme in ("light", "dark"):
@@ -260,8 +260,8 @@ def look_at(page, what):
 
 
 def eventually(what, ask, patience=30):
-    """Asks again and again until the answer is true."""
+    """Polls until `ask` returns a true value."""
     deadline = time.monotonic() + patience
     while not ask():
-        assert time.monotonic() < deadline, f"{what} never came"
+        assert time.monotonic() < deadline, f"timeout: {what}"
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Makes the README's pictures: each page as a phone shows it, light and dark, in `docs/images`."""
+"""Takes the README's screenshots in `docs/images`: each page at a phone's width, light and dark."""
 
 from playwright.sync_api import expect, sync_playwright
 
@@ -13,7 +13,7 @@ expect.set_options(timeout=60_000)
 
 
 def shoot(person, name, top="body"):
-    """Both colour schemes, from the top of the page or of a part, without a cursor that blinks into one of them."""
+    """Takes a screenshot in both colour schemes, from the top of the page or of an element, without the cursor."""
     for scheme in ("light", "dark"):
         person.page.emulate_media(color_scheme=scheme)
         person.page.evaluate(f"scrollTo(0, document.querySelector({top!r}).getBoundingClientRect().top + scrollY - 16)")

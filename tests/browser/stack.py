@@ -1,4 +1,4 @@
-"""The whole service as `make dev` starts it, on free ports. It ends with the process that started it."""
+"""The stack of `make dev` on free ports. It stops with the process that started it."""
 
 import os
 import re
@@ -15,7 +15,7 @@ PATIENCE = 180
 
 class Stack:
     def __init__(self, limits="lifted"):
-        """With `limits="deployed"` those by address and range, the budgets and the breaker hold as they do in a deployment."""
+        """With `limits="deployed"`, the limits by client IP and range, the budgets and the breaker apply as in a deployment."""
         OUTPUT.mkdir(parents=True, exist_ok=True)
         self._log = OUTPUT / f"stack-{limits}.log"
         self.clock = Clock(OUTPUT / f"clock-offset-{limits}")
@@ -57,11 +57,11 @@ class Stack:
             if self._process.poll() is not None:
                 break
             time.sleep(0.1)
-        raise RuntimeError(f"the stack did not start; {self._log} says why")
+        raise RuntimeError(f"the stack did not start, see {self._log}")
 
 
 class Clock:
-    """The functions' clock: ahead of the real one by as many seconds as a file says."""
+    """The functions' clock. A file contains its offset in seconds."""
 
     def __init__(self, file):
         self.file = file
@@ -73,14 +73,14 @@ class Clock:
         self._write()
 
     def _write(self):
-        # In one step: a function may read at any moment.
+        # Atomically, because a function can read the file at any time.
         fresh = self.file.with_suffix(".new")
         fresh.write_text(str(self.ahead))
         fresh.replace(self.file)
 
 
 def _free_ports(count):
-    # All at once, so that none is given twice.
+    # Bind all ports at once, so that they differ.
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The inbox, the developers' page: it updates by itself, and its buttons do what they say."""
+"""The inbox page for developers: it updates live, and its buttons work."""
 
 import json
 import re
@@ -15,7 +15,7 @@ def ask(stack, method, path, body=None):
         return json.load(answer)
 
 
-def test_messages_appear_by_themselves_and_are_reported_by_hand(inbox, stack):
+def test_messages_appear_live_and_buttons_send_delivery_reports(inbox, stack):
     phone = Phone("en")
     page = inbox.page
     page.goto(f"{inbox.origin}/inbox?to={phone.e164.lstrip('+')}")

@@ -1,4 +1,4 @@
-"""Each way through the pages, from the first page to the end, as a person goes it."""
+"""User journeys through the pages, from the first page to the last."""
 
 import re
 
@@ -13,7 +13,7 @@ def test_register_by_phone_and_come_back(person):
     expect(message.locator(".text")).to_contain_text("tu clave es" if person.language == "es" else "your code is")
     code = message.locator(".code").inner_text()
 
-    # Nothing is lost on a reload, and the same code still works, pasted with a space in it.
+    # A reload loses nothing, and the same code still works, pasted with a space.
     person.page.reload()
     person.at("code")
     person.reads("#delivery", "delivery.delivered")
@@ -29,7 +29,7 @@ def test_register_by_phone_and_come_back(person):
     expect(person.locator("#name")).to_have_value("Ada Lovelace")
     expect(person.locator("#phone-state")).to_contain_text(person.phone.e164)
 
-    # The session lives in a cookie that the page cannot read.
+    # The refresh token is in a cookie that the page can't read.
     person.page.reload()
     person.at("profile")
     expect(person.locator("#email")).to_have_value(person.email)
@@ -91,7 +91,7 @@ def test_the_second_step_and_a_remembered_device(person):
     person.at("profile")
     person.locator("#devices button.remove").click()
     expect(person.locator("#confirm")).to_be_visible()
-    person.look("a question before something is removed")
+    person.look("confirmation dialog")
     person.locator("#confirm-yes").click()
     expect(person.locator("#devices li")).to_have_count(0)
     person.sign_out()
@@ -99,7 +99,7 @@ def test_the_second_step_and_a_remembered_device(person):
     person.at("code")
 
 
-def test_a_recovery_code_takes_the_place_of_the_phone(person):
+def test_a_recovery_code_replaces_the_phone(person):
     person.register_with_password()
     codes = person.add_phone()
     person.sign_out()
@@ -123,7 +123,7 @@ def test_change_the_phone(person):
     person.locator("#phone").fill("123")
     person.locator("#phone-submit").click()
     person.reads("#phone-error", "errors.invalid_phone")
-    # As it is copied from elsewhere.
+    # As if pasted.
     person.locator("#phone").fill(f" {new.e164[:3]} {new.e164[3:]} ")
     person.locator("#phone-submit").click()
     person.at("code")
@@ -144,7 +144,7 @@ def test_no_delivery(person):
         person.look("code that was not delivered")
     finally:
         person.inbox.fault("none")
-    # Back to where the number was typed, and it is still there.
+    # The register page still has the number.
     person.locator("#other-way").click()
     person.at("register")
     expect(person.locator("#phone")).to_have_value(person.phone.written)
@@ -152,7 +152,7 @@ def test_no_delivery(person):
     person.at("code")
 
 
-def test_a_message_that_was_refused_says_whose_fault_it_is(person):
+def test_a_refused_message_shows_the_reason(person):
     for fault, failure in [("invalid_destination", "number_refused"), ("no_credit", "account_refused")]:
         person.phone = Phone(person.language)
         person.inbox.fault(fault, person.phone)
@@ -164,7 +164,7 @@ def test_a_message_that_was_refused_says_whose_fault_it_is(person):
             person.inbox.fault("none")
 
 
-def test_what_signs_in_can_be_changed_in_the_profile(person):
+def test_sign_in_methods_can_be_changed_in_the_profile(person):
     person.register_with_password()
     old = person.add_phone()
     person.locator("#new-codes").click()
@@ -214,10 +214,10 @@ def test_too_many_wrong_codes(person):
             person.enter(f"{(int(right) + 1 + guess) % 1_000_000:06}")
     expect(person.locator("#again")).to_be_visible()
     expect(person.locator("#problem")).not_to_be_empty()
-    person.look("code that was guessed away")
+    person.look("code with no attempts left")
 
 
-def test_what_was_typed_survives_a_change_of_the_language(person):
+def test_input_survives_a_change_of_language(person):
     person.open("/register#email")
     person.at("register")
     person.locator("#email").fill(fresh_email())
@@ -229,7 +229,7 @@ def test_what_was_typed_survives_a_change_of_the_language(person):
     expect(person.locator("#email")).to_have_value(typed)
 
 
-def test_a_code_page_without_a_code_and_a_name_page_without_a_number_say_so(person):
+def test_the_code_page_without_a_code_and_the_name_page_without_a_number_offer_a_new_start(person):
     person.open("/code")
     person.at("code")
     expect(person.locator("#nothing")).to_be_visible()
@@ -239,7 +239,7 @@ def test_a_code_page_without_a_code_and_a_name_page_without_a_number_say_so(pers
     expect(person.locator("#start-again")).to_be_visible()
 
 
-def test_the_keyboard_is_enough(person):
+def test_registration_works_with_the_keyboard_alone(person):
     person.open("/register#email")
     person.at("register")
     person.locator("#way-email").focus()

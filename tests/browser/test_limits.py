@@ -1,4 +1,4 @@
-"""What people and the operator read when the limits of a deployment are reached."""
+"""What users and the operator see when the limits of a deployment are reached."""
 
 import re
 import time
@@ -9,20 +9,20 @@ from playwright.sync_api import expect
 from people import Person, Phone
 from stack import Stack
 
-# The settings and the breaker are cached for as long.
+# Functions cache the settings and the breaker for 30 seconds.
 CACHED = 31
 
 
 @pytest.fixture
 def strict(browser):
     stack = Stack(limits="deployed")
-    # Early in an hour of the clock, which ends only after the test.
+    # Start early in a clock hour, so that it doesn't end during the test.
     stack.clock.advance(3600 - int(time.time()) % 3600 + 60)
     yield stack
     stack.close()
 
 
-def test_a_spent_budget_is_said_to_everyone_whom_it_concerns(browser, strict):
+def test_users_and_the_operator_see_a_spent_budget(browser, strict):
     admin = Person(browser, strict, "en", 1280)
     admin.open_settings(strict.admin_key)
     expect(admin.locator("#usage-empty")).to_be_visible()
@@ -37,9 +37,9 @@ def test_a_spent_budget_is_said_to_everyone_whom_it_concerns(browser, strict):
     person.phone = Phone("es")
     person.start_registration()
     person.reads("#delivery", "failure.budget_spent")
-    person.look("code that no budget was left for")
+    person.look("code with a spent budget")
 
-    # As soon as every function knows, a start is refused before anything is written.
+    # When every function has loaded the breaker, a start is rejected before anything is written.
     person.advance(CACHED)
     person.expected.add(503)
     ask(person)
@@ -53,7 +53,7 @@ def test_a_spent_budget_is_said_to_everyone_whom_it_concerns(browser, strict):
     expect(admin.locator("#usage-failed li")).to_have_text(["Budget spent: 1"])
     admin.look("settings with a spent budget")
 
-    # A larger budget ends it, and then the limit of the address is next.
+    # A larger budget reopens sending. Then the limit by client IP applies.
     admin.locator("#budget-all-hour-messages").fill("100")
     admin.locator("#limit-address-hour").fill("1")
     admin.locator("#settings-submit").click()
@@ -76,6 +76,6 @@ def ask(person):
 
 
 def says(person, key, wait):
-    """The page says this, with how long to wait."""
+    """The page shows this text with a wait that matches the pattern."""
     text = re.escape(person.text(key, wait="WAIT")).replace("WAIT", wait)
     expect(person.locator("#problem")).to_have_text(re.compile(f"^{text}$"))

@@ -1,4 +1,4 @@
-"""Every page that can be opened without signing in, in each language at each width."""
+"""Every page that needs no sign-in, in each language and width."""
 
 import pytest
 
@@ -19,10 +19,10 @@ PAGES = {
 
 @pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("language", LOCALES)
-def test_every_page_can_be_read(browser, stack, language, width):
+def test_every_page_is_accessible(browser, stack, language, width):
     person = Person(browser, stack, language, width)
     for path, name in PAGES.items():
-        # A new document each time: a change of the hash alone would not be one.
+        # Load a new document each time, because a change of the hash alone doesn't.
         person.open("/code")
         person.open(path)
         person.at(name)

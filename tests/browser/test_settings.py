@@ -1,4 +1,4 @@
-"""The admin's page: the key that opens it, a bad and a good Clickatell key, the test message, money and usage."""
+"""The settings page: the admin key, a bad and a good Clickatell key, the test message, costs and usage."""
 
 import pytest
 from playwright.sync_api import expect
@@ -48,16 +48,16 @@ def test_settings_with_a_bad_and_a_good_key(person, stack):
     expect(person.locator("#countries li")).to_have_count(1)
     person.look("settings with some countries")
 
-    # What was not saved is not there afterwards, nor is the key.
+    # A reload loses unsaved changes and the admin key.
     person.page.reload()
     person.at("settings")
     expect(person.locator("#opened")).to_be_hidden()
 
 
-def test_money_is_set_and_there_again(person, stack):
+def test_costs_are_saved_and_loaded(person, stack):
     person.open_settings(stack.admin_key)
     spanish = person.language == "es"
-    # In the way of the language, and nothing but what was changed is sent.
+    # Numbers are in the language's format, and only changes are sent.
     person.locator("#budget-all-day-spend").fill("12,5" if spanish else "12.5")
     person.locator("#price").fill("0,07" if spanish else "0.06")
     person.locator("#prices summary").click()
@@ -84,7 +84,7 @@ def test_money_is_set_and_there_again(person, stack):
     expect(person.locator(f"#price-{region}")).to_have_value("0,000001" if spanish else "0.000001")
     person.look("settings with a price of a country")
 
-    # What one country may have, and back to what all others have.
+    # A country's own budget, and its removal.
     person.locator("#budgets summary").click()
     person.locator("#add-budget").fill("chil")
     person.locator("#add-budget").press("Enter")
@@ -103,14 +103,14 @@ def test_money_is_set_and_there_again(person, stack):
 
 
 def saved(person):
-    """Saves the settings, and gives what was sent for it."""
+    """Saves the settings and returns the request's body."""
     with person.page.expect_request(lambda request: request.method == "PUT") as request:
         person.locator("#settings-submit").click()
     person.reads("#status", "settings_saved")
     return request.value.post_data_json
 
 
-# A separator for thousands could be the decimal one; the rest is for the service to judge.
+# A thousands separator is ambiguous. The service rejects the rest.
 @pytest.mark.parametrize(
     "part, field, wrong",
     [
@@ -124,7 +124,7 @@ def saved(person):
         ("breaker", "breaker-share", "1001"),
     ],
 )
-def test_money_that_makes_no_sense_is_refused_and_stays(person, stack, part, field, wrong):
+def test_invalid_costs_are_rejected_and_kept_in_the_form(person, stack, part, field, wrong):
     person.open_settings(stack.admin_key)
     typed = wrong if isinstance(wrong, str) else wrong[person.language]
     if "each" in field:
@@ -157,7 +157,7 @@ def test_usage_after_a_registration(person, stack):
     person.reads("#breaker-state", "usage.normal")
     person.look("settings with usage")
 
-    # The table moves in its own window, which the keyboard reaches.
+    # The table scrolls in its own region, which has keyboard focus.
     region = person.locator("#usage-days")
     region.focus()
     expect(region).to_be_focused()

@@ -1,18 +1,18 @@
-"""What waits for time: a code that expires, one that is sent again, a sign-in that is no longer fresh. The clocks are moved, nobody sleeps."""
+"""Behaviour over time: expired codes, resending, and recent sign-ins. The tests move the clocks and never sleep."""
 
 from playwright.sync_api import expect
 
 from people import Phone
 
 
-def test_a_code_is_sent_again_after_a_minute(person):
+def test_a_code_can_be_resent_after_a_minute(person):
     person.start_registration()
     code = person.inbox.code(person.phone)
     expect(person.locator("#resend")).to_have_attribute("aria-disabled", "true")
     expect(person.locator("#resend-wait")).not_to_be_empty()
     person.advance(61)
     expect(person.locator("#resend")).not_to_have_attribute("aria-disabled", "true")
-    person.look("code that can be sent again")
+    person.look("code that can be resent")
     person.locator("#resend").click()
     person.reads("#status", "resent")
     assert person.inbox.code(person.phone, 2) == code, "the same code"
@@ -21,7 +21,7 @@ def test_a_code_is_sent_again_after_a_minute(person):
     person.at("name")
 
 
-def test_an_expired_code_makes_room_for_a_new_one(person):
+def test_an_expired_code_can_be_replaced(person):
     person.start_registration()
     person.inbox.code(person.phone)
     person.advance(5 * 60 + 1)
@@ -35,7 +35,7 @@ def test_an_expired_code_makes_room_for_a_new_one(person):
     person.at("name")
 
 
-def test_a_change_of_the_phone_asks_for_a_fresh_sign_in_and_comes_back(person):
+def test_a_phone_change_requires_a_recent_sign_in_and_continues_after_it(person):
     person.register_by_phone()
     person.advance(6 * 60)
     person.locator("#change-phone").click()
