@@ -107,7 +107,7 @@ pub async fn the_same_work(world: &'static World) -> Seen {
     world.client.set_fault(json!({"mode": "none"})).await;
     assert!(!of_known.0.is_empty() && !of_known.1.is_empty(), "no calls were recorded");
 
-    let (email, nobody) = (new_email(world), new_email(world));
+    let (email, unknown) = (new_email(world), new_email(world));
     let body = json!({"name": "Grace", "email": email, "password": PASSWORD});
     world.send(Event::new("POST", "/v1/register/password").body(body)).await.expect(201);
     let by_password = async |email: &str| {
@@ -122,7 +122,7 @@ pub async fn the_same_work(world: &'static World) -> Seen {
     for _ in 0..4 {
         by_password(&new_email(world)).await;
     }
-    let (of_known, of_unknown) = (by_password(&email).await, by_password(&nobody).await);
+    let (of_known, of_unknown) = (by_password(&email).await, by_password(&unknown).await);
     assert_eq!(of_known, of_unknown);
     seen(
         "the recorded DynamoDB calls for a known and an unknown number or email address: start, wrong code, wrong password",

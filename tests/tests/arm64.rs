@@ -88,7 +88,7 @@ fn body(answer: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "`make arm64` builds what this runs"]
-async fn the_arm64_artefacts_register_a_number() {
+async fn the_arm64_artifacts_register_a_number() {
     let stack = Stack::start(&[]).await;
     let client = stack.client();
     let event = |function: &str| -> Value {

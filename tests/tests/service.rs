@@ -120,13 +120,13 @@ async fn of_two_accounts_that_verify_one_number_in_parallel_one_gets_it() {
 async fn parallel_registrations_with_one_email_create_one_account() {
     let bench = Arc::new(Bench::start().await);
     let email = fresh_email();
-    let mut proven = Vec::new();
+    let mut registrations = Vec::new();
     for _ in 0..8 {
         let challenge = bench.start_registration(&fresh_phone()).await.unwrap();
-        proven.push(bench.verify(&challenge, &bench.code(&challenge).await).await.unwrap());
+        registrations.push(bench.verify(&challenge, &bench.code(&challenge).await).await.unwrap());
     }
     let mut race = JoinSet::new();
-    for verified in proven {
+    for verified in registrations {
         let (bench, email) = (Arc::clone(&bench), email.to_uppercase());
         race.spawn(async move { bench.complete(&verified, &email).await });
     }
@@ -251,10 +251,10 @@ async fn an_unfinished_registration_does_not_block_the_number() {
     let bench = Bench::start().await;
     let phone = fresh_phone();
     let started = bench.start_registration(&phone).await.unwrap();
-    let proven = bench.verify(&started, &bench.code(&started).await).await.unwrap();
+    let verified = bench.verify(&started, &bench.code(&started).await).await.unwrap();
     bench.clock.advance(15 * MINUTE);
     assert_eq!(
-        bench.complete(&proven, &fresh_email()).await,
+        bench.complete(&verified, &fresh_email()).await,
         Err(Problem::InvalidRegistrationToken),
         "the unfinished registration is too late"
     );
@@ -265,9 +265,9 @@ async fn an_unfinished_registration_does_not_block_the_number() {
 async fn a_registration_token_creates_one_account() {
     let bench = Bench::start().await;
     let started = bench.start_registration(&fresh_phone()).await.unwrap();
-    let proven = bench.verify(&started, &bench.code(&started).await).await.unwrap();
-    bench.complete(&proven, &fresh_email()).await.unwrap();
-    assert_eq!(bench.complete(&proven, &fresh_email()).await, Err(Problem::PhoneTaken));
+    let verified = bench.verify(&started, &bench.code(&started).await).await.unwrap();
+    bench.complete(&verified, &fresh_email()).await.unwrap();
+    assert_eq!(bench.complete(&verified, &fresh_email()).await, Err(Problem::PhoneTaken));
 }
 
 #[tokio::test]

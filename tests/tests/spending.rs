@@ -171,7 +171,7 @@ async fn a_rate_limit_is_exact_in_every_window_and_under_concurrency() {
         let mut set = JoinSet::new();
         for _ in 0..30 {
             let store = store.clone();
-            set.spawn(async move { store.take("somebody", &quotas, now).await });
+            set.spawn(async move { store.take("key", &quotas, now).await });
         }
         set.join_all().await.iter().filter(|outcome| outcome.is_ok()).count()
     };
@@ -182,13 +182,13 @@ async fn a_rate_limit_is_exact_in_every_window_and_under_concurrency() {
     assert_eq!(take().await, 10);
     bench.clock.advance(HOURS);
     assert_eq!(take().await, 5, "the day's");
-    match store.take("somebody", &quotas, bench.clock.now()).await {
+    match store.take("key", &quotas, bench.clock.now()).await {
         Err(QuotaError::Full(until)) => assert_eq!(bench.clock.now().until(until).as_secs(), 22 * 3_600),
         other => panic!("{other:?}"),
     }
     bench.clock.advance(22 * HOURS);
     assert_eq!(take().await, 10, "entries older than a day don't count");
-    store.take("somebody else", &quotas, bench.clock.now()).await.expect("other keys aren't affected");
+    store.take("other key", &quotas, bench.clock.now()).await.expect("other keys aren't affected");
     for _ in 0..9 {
         bench.clock.advance(DAYS);
         assert_eq!(take().await, 10, "old entries are dropped and new ones counted");

@@ -45,7 +45,7 @@ async fn main() {
     }
     println!("| for 1,000 | reads | writes |\n|---|---|---|");
     for (what, units) in [
-        ("sign-ins by phone (start, send, receipts, code)", by_phone),
+        ("sign-ins by phone (start, send, delivery reports, code)", by_phone),
         ("sign-ins by password and code", by_both),
         ("sign-ins by password alone", by_password),
         ("refreshes", refreshes),

@@ -154,9 +154,9 @@ async fn only_access_tokens_grant_access() {
         put.expect_problem(401, "invalid_token");
         client.send(Method::DELETE, "/profile/phone", Some(token), None).await.expect_problem(401, "invalid_token");
     }
-    let nobody = client.get("/profile").await;
-    nobody.expect_problem(401, "invalid_token");
-    assert_eq!(nobody.header("www-authenticate"), Some("Bearer"));
+    let anonymous = client.get("/profile").await;
+    anonymous.expect_problem(401, "invalid_token");
+    assert_eq!(anonymous.header("www-authenticate"), Some("Bearer"));
     for token in ["", "x", &"A".repeat(64), &session.access_token] {
         client.refresh(token).await.expect_problem(401, "invalid_refresh_token");
     }

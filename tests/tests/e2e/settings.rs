@@ -98,8 +98,8 @@ async fn an_admin_limits_costs_and_sees_the_usage() {
     let admin = Admin::of(&stack).await;
     let client = &admin.client;
     let usage = async || client.send(Method::GET, "/settings/usage", Some(&admin.key), None).await.expect(200);
-    let nobody = client.send(Method::GET, "/settings/usage", Some("wrong"), None).await;
-    nobody.expect_problem(401, "invalid_admin_key");
+    let refused = client.send(Method::GET, "/settings/usage", Some("wrong"), None).await;
+    refused.expect_problem(401, "invalid_admin_key");
     let empty = usage().await;
     assert_eq!((&empty["days"], &empty["total"]["sent"]), (&json!([]), &json!(0)));
     assert_eq!((&empty["breaker"]["step"], &empty["breaker"]["mode"]), (&json!("normal"), &json!("enforce")));
