@@ -226,7 +226,7 @@ pub fn prose(text: &str) -> String {
                 html.extend(items.into_iter().map(|item| format!("<li>{}</li>", inline(item))));
                 html.push_str("</ul>");
             }
-            None => html.push_str(&format!("<p>{}</p>", inline(block))),
+            None => html.extend(["<p>", &inline(block), "</p>"]),
         }
     }
     html
