@@ -22,10 +22,8 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use twostep::{
-    clock::{Clock, SystemClock},
-    entropy,
-};
+use twostep_domain::time::Clock;
+use twostep_runtime::{clock::SystemClock, entropy};
 
 use crate::{
     http_client,

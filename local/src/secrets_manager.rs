@@ -16,11 +16,9 @@ use axum::{
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::net::TcpListener;
-use twostep::{
-    clock::{Clock, SystemClock},
-    entropy,
-    keys::KeysSecret,
-};
+use twostep_crypto::key_ring::KeysSecret;
+use twostep_domain::{random, time::Clock};
+use twostep_runtime::{clock::SystemClock, entropy};
 use winterbaume_core::{MockRequest, MockService, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
 
@@ -55,7 +53,7 @@ pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<Secre
         create(&service, KEYS, keys.expose_secret()).await?;
         let account = json!({ "api_key": clickatell::API_KEY, "api": "rest" });
         create(&service, CLICKATELL, &account.to_string()).await?;
-        create(&service, ADMIN, &entropy::identifier(&mut entropy::system())).await?;
+        create(&service, ADMIN, &random::identifier(&mut entropy::system())).await?;
     }
     if let Some(file) = file {
         let snapshot = service.snapshot(default_account_id(), REGION).await;

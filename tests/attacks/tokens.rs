@@ -4,7 +4,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use twostep::keys::KeysSecret;
+use twostep_crypto::key_ring::KeysSecret;
+use twostep_domain::time::Timestamp;
+use twostep_runtime::entropy;
 use twostep_tests::{claims, fresh_phone};
 
 use crate::{
@@ -46,9 +48,9 @@ pub async fn forged_tokens(world: &'static World) -> Seen {
     let header: Value = part(&good, 0);
     let kid = header["kid"].as_str().expect("a kid").to_owned();
     let now = claims(&good)["iat"].as_i64().expect("a time");
-    let mut rng = twostep::entropy::system();
-    let stranger = KeysSecret::first(twostep::clock::Timestamp(0), &mut rng).expect("keys").ring().expect("keys");
-    let key = stranger.signing_key(twostep::clock::Timestamp(1));
+    let mut rng = entropy::system();
+    let stranger = KeysSecret::first(Timestamp(0), &mut rng).expect("keys").ring().expect("keys");
+    let key = stranger.signing_key(Timestamp(1));
     let own = |kid: &str| Header { typ: Some("at+jwt".into()), kid: Some(kid.into()), ..Header::new(Algorithm::RS256) };
     let sign = |header: &Header, body: &Value| encode(header, body, &key.private).expect("a token");
     let body = claims(&good);

@@ -1,4 +1,5 @@
-//! The service in-process, without the emulator, against the embedded DynamoDB and Secrets Manager, with a movable clock.
+//! The use cases without the emulator: the same code against the embedded DynamoDB and Secrets Manager, with a clock that
+//! a test moves.
 
 use std::sync::{
     Arc,
@@ -9,28 +10,46 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::config::Credentials;
 use dynoxide::Database;
 use lambda_http::{Body, Request};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use twostep::{
-    access_token::Claims,
-    challenge::{ChallengeStore, Policy},
-    clock::{Clock, Timestamp},
-    http::Problem,
-    keys::{KeyRing, Keys},
-    phone::AllowedCountries,
-    service::Service,
-    sessions::SessionStore,
-    settings::{CachedSettings, Settings, SettingsStore},
-    sms::Site,
-    spending::{Spending, policy::Budgets},
-    throttle::Throttle,
-    users::UserStore,
+use twostep_crypto::{
+    KeyRing,
+    access_token::{Claims, Issuer},
+    challenge_id::ChallengeId,
+};
+use twostep_domain::{
+    challenge::Payload,
+    time::{Clock, Timestamp},
+};
+use twostep_http::{
+    Problem, TokenTransport,
+    bodies::{
+        ChallengeBody, PhoneBody, SessionBody,
+        registration::{CompleteBody, PasswordRegistrationBody},
+        sign_in,
+        verify::{VerifyBody, verified},
+    },
+    caller,
 };
 use twostep_local::{dynamodb, secrets_manager, template::Template};
+use twostep_runtime::{
+    config::Environment,
+    secrets::{Keys, Secrets},
+};
+use twostep_stores::{CachedSettings, ChallengeStore, Tables};
+use twostep_usecases::{
+    codes::VerifyCode,
+    messages::Spending,
+    profile::{ChangePassword, ChangePhone},
+    registration::{CompleteRegistration, RegisterByPassword, StartRegistration},
+    session::KeepSession,
+    sign_in::{SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
+};
 
 use crate::stack::root;
 
-/// A clock that only tests move.
+/// A clock that stands still until it is moved.
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
@@ -45,31 +64,69 @@ impl Clock for TestClock {
     }
 }
 
+/// One process of every function, as far as tests need them.
+pub struct UseCases {
+    pub registration: StartRegistration,
+    pub completion: CompleteRegistration,
+    pub password_registration: RegisterByPassword,
+    pub phone_sign_in: StartPhoneSignIn,
+    pub password_sign_in: SignInByPassword,
+    pub codes: VerifyCode,
+    pub sessions: KeepSession,
+    pub phone: ChangePhone,
+    pub password: ChangePassword,
+    pub spending: Spending,
+    pub challenges: ChallengeStore,
+    pub settings: Arc<CachedSettings>,
+    pub keys: Arc<Keys>,
+}
+
+impl UseCases {
+    fn open(tables: &Tables, secrets: &Secrets) -> Self {
+        const COMPLETE: &str = "the environment is complete";
+        Self {
+            registration: StartRegistration::open(tables, secrets).expect(COMPLETE),
+            completion: CompleteRegistration::open(tables, secrets).expect(COMPLETE),
+            password_registration: RegisterByPassword::open(tables, secrets).expect(COMPLETE),
+            phone_sign_in: StartPhoneSignIn::open(tables, secrets).expect(COMPLETE),
+            password_sign_in: SignInByPassword::open(tables, secrets).expect(COMPLETE),
+            codes: VerifyCode::open(tables, secrets).expect(COMPLETE),
+            sessions: KeepSession::open(tables, secrets).expect(COMPLETE),
+            phone: ChangePhone::open(tables, secrets).expect(COMPLETE),
+            password: ChangePassword::open(tables).expect(COMPLETE),
+            spending: Spending::open(tables).expect(COMPLETE),
+            challenges: tables.challenges().expect(COMPLETE),
+            settings: tables.settings().expect(COMPLETE),
+            keys: secrets.keys().expect(COMPLETE),
+        }
+    }
+}
+
 pub struct Bench {
-    pub service: Arc<Service>,
+    pub cases: UseCases,
     pub clock: Arc<TestClock>,
     pub database: Database,
     pub tables: aws_sdk_dynamodb::Client,
     pub secrets: aws_sdk_secretsmanager::Client,
-    limits_lifted: bool,
+    limits: &'static str,
 }
 
 impl Bench {
     /// # Panics
-    /// If a server can't start.
+    /// If a server cannot be started.
     pub async fn start() -> Self {
-        Self::with_limits(true).await
+        Self::with_limits("lifted").await
     }
 
-    /// A bench with the limits of a deployment.
+    /// With the limits of a deployment.
     ///
     /// # Panics
-    /// If a server can't start.
+    /// If a server cannot be started.
     pub async fn deployed() -> Self {
-        Self::with_limits(false).await
+        Self::with_limits("deployed").await
     }
 
-    async fn with_limits(lifted: bool) -> Self {
+    async fn with_limits(limits: &'static str) -> Self {
         let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
         let database = dynamodb::open(None, &template).expect("an empty database");
         let tables = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -91,87 +148,101 @@ impl Bench {
             aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
-        let service = Arc::new(service(&tables, &secrets, &clock, lifted));
-        Self { service, clock, database, tables, secrets, limits_lifted: lifted }
+        let cases = cases(&tables, &secrets, &clock, limits);
+        Self { cases, clock, database, tables, secrets, limits }
     }
 
-    /// The same bench with another instance of the service, which has its own caches.
+    /// The same bench with another process of each function, which has caches of its own.
     #[must_use]
-    pub fn another_instance(&self) -> Self {
+    pub fn another_process(&self) -> Self {
         Self {
-            service: Arc::new(service(&self.tables, &self.secrets, &self.clock, self.limits_lifted)),
+            cases: cases(&self.tables, &self.secrets, &self.clock, self.limits),
             clock: Arc::clone(&self.clock),
             database: self.database.clone(),
             tables: self.tables.clone(),
             secrets: self.secrets.clone(),
-            limits_lifted: self.limits_lifted,
+            limits: self.limits,
         }
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
     pub async fn start_registration(&self, phone: &str) -> Result<Value, Problem> {
-        self.service
-            .start_registration(&Request::new(Body::Empty), &read(json!({ "phone": phone })))
-            .await
-            .map(|body| written(&body))
+        let phone = read::<PhoneBody>(json!({ "phone": phone })).parse()?;
+        Ok(written(&ChallengeBody::from(self.cases.registration.start(&caller(&request()), &phone).await?)))
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
     pub async fn start_login(&self, phone: &str) -> Result<Value, Problem> {
-        self.service
-            .start_phone_login(&Request::new(Body::Empty), &read(json!({ "phone": phone })))
-            .await
-            .map(|body| written(&body))
+        let phone = read::<PhoneBody>(json!({ "phone": phone })).parse()?;
+        Ok(written(&ChallengeBody::from(self.cases.phone_sign_in.start(&caller(&request()), &phone).await?)))
     }
 
-    /// Registers with a password and returns the Session.
+    /// Registers with a password and gives the session.
     ///
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
     pub async fn register_password(&self, email: &str, password: &str) -> Result<Value, Problem> {
-        let body = read(json!({ "name": "Grace", "email": email, "password": password }));
-        self.service.register_with_password(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+        let body = json!({ "name": "Grace", "email": email, "password": password });
+        let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
+        let caller = caller(&request());
+        let signed_in = self.cases.password_registration.register(&caller, &issuer(), name, email, &password).await?;
+        Ok(written(&SessionBody::from(signed_in)))
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
     pub async fn log_in(&self, email: &str, password: &str, device: Option<&str>) -> Result<Value, Problem> {
-        let body = read(json!({ "email": email, "password": password, "device_token": device }));
-        self.service.log_in_with_password(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+        let body = json!({ "email": email, "password": password, "device_token": device });
+        let entered = sign_in::read(&with_body(&body), TokenTransport::Body)?;
+        let (caller, device) = (caller(&request()), entered.device.as_ref());
+        let sign_in = &self.cases.password_sign_in;
+        Ok(match sign_in.sign_in(&caller, &issuer(), &entered.email, &entered.password, device).await? {
+            PasswordAccepted::SignedIn(signed_in) => written(&SessionBody::from(*signed_in)),
+            PasswordAccepted::SecondStep(challenge) => written(&ChallengeBody::from(challenge)),
+        })
     }
 
-    /// Verifies a challenge with `body`.
+    /// Enters what `body` says.
     ///
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
+    ///
+    /// # Panics
+    /// If the response is not JSON.
     pub async fn enter(&self, challenge: &Value, body: Value) -> Result<Value, Problem> {
-        let id = challenge["challenge_id"].as_str().expect("an id");
-        self.service.verify(&Request::new(Body::Empty), id, &read(body)).await.map(|body| written(&body))
+        let entry = read::<VerifyBody>(body).parse()?;
+        let outcome = self.cases.codes.verify(&caller(&request()), &issuer(), &id_of(challenge), &entry).await?;
+        let response = verified(TokenTransport::Body, outcome).into_response();
+        Ok(serde_json::from_slice(response.body()).expect("JSON"))
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
     pub async fn verify(&self, challenge: &Value, code: &str) -> Result<Value, Problem> {
         self.enter(challenge, json!({ "code": code })).await
     }
 
-    /// The code of the message, decrypted from the table with the service's keys.
+    /// The code that the message would carry, read from the table with the service's own keys.
     ///
     /// # Panics
-    /// If the challenge doesn't exist.
+    /// If there is no such challenge.
     pub async fn code(&self, challenge: &Value) -> String {
-        let id = challenge["challenge_id"].as_str().expect("an id");
-        let id = twostep::challenge::ChallengeId::parse(id).expect("an id");
-        let stored = self.service.challenges.load(id.key()).await.expect("DynamoDB").expect("the challenge");
-        let ring = self.service.keys.get().await.expect("the keys");
-        let payload: twostep::challenge::Payload =
-            ring.open(stored.key.as_str(), &stored.sealed, self.clock.now()).expect("ours");
+        let stored =
+            self.cases.challenges.find(id_of(challenge).key()).await.expect("DynamoDB").expect("the challenge");
+        let ring = self.ring().await;
+        let payload: Payload = ring.open(stored.key.as_str(), &stored.sealed, self.clock.now()).expect("ours");
         payload.code.expose().to_owned()
     }
 
-    /// Registers `phone` and returns the Session.
+    /// # Panics
+    /// If the keys cannot be read.
+    pub async fn ring(&self) -> Arc<KeyRing> {
+        self.cases.keys.get().await.expect("the keys")
+    }
+
+    /// Registers `phone` and gives the session.
     ///
     /// # Panics
     /// If a step fails.
@@ -182,67 +253,93 @@ impl Bench {
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
     pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
-        self.service.complete_registration(&Request::new(Body::Empty), read(body)).await.map(|body| written(&body))
+        let (token, name, email) = read::<CompleteBody>(body).parse()?;
+        Ok(written(&SessionBody::from(self.cases.completion.complete(&issuer(), token, name, email).await?)))
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
+    ///
+    /// # Panics
+    /// If `session` is not a session.
     pub async fn authenticate(&self, session: &Value) -> Result<Claims, Problem> {
         let token = session["access_token"].as_str().expect("a token");
-        let request = lambda_http::http::Request::builder().header("authorization", format!("Bearer {token}"));
-        self.service.authenticate(&request.body(Body::Empty).expect("a request")).await
+        Ok(self.cases.phone.access.authenticate(&issuer(), token).await?)
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
     pub async fn start_phone_change(&self, session: &Value, phone: &str) -> Result<Value, Problem> {
         let claims = self.authenticate(session).await?;
-        self.service
-            .start_phone_change(&Request::new(Body::Empty), &claims, &read(json!({ "phone": phone })))
-            .await
-            .map(|body| written(&body))
+        let phone = read::<PhoneBody>(json!({ "phone": phone })).parse()?;
+        Ok(written(&ChallengeBody::from(self.cases.phone.start(&caller(&request()), &claims, &phone).await?)))
     }
 
     /// # Errors
-    /// Those of the service.
+    /// Those of the use case, as a client gets them.
+    pub async fn change_password(&self, session: &Value, current: &str, new: &str) -> Result<(), Problem> {
+        let claims = self.authenticate(session).await?;
+        let (current, new) = (current.to_owned().into(), new.to_owned().into());
+        Ok(self.cases.password.change(&self.cases.phone.access, &claims, Some(&current), &new).await?)
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
     pub async fn refresh(&self, session: &Value) -> Result<Value, Problem> {
-        let body = read(json!({ "refresh_token": session["refresh_token"] }));
-        self.service.refresh(&Request::new(Body::Empty), &body).await.map(|body| written(&body))
+        let body = with_body(&json!({ "refresh_token": session["refresh_token"] }));
+        let token = TokenTransport::Body.refresh_token(&body)?.ok_or(Problem::InvalidRefreshToken)?;
+        Ok(written(&SessionBody::from(self.cases.sessions.refresh(&issuer(), &token).await?)))
     }
 }
 
-fn service(
+fn cases(
     tables: &aws_sdk_dynamodb::Client,
     secrets: &aws_sdk_secretsmanager::Client,
     clock: &Arc<TestClock>,
-    lifted: bool,
-) -> Service {
-    let shared_clock: Arc<dyn Clock> = clock.clone();
-    let site = Site::new("Example", "localhost").expect("a site");
-    let settings = Settings::initial(&site, AllowedCountries::All, Budgets::default());
-    Service {
-        policy: Policy::default(),
-        keys: Keys::new(secrets.clone(), secrets_manager::KEYS.into(), clock.clone(), KeyRing::parse),
-        challenges: ChallengeStore::new(tables.clone(), "codes".into()),
-        users: UserStore::new(tables.clone(), "users".into()),
-        sessions: SessionStore::new(tables.clone(), "sessions".into()),
-        settings: CachedSettings::new(SettingsStore::new(tables.clone(), "settings".into(), settings), clock.clone()),
-        throttle: Throttle::new(tables.clone(), "counters".into()),
-        spending: Spending::new(tables, "counters", &shared_clock, lifted),
-        limit_addresses: !lifted,
-        issuer: Some("https://auth.example".into()),
-        audience: "twostep".into(),
-        clock: clock.clone(),
-    }
+    limits: &str,
+) -> UseCases {
+    let env = Environment::of(
+        [
+            ("USERS_TABLE", "users"),
+            ("CODES_TABLE", "codes"),
+            ("SESSIONS_TABLE", "sessions"),
+            ("COUNTERS_TABLE", "counters"),
+            ("SETTINGS_TABLE", "settings"),
+            ("KEYS_SECRET", secrets_manager::KEYS),
+            ("SITE_NAME", "Example"),
+            ("SITE_HOST", "localhost"),
+            ("ALLOWED_COUNTRIES", "*"),
+            ("LIMITS", limits),
+        ]
+        .map(|(variable, value)| (variable, value.to_owned())),
+    );
+    let tables = Tables::with_client(tables.clone(), env.clone(), clock.clone());
+    UseCases::open(&tables, &Secrets::with_client(secrets.clone(), env, clock.clone()))
 }
 
-fn read<T: serde::de::DeserializeOwned>(body: Value) -> T {
+fn issuer() -> Issuer {
+    Issuer { issuer: "https://auth.example".into(), audience: "twostep".into() }
+}
+
+fn id_of(challenge: &Value) -> ChallengeId {
+    ChallengeId::parse(challenge["challenge_id"].as_str().expect("an id")).expect("an id")
+}
+
+fn request() -> Request {
+    Request::new(Body::Empty)
+}
+
+fn with_body(body: &Value) -> Request {
+    Request::new(Body::Text(body.to_string()))
+}
+
+fn read<T: DeserializeOwned>(body: Value) -> T {
     serde_json::from_value(body).expect("a body of the contract")
 }
 
-fn written(body: &impl serde::Serialize) -> Value {
+fn written(body: &impl Serialize) -> Value {
     serde_json::to_value(body).expect("a body of the contract")
 }

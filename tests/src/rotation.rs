@@ -1,6 +1,8 @@
 //! The part of a rotation that Secrets Manager does itself and its stand-in doesn't.
 
 use aws_sdk_secretsmanager::Client;
+use twostep_domain::random;
+use twostep_runtime::entropy;
 
 /// The steps, in Secrets Manager's order.
 pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
@@ -11,7 +13,7 @@ pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finish
 /// # Panics
 /// If a call to Secrets Manager fails.
 pub async fn begin_rotation(client: &Client, secret: &str) -> String {
-    let token = format!("{}-waits-for-its-first-step", twostep::entropy::identifier(&mut twostep::entropy::system()));
+    let token = format!("{}-waits-for-its-first-step", random::identifier(&mut entropy::system()));
     begin_rotation_with(client, secret, &token).await;
     token
 }

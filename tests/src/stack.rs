@@ -9,7 +9,8 @@ use std::{
 };
 
 use tokio::sync::OnceCell;
-use twostep::clock::{Clock, SystemClock};
+use twostep_domain::time::Clock;
+use twostep_runtime::clock::SystemClock;
 
 use crate::{Client, eventually, http};
 

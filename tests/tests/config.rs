@@ -1,7 +1,11 @@
 //! Starts the function binaries with different environments. A missing or malformed variable stops a function with one line
 //! that names it, and the template sets every variable that a function reads.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Stdio,
+    time::Duration,
+};
 
 use tokio::{net::TcpListener, process::Command, task::JoinSet};
 use twostep_tests::{PATIENCE, stack::root, template};
@@ -63,6 +67,131 @@ fn good(variable: &str) -> String {
     .to_owned()
 }
 
+/// What a function reads of its environment, besides `LOG_LEVEL`.
+struct Reads {
+    function: &'static str,
+    own: &'static [&'static str],
+    /// Whether it reads the settings, and so what they are until an admin has saved some.
+    settings: bool,
+}
+
+/// Each function reads what its job needs, and the template sets exactly that.
+const READS: [Reads; 16] = [
+    Reads {
+        function: "start-registration",
+        own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        settings: true,
+    },
+    Reads {
+        function: "complete-registration",
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER", "AUDIENCE"],
+        settings: false,
+    },
+    Reads {
+        function: "register-password",
+        own: &[
+            "KEYS_SECRET",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: false,
+    },
+    Reads {
+        function: "phone-login",
+        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        settings: true,
+    },
+    Reads {
+        function: "password-login",
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: true,
+    },
+    Reads {
+        function: "verify-code",
+        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "SESSIONS_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
+        settings: true,
+    },
+    Reads { function: "resend-code", own: &["KEYS_SECRET", "CODES_TABLE"], settings: false },
+    Reads {
+        function: "profile",
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
+        settings: true,
+    },
+    Reads {
+        function: "profile-phone",
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: true,
+    },
+    Reads {
+        function: "settings",
+        own: &["KEYS_SECRET", "ADMIN_SECRET", "CLICKATELL_SECRET", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        settings: true,
+    },
+    Reads {
+        function: "session",
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER", "AUDIENCE"],
+        settings: true,
+    },
+    Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },
+    Reads { function: "web", own: &[], settings: true },
+    Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_TOKEN"], settings: false },
+    Reads {
+        function: "send-sms",
+        own: &["KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
+        settings: true,
+    },
+    Reads { function: "rotate-keys", own: &["KEYS_SECRET"], settings: false },
+];
+
+/// What a function reads that reads the settings.
+const SETTINGS: [&str; 7] =
+    ["SETTINGS_TABLE", "SITE_NAME", "SITE_HOST", "ALLOWED_COUNTRIES", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
+
+/// For a laptop only, so no template sets them.
+const LAPTOP: [&str; 2] = ["LIMITS", "CLICKATELL_URL"];
+
+impl Reads {
+    fn of(function: &str) -> &'static Self {
+        READS.iter().find(|reads| reads.function == function).unwrap_or_else(|| panic!("what does {function} read?"))
+    }
+
+    fn all(&self) -> BTreeSet<String> {
+        let settings = if self.settings { &SETTINGS[..] } else { &[] };
+        ["LOG_LEVEL"].iter().chain(self.own).chain(settings).map(|variable| (*variable).to_owned()).collect()
+    }
+
+    fn reads(&self, variable: &str) -> bool {
+        // The limits are lifted as a whole: a function that limits anything reads this too.
+        let limits = ["ADDRESS_LIMITS", "CLICKATELL_SECRET"];
+        match variable {
+            "LIMITS" => self.own.iter().any(|own| limits.contains(own)),
+            variable => self.all().contains(variable),
+        }
+    }
+}
+
 const MALFORMED: [(&str, &str); 11] = [
     ("LOG_LEVEL", "loud"),
     ("ALLOWED_COUNTRIES", "usa"),
@@ -100,24 +229,25 @@ async fn needs(function: &str) -> Environment {
     environment
 }
 
-async fn check(function: String, given: Vec<String>) {
-    let environment = needs(&function).await;
-    assert!(!environment.is_empty(), "{function}");
+async fn check(function: String, given: BTreeSet<String>) {
+    let (reads, environment) = (Reads::of(&function), needs(&function).await);
+    assert_eq!(given, reads.all(), "{function}: the template sets exactly what the function reads");
     for variable in environment.keys() {
-        assert!(given.contains(variable), "{function} reads {variable}, but the template doesn't set it");
+        assert!(reads.reads(variable), "{function} requires {variable}, which its job does not need");
+    }
+    let optional = |variable: &String| OPTIONAL.contains(&variable.as_str()) || variable == "AUDIENCE";
+    for variable in reads.all().iter().filter(|variable| !optional(variable)) {
+        assert!(environment.contains_key(variable), "{function} does not read {variable}");
     }
     for (variable, value) in MALFORMED {
-        if !environment.contains_key(variable) && !OPTIONAL.contains(&variable) {
-            continue;
-        }
         let mut wrong = environment.clone();
         wrong.insert(variable.to_owned(), value.to_owned());
         match start(&function, &wrong).await {
-            Outcome::Refused(lines) => assert_eq!(named(&function, &lines), variable, "{function}"),
-            // Not every function reads every optional variable.
-            Outcome::Started => {
-                assert!(OPTIONAL.contains(&variable) && variable != "LOG_LEVEL", "{function}: {variable}");
+            Outcome::Refused(lines) => {
+                assert_eq!(named(&function, &lines), variable, "{function}");
+                assert!(reads.reads(variable), "{function} reads {variable}, which its job does not need");
             }
+            Outcome::Started => assert!(!reads.reads(variable), "{function} accepts {variable}={value}"),
         }
     }
 }
@@ -129,5 +259,7 @@ async fn a_missing_or_malformed_variable_stops_a_function_with_one_line_that_nam
         let given = properties["Environment"]["Variables"].as_object().unwrap().keys().cloned().collect();
         checks.spawn(check(function, given));
     }
+    assert_eq!(template::functions().len(), READS.len());
+    assert!(READS.iter().flat_map(Reads::all).all(|variable| !LAPTOP.contains(&variable.as_str())));
     tokio::time::timeout(Duration::from_secs(300), checks.join_all()).await.expect("all checks in time");
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use twostep::keys::KeysSecret;
+use twostep_crypto::key_ring::KeysSecret;
 use twostep_tests::{
     stack::root,
     template::{Route, expanded, expanded_file, functions, resources, routes},

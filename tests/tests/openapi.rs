@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
-use twostep::http::Problem;
+use twostep_http::Problem;
 use twostep_local::template::without_tags;
 use twostep_tests::{stack::root, template::routes};
 

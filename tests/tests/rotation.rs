@@ -2,36 +2,36 @@
 
 use std::sync::Arc;
 
-use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent as Event;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
-use twostep::{
-    clock::Clock,
-    http::Problem,
-    keys::{KeyRing, KeysSecret},
-    rotate_keys::{Rotation, StepError},
+use serde_json::Value;
+use twostep_crypto::{
+    challenge_id::ChallengeId,
+    key_ring::{KeyRing, KeysSecret},
 };
+use twostep_domain::time::Clock;
+use twostep_http::Problem;
 use twostep_local::secrets_manager::KEYS;
 use twostep_tests::{
     bench::Bench,
     fresh_email, fresh_phone,
     rotation::{STEPS, begin_rotation},
 };
+use twostep_usecases::rotate_keys::{RotateKeys, Step, StepError};
 
 const MINUTE: i64 = 60;
 
-fn event(step: &str, token: &str) -> Event {
-    serde_json::from_value(json!({ "Step": step, "SecretId": KEYS, "ClientRequestToken": token })).unwrap()
+fn rotation(bench: &Bench) -> RotateKeys {
+    RotateKeys::new(bench.secrets.clone(), KEYS.into(), bench.clock.clone())
 }
 
-fn rotation(bench: &Bench) -> Rotation {
-    Rotation::new(bench.secrets.clone(), KEYS.into(), bench.clock.clone())
+async fn step(rotation: &RotateKeys, step: &str, token: &str) -> Result<(), StepError> {
+    rotation.step(KEYS, token, step.parse().unwrap()).await
 }
 
 async fn rotate(bench: &Bench) {
     let token = begin_rotation(&bench.secrets, KEYS).await;
-    for step in STEPS {
-        rotation(bench).step(&event(step, &token)).await.unwrap();
+    for name in STEPS {
+        step(&rotation(bench), name, &token).await.unwrap();
     }
 }
 
@@ -61,14 +61,14 @@ async fn every_step_can_be_repeated_and_old_keys_stay_available() {
     let before = text(&bench, "AWSCURRENT").await;
     let rotation = rotation(&bench);
     let mut created = None;
-    for step in STEPS {
+    for name in STEPS {
         for _ in 0..2 {
-            rotation.step(&event(step, &token)).await.unwrap();
+            step(&rotation, name, &token).await.unwrap();
             let pending = text(&bench, "AWSPENDING").await;
-            assert_eq!(*created.get_or_insert_with(|| pending.clone()), pending, "{step}: created once");
+            assert_eq!(*created.get_or_insert_with(|| pending.clone()), pending, "{name}: created once");
         }
         let current = text(&bench, "AWSCURRENT").await;
-        assert_eq!(current != before, step == "finishSecret", "{step}");
+        assert_eq!(current != before, name == "finishSecret", "{name}");
     }
     assert_eq!(Some(text(&bench, "AWSCURRENT").await), created);
     assert_eq!(text(&bench, "AWSPREVIOUS").await, before);
@@ -79,22 +79,21 @@ async fn invalid_rotation_events_change_nothing() {
     let bench = Bench::start().await;
     let before = text(&bench, "AWSCURRENT").await;
     let rotation = rotation(&bench);
-    let step = async |event: Event| rotation.step(&event).await.unwrap_err();
+    let step = async |name: &str, token: &str| step(&rotation, name, token).await.unwrap_err();
 
-    assert!(matches!(step(event("createSecret", "some-token")).await, StepError::NotEnabled));
+    assert!(matches!(step("createSecret", "some-token").await, StepError::NotEnabled));
     let token = begin_rotation(&bench.secrets, KEYS).await;
-    assert!(matches!(step(event("createSecret", "some-token")).await, StepError::NotPending));
-    assert!(matches!(step(event("dropSecret", &token)).await, StepError::UnknownStep));
-    assert!(matches!(step(event("testSecret", &token)).await, StepError::NotPending), "no pending version yet");
-    assert!(matches!(step(event("finishSecret", &token)).await, StepError::NotPending), "no pending version yet");
-    let mut other = event("createSecret", &token);
-    other.secret_id = "twostep/admin".into();
-    assert!(matches!(step(other).await, StepError::OtherSecret));
+    assert!(matches!(step("createSecret", "some-token").await, StepError::NotPending));
+    assert!("dropSecret".parse::<Step>().is_err());
+    assert!(matches!(step("testSecret", &token).await, StepError::NotPending), "no pending version yet");
+    assert!(matches!(step("finishSecret", &token).await, StepError::NotPending), "no pending version yet");
+    let other = rotation.step("twostep/admin", &token, Step::CreateSecret).await;
+    assert!(matches!(other, Err(StepError::OtherSecret)));
     assert_eq!(text(&bench, "AWSCURRENT").await, before);
 
     // A rotation never overwrites the current keys, even if they are broken.
     put(&bench, r#"{"pepper":"AA=="}"#).await;
-    assert!(matches!(step(event("createSecret", &token)).await, StepError::Secret(_)));
+    assert!(matches!(step("createSecret", &token).await, StepError::Keys(_)));
     assert_eq!(text(&bench, "AWSCURRENT").await, r#"{"pepper":"AA=="}"#);
 }
 
@@ -103,15 +102,15 @@ async fn keys_that_were_pending_for_too_long_are_abandoned() {
     let bench = Bench::start().await;
     let token = begin_rotation(&bench.secrets, KEYS).await;
     let rotation = rotation(&bench);
-    rotation.step(&event("createSecret", &token)).await.unwrap();
+    step(&rotation, "createSecret", &token).await.unwrap();
     bench.clock.advance(60 * MINUTE);
-    let tested = rotation.step(&event("testSecret", &token)).await;
+    let tested = step(&rotation, "testSecret", &token).await;
     assert!(matches!(tested, Err(StepError::Rotation(_))));
-    let finished = rotation.step(&event("finishSecret", &token)).await;
+    let finished = step(&rotation, "finishSecret", &token).await;
     assert!(matches!(finished, Err(StepError::NotPending)), "they must not be pending: {finished:?}");
     let token = begin_rotation(&bench.secrets, KEYS).await;
-    for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
-        rotation.step(&event(step, &token)).await.expect("the next rotation");
+    for name in STEPS {
+        step(&rotation, name, &token).await.expect("the next rotation");
     }
 }
 
@@ -120,12 +119,12 @@ async fn keys_that_were_pending_for_too_long_are_abandoned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rotating_during_sign_ins_breaks_no_verification() {
     let one = Arc::new(Bench::start().await);
-    let other = one.another_instance();
+    let other = one.another_process();
     let mut signers = std::collections::BTreeSet::new();
     let mut sealers = std::collections::BTreeSet::new();
     for round in 0..40_i64 {
         let phone = fresh_phone();
-        other.service.keys.get().await.unwrap();
+        other.ring().await;
         let challenge = one.start_registration(&phone).await.unwrap();
         one.clock.advance(2 * MINUTE);
         if round % 5 == 0 {
@@ -138,7 +137,7 @@ async fn rotating_during_sign_ins_breaks_no_verification() {
         signers.insert(signed_with(&session));
 
         let challenge = other.start_login(&phone).await.unwrap();
-        let ring: Arc<KeyRing> = one.service.keys.get().await.unwrap();
+        let ring: Arc<KeyRing> = one.ring().await;
         assert!(ring.jwks(one.clock.now()).count() >= 1);
         let signed_in = one.verify(&challenge, &other.code(&challenge).await).await.unwrap();
         one.clock.advance(10 * MINUTE - 1);
@@ -160,8 +159,8 @@ fn signed_with(session: &Value) -> String {
 
 /// The ID of the data key that encrypts a challenge.
 async fn sealed_under(bench: &Bench, challenge: &Value) -> String {
-    let id = twostep::challenge::ChallengeId::parse(challenge["challenge_id"].as_str().unwrap()).unwrap();
-    let stored = bench.service.challenges.load(id.key()).await.unwrap().unwrap();
+    let id = ChallengeId::parse(challenge["challenge_id"].as_str().unwrap()).unwrap();
+    let stored = bench.cases.challenges.find(id.key()).await.unwrap().unwrap();
     let sealed = serde_json::to_value(&stored.sealed).unwrap();
     sealed.as_str().unwrap().split('.').next().unwrap().to_owned()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use twostep::http::Problem;
+use twostep_http::Problem;
 use twostep_tests::{OTHER_PASSWORD, PASSWORD, bench::Bench, claims, fresh_email, fresh_phone, other_than};
 
 const MINUTE: i64 = 60;
@@ -109,7 +109,8 @@ async fn of_two_accounts_that_verify_one_number_in_parallel_one_gets_it() {
     let mut phones = Vec::new();
     for (session, ..) in &owners {
         let claims = bench.authenticate(session).await.unwrap();
-        phones.push(serde_json::to_value(bench.service.profile(&claims).await.unwrap()).unwrap()["phone"].clone());
+        let user = bench.cases.phone.access.user(&claims).await.unwrap();
+        phones.push(json!(user.phone.map(|phone| phone.e164().to_owned())));
     }
     let former: Vec<&Value> = owners.iter().map(|(session, ..)| &session["user"]["phone"]).collect();
     let kept = phones.iter().zip(former).filter(|(now, before)| now == before).count();
@@ -386,9 +387,7 @@ async fn a_second_step_from_before_a_password_change_is_replaced() {
     let proof = bench.start_phone_change(&session, &fresh_phone()).await.unwrap();
     bench.verify(&proof, &bench.code(&proof).await).await.unwrap();
     let early = bench.log_in(&email, PASSWORD, None).await.unwrap();
-    let claims = bench.authenticate(&session).await.unwrap();
-    let body = serde_json::from_value(json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD})).unwrap();
-    bench.service.change_password(&claims, &body).await.unwrap();
+    bench.change_password(&session, PASSWORD, OTHER_PASSWORD).await.unwrap();
     let late = bench.log_in(&email, OTHER_PASSWORD, None).await.unwrap();
     assert_ne!(late["challenge_id"], early["challenge_id"]);
     assert_eq!(bench.verify(&late, &bench.code(&late).await).await.unwrap()["outcome"], "signed_in");
@@ -421,10 +420,10 @@ async fn phone_sign_in_can_be_forbidden_for_accounts_with_a_password() {
     let early = bench.start_login(&with_password).await.unwrap();
     let code = bench.code(&early).await;
 
-    let store = bench.service.settings.store();
-    let mut settings = store.load().await.unwrap();
-    settings.phone_login_for_password_accounts = false;
-    store.save(&settings).await.unwrap();
+    let store = bench.cases.settings.store();
+    let mut stored = store.load().await.unwrap();
+    stored.settings.phone_login_for_password_accounts = false;
+    store.save(&stored).await.unwrap();
     bench.clock.advance(30);
     assert_eq!(
         bench.verify(&early, &code).await,

@@ -1,17 +1,29 @@
-//! `POST /v1/register/complete`: creates the account of a number whose code was entered.
+//! `POST /v1/register/complete`: creates the account of a verified number.
 
-use twostep::{
-    http::{self, Answer, Error, Problem, Request},
-    service::Service,
+use twostep_http::{
+    Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::registration::CompleteBody, body, serve,
 };
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::registration::CompleteRegistration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let service = Service::init().await?;
-    http::run(|request| handle(service, request)).await
+    let startup = Startup::begin().await?;
+    let registration = forever(CompleteRegistration::open(&Tables::new(&startup), &Secrets::new(&startup))?);
+    let issuer = forever(TokenIssuer::open(&startup.env)?);
+    registration.warm_up().await;
+    serve(startup.clock, |request| handle(registration, issuer, request)).await
 }
 
-async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let (carrier, body) = (service.carrier(&request)?, http::body(&request)?);
-    Ok(carrier.session(201, service.complete_registration(&request, body).await?))
+async fn handle(
+    registration: &CompleteRegistration,
+    issuer: &TokenIssuer,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let issuer = issuer.of(&request);
+    let transport = TokenTransport::of(&request, &issuer.issuer)?;
+    let (token, name, email) = body::<CompleteBody>(&request)?.parse()?;
+    let signed_in = registration.complete(&issuer, token, name, email).await?;
+    Ok(transport.session(201, signed_in.into()))
 }

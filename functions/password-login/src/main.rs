@@ -1,24 +1,30 @@
-//! `POST /v1/login/password`: judges a password; gives a session, or the second step.
+//! `POST /v1/login/password`: judges a password, and gives a session or the second step.
 
-use twostep::{
-    http::{self, Answer, Error, Problem, Request},
-    service::{
-        Service,
-        password::{LoggedIn, LoginBody},
-    },
+use twostep_http::{
+    Answer, Error, Problem, Request, TokenIssuer, TokenTransport,
+    bodies::{ChallengeBody, sign_in},
+    caller, serve,
 };
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::sign_in::{SignInByPassword, by_password::PasswordAccepted};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let service = Service::init().await?;
-    http::run(|request| handle(service, request)).await
+    let startup = Startup::begin().await?;
+    let sign_in = forever(SignInByPassword::open(&Tables::new(&startup), &Secrets::new(&startup))?);
+    let issuer = forever(TokenIssuer::open(&startup.env)?);
+    sign_in.warm_up().await;
+    serve(startup.clock, |request| handle(sign_in, issuer, request)).await
 }
 
-async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let carrier = service.carrier(&request)?;
-    let body = LoginBody::read(&request, carrier)?;
-    Ok(match service.log_in_with_password(&request, &body).await? {
-        LoggedIn::SignedIn(session) => carrier.session(200, *session),
-        LoggedIn::SecondStep(challenge) => Answer::json(202, &challenge),
+async fn handle(sign_in: &SignInByPassword, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {
+    let issuer = issuer.of(&request);
+    let transport = TokenTransport::of(&request, &issuer.issuer)?;
+    let entered = sign_in::read(&request, transport)?;
+    let device = entered.device.as_ref();
+    Ok(match sign_in.sign_in(&caller(&request), &issuer, &entered.email, &entered.password, device).await? {
+        PasswordAccepted::SignedIn(signed_in) => transport.session(200, (*signed_in).into()),
+        PasswordAccepted::SecondStep(challenge) => Answer::json(202, &ChallengeBody::from(challenge)),
     })
 }

@@ -1,17 +1,25 @@
-//! `POST /v1/login/phone`: sends a code to a number that wants to sign in, and tells nobody whether it can.
+//! `POST /v1/login/phone`: sends a code to a number that wants to sign in. The response does not tell whether the number
+//! has an account.
 
-use twostep::{
-    http::{self, Answer, Error, Problem, Request},
-    service::Service,
+use twostep_http::{
+    Answer, Error, Problem, Request,
+    bodies::{ChallengeBody, PhoneBody},
+    body, caller, serve,
 };
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::sign_in::StartPhoneSignIn;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let service = Service::init().await?;
-    http::run(|request| handle(service, request)).await
+    let startup = Startup::begin().await?;
+    let sign_in = forever(StartPhoneSignIn::open(&Tables::new(&startup), &Secrets::new(&startup))?);
+    sign_in.warm_up().await;
+    serve(startup.clock, |request| handle(sign_in, request)).await
 }
 
-async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let body = http::body(&request)?;
-    Ok(Answer::json(202, &service.start_phone_login(&request, &body).await?))
+async fn handle(sign_in: &StartPhoneSignIn, request: Request) -> Result<Answer, Problem> {
+    let phone = body::<PhoneBody>(&request)?.parse()?;
+    let challenge = sign_in.start(&caller(&request), &phone).await?;
+    Ok(Answer::json(202, &ChallengeBody::from(challenge)))
 }

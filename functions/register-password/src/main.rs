@@ -1,17 +1,26 @@
-//! `POST /v1/register/password`: creates an account with e-mail and password.
+//! `POST /v1/register/password`: creates an account with email and password.
 
-use twostep::{
-    http::{self, Answer, Error, Problem, Request},
-    service::Service,
+use twostep_http::{
+    Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::registration::PasswordRegistrationBody, body,
+    caller, serve,
 };
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::registration::RegisterByPassword;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let service = Service::init().await?;
-    http::run(|request| handle(service, request)).await
+    let startup = Startup::begin().await?;
+    let registration = forever(RegisterByPassword::open(&Tables::new(&startup), &Secrets::new(&startup))?);
+    let issuer = forever(TokenIssuer::open(&startup.env)?);
+    registration.warm_up().await;
+    serve(startup.clock, |request| handle(registration, issuer, request)).await
 }
 
-async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let (carrier, body) = (service.carrier(&request)?, http::body(&request)?);
-    Ok(carrier.session(201, service.register_with_password(&request, &body).await?))
+async fn handle(registration: &RegisterByPassword, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {
+    let issuer = issuer.of(&request);
+    let transport = TokenTransport::of(&request, &issuer.issuer)?;
+    let (name, email, password) = body::<PasswordRegistrationBody>(&request)?.parse()?;
+    let signed_in = registration.register(&caller(&request), &issuer, name, email, &password).await?;
+    Ok(transport.session(201, signed_in.into()))
 }

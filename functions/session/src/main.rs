@@ -1,25 +1,35 @@
 //! `POST /v1/session/refresh` and `/v1/session/logout`: staying signed in, and signing out.
 
-use twostep::{
-    http::{self, Answer, Error, Problem, Request},
-    service::{Service, session::RefreshBody},
-};
+use twostep_http::{Answer, Error, Problem, Request, TokenIssuer, TokenTransport, segment_after, serve};
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::session::KeepSession;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let service = Service::init().await?;
-    http::run(|request| handle(service, request)).await
+    let startup = Startup::begin().await?;
+    let sessions = forever(KeepSession::open(&Tables::new(&startup), &Secrets::new(&startup))?);
+    let issuer = forever(TokenIssuer::open(&startup.env)?);
+    sessions.warm_up().await;
+    serve(startup.clock, |request| handle(sessions, issuer, request)).await
 }
 
-async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let carrier = service.carrier(&request)?;
-    let body = RefreshBody::read(&request, carrier)?;
-    match http::segment_after(&request, "session") {
-        Some("refresh") => match service.refresh(&request, &body).await {
-            Ok(session) => Ok(carrier.session(200, session)),
-            Err(problem) => Err(carrier.refuse(problem)),
+async fn handle(sessions: &KeepSession, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {
+    let issuer = issuer.of(&request);
+    let transport = TokenTransport::of(&request, &issuer.issuer)?;
+    let token = transport.refresh_token(&request)?;
+    match (segment_after(&request, "session"), token) {
+        (Some("refresh"), Some(token)) => match sessions.refresh(&issuer, &token).await {
+            Ok(signed_in) => Ok(transport.session(200, signed_in.into())),
+            Err(error) => Err(transport.refuse(error.into())),
         },
-        Some("logout") => service.log_out(&body).await.map(|()| carrier.signed_out()),
+        (Some("refresh"), None) => Err(transport.refuse(Problem::InvalidRefreshToken)),
+        (Some("logout"), token) => {
+            if let Some(token) = token {
+                sessions.sign_out(&token).await?;
+            }
+            Ok(transport.signed_out())
+        }
         _ => Err(Problem::NotFound),
     }
 }

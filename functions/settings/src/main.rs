@@ -1,24 +1,53 @@
 //! `GET` and `PUT /v1/settings`, `GET /v1/settings/usage`, `POST /v1/settings/test-sms`: what the admin sets and sees.
 
-use twostep::{
-    http::{self, Answer, Error, Problem, Request},
-    service::admin::Admin,
+use twostep_http::{
+    Answer, Error, Problem, Request, bearer,
+    bodies::{
+        PhoneBody,
+        settings::{SettingsBody, SettingsChangeBody, TestedBody},
+        usage::UsageBody,
+    },
+    body, caller, segment_after, serve,
 };
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::admin::{AdminKey, ChangeSettings, ReadUsage, SendTestMessage};
+
+struct Admin {
+    key: AdminKey,
+    settings: ChangeSettings,
+    usage: ReadUsage,
+    test_message: SendTestMessage,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let admin = Admin::init().await?;
-    http::run(|request| handle(admin, request)).await
+    let startup = Startup::begin().await?;
+    let (tables, secrets) = (Tables::new(&startup), Secrets::new(&startup));
+    let admin = forever(Admin {
+        key: AdminKey::open(&tables, &secrets)?,
+        settings: ChangeSettings::open(&tables, &secrets)?,
+        usage: ReadUsage::open(&tables)?,
+        test_message: SendTestMessage::open(&tables, &secrets)?,
+    });
+    admin.key.warm_up().await;
+    serve(startup.clock, |request| handle(admin, request)).await
 }
 
 async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
-    let who = admin.authorise(&request).await?;
-    match (request.method().as_str(), http::segment_after(&request, "settings")) {
-        ("GET", None) => Ok(Answer::json(200, &admin.settings().await?)),
-        ("PUT", None) => Ok(Answer::json(200, &admin.change(&who, &http::body(&request)?).await?)),
-        ("GET", Some("usage")) => Ok(Answer::json(200, &admin.usage().await?)),
+    let caller = caller(&request);
+    let who = admin.key.authorise(&caller, bearer(&request).unwrap_or_default()).await?;
+    match (request.method().as_str(), segment_after(&request, "settings")) {
+        ("GET", None) => Ok(Answer::json(200, &SettingsBody::from(admin.settings.read().await?))),
+        ("PUT", None) => {
+            let change = body::<SettingsChangeBody>(&request)?.parse()?;
+            Ok(Answer::json(200, &SettingsBody::from(admin.settings.change(&who, &change).await?)))
+        }
+        ("GET", Some("usage")) => Ok(Answer::json(200, &UsageBody::from(admin.usage.read().await?))),
         ("POST", Some("test-sms")) => {
-            Ok(Answer::json(200, &admin.send_test(&request, &who, &http::body(&request)?).await?))
+            let phone = body::<PhoneBody>(&request)?.parse()?;
+            let message_id = admin.test_message.send(&who, &caller, &phone).await?;
+            Ok(Answer::json(200, &TestedBody { delivery: "sent", message_id }))
         }
         _ => Err(Problem::NotFound),
     }

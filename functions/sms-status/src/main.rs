@@ -1,12 +1,24 @@
-//! `GET` and `POST /v1/sms/status/{token}`: Clickatell's delivery receipts.
+//! `GET` and `POST /v1/sms/status/{token}`: Clickatell's delivery reports.
 
-use twostep::{
-    http::{self, Error},
-    receipts::Receipts,
-};
+use twostep_http::{Answer, Error, Problem, Request, bodies::delivery_reports, segment_after, serve};
+use twostep_runtime::{Startup, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::{Outage, messages::RecordDeliveryReports};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let receipts = Receipts::init().await?;
-    http::run(|request| async move { receipts.take(&request).await }).await
+    let startup = Startup::begin().await?;
+    let reports = forever(RecordDeliveryReports::open(&Tables::new(&startup))?);
+    reports.warm_up().await;
+    serve(startup.clock, |request| handle(reports, request)).await
+}
+
+async fn handle(reports: &RecordDeliveryReports, request: Request) -> Result<Answer, Problem> {
+    if !reports.is_token(segment_after(&request, "status").unwrap_or_default()) {
+        return Err(Problem::InvalidCallbackToken);
+    }
+    for report in delivery_reports::read(&request) {
+        reports.record(&report).await.map_err(Outage::from)?;
+    }
+    Ok(Answer::empty())
 }

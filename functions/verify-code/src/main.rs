@@ -1,21 +1,28 @@
-//! `POST /v1/codes/{challenge_id}/verify`: judges a code and gives what a right one is worth.
+//! `POST /v1/codes/{challenge_id}/verify`: judges a code, and gives what a correct one is worth.
 
-use twostep::{
-    http::{self, Answer, Error, Problem, Request},
-    service::{Service, verify::Verified},
+use twostep_crypto::challenge_id::ChallengeId;
+use twostep_http::{
+    Answer, Error, Problem, Request, TokenIssuer, TokenTransport,
+    bodies::verify::{VerifyBody, verified},
+    body, caller, segment_after, serve,
 };
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_stores::Tables;
+use twostep_usecases::codes::VerifyCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let service = Service::init().await?;
-    http::run(|request| handle(service, request)).await
+    let startup = Startup::begin().await?;
+    let codes = forever(VerifyCode::open(&Tables::new(&startup), &Secrets::new(&startup))?);
+    let issuer = forever(TokenIssuer::open(&startup.env)?);
+    codes.warm_up().await;
+    serve(startup.clock, |request| handle(codes, issuer, request)).await
 }
 
-async fn handle(service: &Service, request: Request) -> Result<Answer, Problem> {
-    let (carrier, body) = (service.carrier(&request)?, http::body(&request)?);
-    let id = http::segment_after(&request, "codes").ok_or(Problem::UnknownChallenge)?;
-    Ok(match service.verify(&request, id, &body).await? {
-        Verified::SignedIn(session) => carrier.session(200, *session),
-        other => Answer::json(200, &other),
-    })
+async fn handle(codes: &VerifyCode, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {
+    let issuer = issuer.of(&request);
+    let transport = TokenTransport::of(&request, &issuer.issuer)?;
+    let entry = body::<VerifyBody>(&request)?.parse()?;
+    let id = ChallengeId::parse(segment_after(&request, "codes").unwrap_or_default())?;
+    Ok(verified(transport, codes.verify(&caller(&request), &issuer, &id, &entry).await?))
 }

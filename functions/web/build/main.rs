@@ -12,7 +12,7 @@ use assets::Assets;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// In the order of `twostep::language::Language::ALL`. A test compares both.
+/// In the order of `twostep_domain::language::Language::ALL`. A test compares both.
 const LANGUAGES: [&str; 2] = ["en", "es"];
 
 fn main() -> Result<()> {

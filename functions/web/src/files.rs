@@ -10,10 +10,8 @@ use lambda_http::{
         },
     },
 };
-use twostep::{
-    http::{Answer, Problem, Request},
-    language::Language,
-};
+use twostep_domain::language::Language;
+use twostep_http::{Answer, Problem, Request};
 
 include!(concat!(env!("OUT_DIR"), "/site.rs"));
 

@@ -7,7 +7,7 @@ use lambda_http::http::{
         X_FRAME_OPTIONS,
     },
 };
-use twostep::http::Answer;
+use twostep_http::Answer;
 
 const HEADERS: [(HeaderName, &str); 7] = [
     (

@@ -1,0 +1,116 @@
+//! The account itself, and the snapshot of it that other items keep.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::Device;
+use crate::{
+    email::EmailAddress,
+    ids::{SessionId, UserId},
+    person_name::PersonName,
+    phone::PhoneNumber,
+    time::Timestamp,
+};
+
+/// An argon2id hash in PHC form; `twostep_crypto::password` makes and verifies it. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct User {
+    #[serde(rename = "user_id")]
+    pub id: UserId,
+    pub name: PersonName,
+    pub email: EmailAddress,
+    #[serde(default)]
+    pub phone: Option<PhoneNumber>,
+    #[serde(default, rename = "phone_proven_at")]
+    pub phone_verified_at: Option<Timestamp>,
+    /// Whether a password sign-in asks for a second step.
+    pub two_step: bool,
+    pub created_at: Timestamp,
+    /// Counts the changes that end other sessions.
+    pub epoch: u64,
+    /// The session that made the latest such change; it alone outlives it.
+    #[serde(default)]
+    pub kept_session: Option<SessionId>,
+    #[serde(default)]
+    pub password: Option<PasswordHash>,
+    /// Keyed hashes, see `twostep_crypto::recovery_code`.
+    #[serde(default)]
+    pub recovery_codes: Vec<String>,
+    /// Browsers that may skip the second step, by device id.
+    #[serde(default)]
+    pub devices: BTreeMap<String, Device>,
+}
+
+impl User {
+    /// A new account. One that begins with a verified number has two-step on.
+    #[must_use]
+    pub fn new(
+        id: UserId,
+        name: PersonName,
+        email: EmailAddress,
+        phone: Option<PhoneNumber>,
+        password: Option<PasswordHash>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            email,
+            two_step: phone.is_some(),
+            phone_verified_at: phone.as_ref().map(|_| now),
+            phone,
+            created_at: now,
+            epoch: 0,
+            kept_session: None,
+            password,
+            recovery_codes: Vec::new(),
+            devices: BTreeMap::new(),
+        }
+    }
+
+    /// The devices to forget so that one more fits: the expired ones and, beyond twenty, the one unused for longest.
+    #[must_use]
+    pub fn devices_to_forget(&self, now: Timestamp) -> Vec<String> {
+        const MOST: usize = 20;
+        let (live, expired): (Vec<_>, Vec<_>) = self.devices.iter().partition(|(_, device)| now < device.expires_at);
+        let oldest = live.iter().min_by_key(|(_, device)| device.last_used_at).filter(|_| live.len() >= MOST);
+        expired.iter().chain(oldest).map(|(id, _)| (*id).clone()).collect()
+    }
+
+    #[must_use]
+    pub fn snapshot(&self) -> AccountSnapshot {
+        AccountSnapshot {
+            user_id: self.id.clone(),
+            epoch: self.epoch,
+            has_password: self.password.is_some(),
+            verified_at: self.phone_verified_at,
+        }
+    }
+}
+
+/// An account as another item saw it last: a uniqueness item (of a number, the *phone owner*) or a challenge.
+///
+/// The phone's uniqueness item is kept up to date, so that a sign-in by phone can be judged and can begin a session
+/// without reading the account first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSnapshot {
+    pub user_id: UserId,
+    /// See [`User::epoch`].
+    pub epoch: u64,
+    #[serde(default)]
+    pub has_password: bool,
+    /// When the account's phone was verified.
+    #[serde(default, rename = "proven_at")]
+    pub verified_at: Option<Timestamp>,
+}

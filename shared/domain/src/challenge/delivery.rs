@@ -1,0 +1,77 @@
+//! How far a message got, and why one failed.
+
+use serde::{Deserialize, Serialize};
+
+/// The stored state of a challenge's present message. Clients see [`DeliveryStatus`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// Saved and not yet claimed. The event source of `send-sms` filters on this value.
+    Pending,
+    /// The provider asked to try later; the stream record is retried.
+    Deferred,
+    /// Claimed and handed to the provider, without an answer yet.
+    Sending,
+    /// The provider never answered: the message may or may not have been sent.
+    Unknown,
+    /// The provider accepted it.
+    Sent,
+    /// The provider refused it or reported that it could not be delivered, or it was never allowed to be sent.
+    Failed,
+    /// The provider reported that the phone received it.
+    Delivered,
+}
+
+impl Delivery {
+    /// A message only moves forward: a late "sent" does not undo "delivered".
+    pub(super) fn may_become(self, next: Self) -> bool {
+        match next {
+            Self::Pending => false,
+            Self::Deferred | Self::Unknown => self == Self::Sending,
+            Self::Sending => matches!(self, Self::Pending | Self::Deferred),
+            Self::Sent => matches!(self, Self::Sending | Self::Unknown),
+            Self::Failed | Self::Delivered => matches!(self, Self::Sending | Self::Unknown | Self::Sent),
+        }
+    }
+}
+
+/// How far the present message got, as clients see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum DeliveryStatus {
+    Pending,
+    Sent,
+    Delivered,
+    Failed,
+    Unknown,
+}
+
+/// Why a message was not sent or did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum DeliveryFailure {
+    /// The provider does not send to this number.
+    NumberRefused,
+    /// The provider does not serve this account: key, balance or sender.
+    AccountRefused,
+    /// The provider accepted the message and could not deliver it.
+    NotDelivered,
+    /// The number has had its messages of the day.
+    NumberLimit,
+    /// The number's range has had its messages of the hour.
+    PrefixLimit,
+    /// The breaker holds messages of this kind back for now.
+    HeldBack,
+    /// The operator's budget is spent.
+    BudgetSpent,
+    /// The operator no longer serves this country or kind of number, or sends no codes right now.
+    NotAllowed,
+}
+
+impl DeliveryFailure {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}

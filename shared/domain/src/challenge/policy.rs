@@ -1,0 +1,61 @@
+//! The limits of one challenge, that is of one (purpose, subject, phone).
+
+use std::time::Duration;
+
+use crate::{
+    rate_limit::RateLimit,
+    time::{DAY, HOUR, MINUTE},
+};
+
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How long a code is accepted. NIST SP 800-63B-4 §3.1.3.2 allows ten minutes.
+    pub code_lifetime: Duration,
+    /// A code with less than this left is not sent again: it would expire before it could be entered.
+    pub least_lifetime: Duration,
+    /// Stops guessing one code.
+    pub guesses_per_code: usize,
+    /// Stops guessing by asking for new codes (NIST SP 800-63B-4 §3.2.2).
+    pub failures_per_day: usize,
+    /// The resend cooldown: the wait after the first message. It doubles with each further message, which stops callers
+    /// from using the service to annoy a number.
+    pub first_cooldown: Duration,
+    pub longest_cooldown: Duration,
+    /// These two stop spending on one number.
+    pub sends_per_hour: usize,
+    pub sends_per_day: usize,
+    /// How long a message that is being sent may stay without a result before its outcome counts as unknown.
+    pub send_patience: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            code_lifetime: 5 * MINUTE,
+            least_lifetime: MINUTE,
+            guesses_per_code: 5,
+            failures_per_day: 20,
+            first_cooldown: MINUTE,
+            longest_cooldown: 32 * MINUTE,
+            sends_per_hour: 5,
+            sends_per_day: 10,
+            send_patience: MINUTE,
+        }
+    }
+}
+
+impl Policy {
+    pub(super) fn send_limits(&self) -> [RateLimit; 2] {
+        [RateLimit { most: self.sends_per_hour, window: HOUR }, RateLimit { most: self.sends_per_day, window: DAY }]
+    }
+
+    pub(super) fn failure_limit(&self) -> RateLimit {
+        RateLimit { most: self.failures_per_day, window: DAY }
+    }
+
+    /// The wait after the last of `streak` messages without a correct code in between.
+    pub(super) fn cooldown(&self, streak: u32) -> Duration {
+        let doublings = streak.saturating_sub(1).min(16);
+        (self.first_cooldown * 2_u32.pow(doublings)).min(self.longest_cooldown)
+    }
+}

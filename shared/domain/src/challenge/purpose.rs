@@ -1,0 +1,170 @@
+//! What a challenge is for, and what it carries for that purpose. The payload is stored sealed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    account::{AccountSnapshot, PhoneTrust},
+    ids::SessionId,
+    language::Language,
+    one_time_code::OneTimeCode,
+    phone::PhoneNumber,
+    time::Timestamp,
+};
+
+/// What a challenge is for, with the data that only this purpose has.
+///
+/// An account is carried as the start saw it. The transaction that uses the code proves that it has not changed, which
+/// saves a read in between.
+#[derive(Clone, Debug, Serialize, Deserialize, strum::EnumDiscriminants)]
+#[serde(tag = "purpose", rename_all = "snake_case")]
+#[strum_discriminants(name(PurposeName))]
+#[strum_discriminants(derive(strum::IntoStaticStr))]
+#[strum_discriminants(strum(serialize_all = "snake_case"))]
+#[strum_discriminants(doc = "The name of a purpose, as responses and metrics show it.")]
+pub enum Purpose {
+    /// Register with a phone.
+    Register,
+    /// Sign in with a phone.
+    Login {
+        /// The account that owns the number; `None` for a decoy.
+        account: Option<AccountSnapshot>,
+    },
+    /// Complete a sign-in that began with a password.
+    SecondStep { account: AccountSnapshot },
+    /// Verify a number for the profile.
+    Profile(PhoneChange),
+    /// No question at all: a notice to a number that was removed from an account.
+    Notice,
+}
+
+/// A number that is to be verified for an account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PhoneChange {
+    pub account: AccountSnapshot,
+    /// The number that the account gives up.
+    pub former_phone: Option<PhoneNumber>,
+    /// The session that asked. It is the only one that outlives the change.
+    pub session: SessionId,
+    /// The account has a password and no second step yet, so recovery codes come with the number.
+    #[serde(default)]
+    pub turns_two_step_on: bool,
+    /// The session began with a password, so the code makes it a two-step session.
+    #[serde(default)]
+    pub after_password: bool,
+}
+
+impl PurposeName {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Purpose {
+    #[must_use]
+    pub fn name(&self) -> PurposeName {
+        self.into()
+    }
+
+    /// The account, where the start knew one.
+    #[must_use]
+    pub fn account(&self) -> Option<&AccountSnapshot> {
+        match self {
+            Self::Login { account } => account.as_ref(),
+            Self::SecondStep { account } => Some(account),
+            Self::Profile(change) => Some(&change.account),
+            Self::Register | Self::Notice => None,
+        }
+    }
+
+    fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Profile(change) => Some(&change.session),
+            _ => None,
+        }
+    }
+
+    /// Whether a code that was made for `self` is of use to a caller who asks for `other` now. A sign-in code follows the
+    /// number's owner, whatever else has changed about the account; other codes are for the account as it was.
+    #[must_use]
+    pub fn serves(&self, other: &Self) -> bool {
+        let id = |purpose: &Self| purpose.account().map(|account| account.user_id.clone());
+        let same_account = matches!(other, Self::Login { .. }) || self.account() == other.account();
+        id(self) == id(other) && same_account
+    }
+
+    /// Whether both come from the same session, where the purpose has one.
+    #[must_use]
+    pub fn same_session(&self, other: &Self) -> bool {
+        self.session() == other.session()
+    }
+}
+
+/// What a challenge carries, sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payload {
+    pub code: OneTimeCode,
+    pub phone: PhoneNumber,
+    /// The language of the request that made this code; the message is written in it.
+    #[serde(default)]
+    pub language: Language,
+    #[serde(flatten)]
+    pub purpose: Purpose,
+}
+
+impl Payload {
+    /// How far the number was trusted when the challenge started.
+    #[must_use]
+    pub fn phone_trust(&self, now: Timestamp) -> PhoneTrust {
+        let of = |account: &AccountSnapshot| PhoneTrust::verified_at(account.verified_at, now);
+        match &self.purpose {
+            // A number that is told of its removal was verified before.
+            Purpose::Notice => PhoneTrust::Established,
+            Purpose::Login { account } => account.as_ref().map_or(PhoneTrust::New, of),
+            Purpose::SecondStep { account } => of(account),
+            Purpose::Profile(change) if change.former_phone.as_ref() == Some(&self.phone) => of(&change.account),
+            Purpose::Register | Purpose::Profile(_) => PhoneTrust::New,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As 0.1.0 wrote it: every field of every purpose, `null` where the purpose has none.
+    fn written_by_0_1_0(purpose: &str, account: &serde_json::Value) -> Payload {
+        serde_json::from_value(json!({
+            "code": "123456", "phone": "+14155552671", "purpose": purpose, "account": account,
+            "former_phone": "+14155552672", "session": "s", "turns_two_step_on": true, "after_password": false,
+            "language": "es",
+        }))
+        .expect(purpose)
+    }
+
+    #[test]
+    fn payloads_of_0_1_0_are_read() {
+        let ann = json!({"user_id": "ann", "epoch": 3, "has_password": true, "proven_at": 5});
+        assert!(matches!(written_by_0_1_0("register", &json!(null)).purpose, Purpose::Register));
+        assert!(matches!(written_by_0_1_0("login", &json!(null)).purpose, Purpose::Login { account: None }));
+        assert!(matches!(written_by_0_1_0("notice", &json!(null)).purpose, Purpose::Notice));
+        let step = written_by_0_1_0("second_step", &ann);
+        assert_eq!(step.purpose.account().map(|account| account.epoch), Some(3));
+        let Purpose::Profile(change) = written_by_0_1_0("profile", &ann).purpose else { panic!("a phone change") };
+        assert_eq!(change.session, SessionId::from_stored("s"));
+        assert!(change.turns_two_step_on && change.former_phone.is_some());
+        assert_eq!(written_by_0_1_0("register", &json!(null)).language, Language::Spanish);
+    }
+
+    #[test]
+    fn a_payload_is_read_back_and_fields_of_a_later_version_are_ignored() {
+        let payload = written_by_0_1_0("login", &json!(null));
+        let mut stored = serde_json::to_value(&payload).unwrap();
+        stored["added_later"] = json!({"a": 1});
+        let read: Payload = serde_json::from_value(stored).unwrap();
+        assert_eq!(read.purpose.name(), PurposeName::Login);
+        assert_eq!(read.phone, payload.phone);
+    }
+}

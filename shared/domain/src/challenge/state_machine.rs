@@ -1,0 +1,329 @@
+//! The challenge as a state machine: pure functions of (challenge, now, policy) that give the next challenge or a
+//! refusal. The store saves what they return by compare-and-swap.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Delivery, DeliveryFailure, DeliveryStatus, Policy};
+use crate::{
+    ids::ChallengeKey,
+    rate_limit::forget_older_than,
+    time::{DAY, HOUR, Timestamp},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Open,
+    Used,
+}
+
+/// One item of the `codes` table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    #[serde(rename = "id")]
+    pub key: ChallengeKey,
+    /// The version that was read; 0 for a challenge that is not in the table yet.
+    pub version: u64,
+    /// The number of the present code. Challenge ids of earlier codes no longer work.
+    pub issue: u64,
+    pub sealed: Sealed,
+    pub state: State,
+    pub expires_at: Timestamp,
+    pub attempts_left: usize,
+    /// When messages were requested in the last 24 hours, oldest first. Decoys count like real ones.
+    pub sends: Vec<Timestamp>,
+    /// When wrong codes were entered in the last 24 hours, oldest first.
+    pub failures: Vec<Timestamp>,
+    /// Messages since the last correct code: the exponent of the cooldown.
+    pub streak: u32,
+    /// The number of the present message, counted over all codes of this challenge.
+    pub send_number: u64,
+    pub delivery: Delivery,
+    pub delivery_changed_at: Timestamp,
+    /// Why `delivery` is [`Delivery::Failed`], while it is.
+    #[serde(default)]
+    pub failure: Option<DeliveryFailure>,
+    /// Looks like a challenge from outside, but no message is sent and no code is correct.
+    pub decoy: bool,
+    /// When DynamoDB may delete the item. It can be days late, so no rule relies on it.
+    pub ttl: Timestamp,
+}
+
+/// An encrypted value: `<data key id>.<base64url(nonce ‖ AES-256-GCM ciphertext ‖ tag)>`. `twostep_crypto::sealing` makes
+/// and opens it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(pub String);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(…)")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The code has been used.
+    Used,
+    Expired,
+    /// Wrong codes have used up the guesses; a new code is available at `until`.
+    TooManyAttempts {
+        until: Timestamp,
+    },
+    /// No message before `until`.
+    TooManyCodes {
+        until: Timestamp,
+    },
+}
+
+/// The outcome of asking for a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A code is alive and it is too early to send it again.
+    Alive,
+    /// A new code, or the same one again. Once this is saved, it will be sent.
+    Send(Challenge),
+}
+
+/// The outcome of a guess. Save `next` before you tell the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Correct { next: Challenge },
+    Wrong { next: Challenge, attempts_left: usize },
+}
+
+/// What the rules need to know of the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    pub decoy: bool,
+    /// Whether the present code was made for the account that asks now.
+    pub same_account: bool,
+}
+
+impl Challenge {
+    /// Asks for a code. A code that is alive is never replaced, only sent again, so a second tab or a late duplicate
+    /// message does no harm. `seal` makes and seals a new code.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyCodes`] if no code is alive and a new one may not be sent yet.
+    pub fn start(
+        present: Option<&Self>,
+        key: &ChallengeKey,
+        ask: Ask,
+        now: Timestamp,
+        policy: &Policy,
+        seal: impl FnOnce(u64) -> Sealed,
+    ) -> Result<Start, Refusal> {
+        let Some(present) = present else {
+            return Ok(Start::Send(Self::blank(key, now).with_new_code(ask.decoy, now, policy, seal)));
+        };
+        let alive = present.is_alive(now, policy);
+        let send_at = if alive && !ask.same_account {
+            // The number has a new owner, who must not wait for a cooldown that someone else started.
+            present.send_limit_free_at(policy)
+        } else {
+            present.resend_at(policy)
+        };
+        if alive && ask.same_account {
+            return Ok(if send_at > now { Start::Alive } else { Start::Send(present.with_send(now, policy)) });
+        }
+        let until = send_at.max(present.unlocked_at(policy));
+        if until > now {
+            return Err(Refusal::TooManyCodes { until });
+        }
+        Ok(Start::Send(present.with_new_code(ask.decoy, now, policy, seal)))
+    }
+
+    /// A message without a code: it is sent like a challenge, and no code answers it.
+    #[must_use]
+    pub fn notice(key: &ChallengeKey, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
+        let notice = Self { sealed, expires_at: now.plus(policy.code_lifetime), ..Self::blank(key, now) };
+        notice.with_send(now, policy)
+    }
+
+    fn blank(key: &ChallengeKey, now: Timestamp) -> Self {
+        Self {
+            key: key.clone(),
+            version: 0,
+            issue: 0,
+            sealed: Sealed(String::new()),
+            state: State::Open,
+            expires_at: now,
+            attempts_left: 0,
+            sends: Vec::new(),
+            failures: Vec::new(),
+            streak: 0,
+            send_number: 0,
+            delivery: Delivery::Pending,
+            delivery_changed_at: now,
+            failure: None,
+            decoy: false,
+            ttl: now,
+        }
+    }
+
+    /// Asks for the same code again.
+    ///
+    /// # Errors
+    /// [`Refusal::Used`], [`Refusal::Expired`], or [`Refusal::TooManyCodes`] before the cooldown ends.
+    pub fn resend(&self, now: Timestamp, policy: &Policy) -> Result<Self, Refusal> {
+        if self.state == State::Used {
+            return Err(Refusal::Used);
+        }
+        if self.expires_at < now.plus(policy.least_lifetime) {
+            return Err(Refusal::Expired);
+        }
+        let until = self.resend_at(policy).max(self.unlocked_at(policy));
+        if until > now {
+            return Err(Refusal::TooManyCodes { until });
+        }
+        // Wrong guesses have used the code up, so only a new one helps.
+        if !self.is_alive(now, policy) {
+            return Err(Refusal::Expired);
+        }
+        Ok(self.with_send(now, policy))
+    }
+
+    /// Judges a guess. `matches` tells whether it equals the sealed code; a decoy has no correct code.
+    ///
+    /// # Errors
+    /// [`Refusal::Used`], [`Refusal::Expired`], or [`Refusal::TooManyAttempts`]; the guess was not judged.
+    pub fn verify(&self, matches: bool, now: Timestamp, policy: &Policy) -> Result<Verdict, Refusal> {
+        if self.state == State::Used {
+            return Err(Refusal::Used);
+        }
+        if now >= self.expires_at {
+            return Err(Refusal::Expired);
+        }
+        if self.attempts_left == 0 || self.unlocked_at(policy) > now {
+            return Err(Refusal::TooManyAttempts { until: self.resend_at(policy).max(self.unlocked_at(policy)) });
+        }
+        let mut next = self.clone();
+        if matches && !self.decoy {
+            next.state = State::Used;
+            next.failures.clear();
+            next.streak = 0;
+            return Ok(Verdict::Correct { next });
+        }
+        next.forget_before(now);
+        next.failures.push(now);
+        next.attempts_left = self.attempts_left - 1;
+        next.ttl = ttl(now);
+        let left_today = policy.failures_per_day.saturating_sub(next.failures.len());
+        let attempts_left = next.attempts_left.min(left_today);
+        Ok(Verdict::Wrong { next, attempts_left })
+    }
+
+    /// Claims message `send_number` for sending (for a decoy, only in appearance). `None` if there is nothing to send: a
+    /// newer message replaced it, it was claimed already, or its code no longer works.
+    #[must_use]
+    pub fn claim_send(&self, send_number: u64, now: Timestamp) -> Option<Self> {
+        let useful = self.state == State::Open && now < self.expires_at && self.send_number == send_number;
+        (useful && self.delivery.may_become(Delivery::Sending)).then(|| self.with_delivery(Delivery::Sending, now))
+    }
+
+    /// Records how far message `send_number` got. `None` if that is not new: an earlier message, or a step back.
+    #[must_use]
+    pub fn record_delivery(&self, send_number: u64, delivery: Delivery, now: Timestamp) -> Option<Self> {
+        let is_new = self.send_number == send_number && self.delivery.may_become(delivery);
+        is_new.then(|| self.with_delivery(delivery, now))
+    }
+
+    /// Records why message `send_number` was not sent or did not arrive. `None` if that is not new.
+    #[must_use]
+    pub fn record_failure(&self, send_number: u64, failure: DeliveryFailure, now: Timestamp) -> Option<Self> {
+        let failed = self.record_delivery(send_number, Delivery::Failed, now)?;
+        Some(Self { failure: Some(failure), ..failed })
+    }
+
+    /// How far the present message got, as far as can be told at `now`.
+    #[must_use]
+    pub fn delivery_status(&self, now: Timestamp, policy: &Policy) -> DeliveryStatus {
+        match self.delivery {
+            Delivery::Pending | Delivery::Deferred if now >= self.expires_at => DeliveryStatus::Failed,
+            Delivery::Sending if now >= self.delivery_changed_at.plus(policy.send_patience) => DeliveryStatus::Unknown,
+            Delivery::Pending | Delivery::Deferred | Delivery::Sending => DeliveryStatus::Pending,
+            Delivery::Unknown => DeliveryStatus::Unknown,
+            Delivery::Sent => DeliveryStatus::Sent,
+            Delivery::Failed => DeliveryStatus::Failed,
+            Delivery::Delivered => DeliveryStatus::Delivered,
+        }
+    }
+
+    /// The earliest moment at which another message is allowed.
+    #[must_use]
+    pub fn resend_at(&self, policy: &Policy) -> Timestamp {
+        let cooled_down = match (self.sends.last(), self.streak) {
+            (Some(last), 0) => *last,
+            (Some(last), streak) => last.plus(policy.cooldown(streak)),
+            (None, _) => Timestamp::default(),
+        };
+        cooled_down.max(self.send_limit_free_at(policy))
+    }
+
+    fn send_limit_free_at(&self, policy: &Policy) -> Timestamp {
+        let free_at = policy.send_limits().map(|limit| limit.free_at(self.sends.iter().rev()));
+        free_at.into_iter().max().unwrap_or_default()
+    }
+
+    fn unlocked_at(&self, policy: &Policy) -> Timestamp {
+        policy.failure_limit().free_at(self.failures.iter().rev())
+    }
+
+    fn is_alive(&self, now: Timestamp, policy: &Policy) -> bool {
+        self.state == State::Open
+            && self.attempts_left > 0
+            && self.expires_at >= now.plus(policy.least_lifetime)
+            && self.unlocked_at(policy) <= now
+    }
+
+    fn with_new_code(&self, decoy: bool, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
+        let issue = self.issue + 1;
+        let fresh = Self {
+            issue,
+            sealed: seal(issue),
+            state: State::Open,
+            expires_at: now.plus(policy.code_lifetime),
+            attempts_left: policy.guesses_per_code,
+            decoy,
+            ..self.clone()
+        };
+        fresh.with_send(now, policy)
+    }
+
+    fn with_send(&self, now: Timestamp, policy: &Policy) -> Self {
+        let mut next = self.clone();
+        next.forget_before(now);
+        if next.sends.is_empty() {
+            next.streak = 0;
+        }
+        next.streak = next.streak.saturating_add(1);
+        next.sends.push(now);
+        next.send_number += 1;
+        next.delivery = Delivery::Pending;
+        next.delivery_changed_at = now;
+        next.failure = None;
+        next.ttl = ttl(now).max(now.plus(policy.code_lifetime));
+        next
+    }
+
+    fn with_delivery(&self, delivery: Delivery, now: Timestamp) -> Self {
+        Self { delivery, delivery_changed_at: now, failure: None, ..self.clone() }
+    }
+
+    fn forget_before(&mut self, now: Timestamp) {
+        forget_older_than(DAY, &mut self.sends, now);
+        forget_older_than(DAY, &mut self.failures, now);
+    }
+}
+
+/// The counts of the last 24 hours must outlive the code, or deleting the item would reset them.
+fn ttl(now: Timestamp) -> Timestamp {
+    now.plus(DAY).plus(HOUR)
+}
+
+#[cfg(test)]
+#[path = "state_machine_tests.rs"]
+mod tests;

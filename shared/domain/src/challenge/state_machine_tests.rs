@@ -1,0 +1,321 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MINUTE: i64 = 60;
+
+fn key() -> ChallengeKey {
+    serde_json::from_str("\"key\"").unwrap()
+}
+
+/// Stands for a code: the number of its issue.
+fn seal(issue: u64) -> Sealed {
+    Sealed(issue.to_string())
+}
+
+const ASK: Ask = Ask { decoy: false, same_account: true };
+
+fn start(present: Option<&Challenge>, now: i64) -> Result<Start, Refusal> {
+    Challenge::start(present, &key(), ASK, Timestamp(now), &Policy::default(), seal)
+}
+
+fn sent(start: Result<Start, Refusal>) -> Challenge {
+    match start.unwrap() {
+        Start::Send(challenge) => challenge,
+        Start::Alive => panic!("nothing was sent"),
+    }
+}
+
+fn fresh(now: i64) -> Challenge {
+    sent(start(None, now))
+}
+
+fn guess(challenge: &Challenge, right: bool, now: i64) -> Result<Verdict, Refusal> {
+    challenge.verify(right, Timestamp(now), &Policy::default())
+}
+
+fn wrong(challenge: &Challenge, now: i64) -> (Challenge, usize) {
+    match guess(challenge, false, now).unwrap() {
+        Verdict::Wrong { next, attempts_left } => (next, attempts_left),
+        Verdict::Correct { .. } => panic!("a wrong guess was right"),
+    }
+}
+
+fn right(challenge: &Challenge, now: i64) -> Challenge {
+    match guess(challenge, true, now).unwrap() {
+        Verdict::Correct { next } => next,
+        Verdict::Wrong { .. } => panic!("a right guess was wrong"),
+    }
+}
+
+#[test]
+fn a_code_lives_five_minutes_to_the_second() {
+    let challenge = fresh(0);
+    right(&challenge, 5 * MINUTE - 1);
+    assert_eq!(guess(&challenge, true, 5 * MINUTE), Err(Refusal::Expired));
+    assert_eq!(guess(&challenge, true, 5 * MINUTE + 1), Err(Refusal::Expired));
+}
+
+#[test]
+fn the_sixth_guess_is_not_looked_at_even_if_it_is_right() {
+    let mut challenge = fresh(0);
+    for left in (0..5).rev() {
+        let (next, attempts_left) = wrong(&challenge, 1);
+        assert_eq!(attempts_left, left);
+        challenge = next;
+    }
+    assert_eq!(guess(&challenge, true, 2), Err(Refusal::TooManyAttempts { until: Timestamp(MINUTE) }));
+}
+
+#[test]
+fn a_right_code_is_right_once() {
+    let used = right(&fresh(0), 1);
+    assert_eq!(guess(&used, true, 2), Err(Refusal::Used));
+    assert_eq!(used.resend(Timestamp(100), &Policy::default()), Err(Refusal::Used));
+}
+
+#[test]
+fn asking_again_sends_the_same_code_and_only_after_the_cooldown() {
+    let first = fresh(0);
+    assert_eq!(start(Some(&first), 59), Ok(Start::Alive));
+    let again = sent(start(Some(&first), 60));
+    assert_eq!((again.issue, &again.sealed, again.expires_at), (first.issue, &first.sealed, first.expires_at));
+    assert_eq!(again.send_number, 2);
+    assert_eq!(again.resend_at(&Policy::default()), Timestamp(60 + 120));
+}
+
+#[test]
+fn the_cooldown_doubles_up_to_half_an_hour_and_the_hour_s_limit_holds() {
+    let policy = Policy { sends_per_hour: 100, sends_per_day: 100, ..Policy::default() };
+    let mut challenge = fresh(0);
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        let at = challenge.resend_at(&policy);
+        waits.push(at.0 - challenge.sends.last().unwrap().0);
+        challenge = sent(Challenge::start(Some(&challenge), &key(), ASK, at, &policy, seal));
+    }
+    assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 1920]);
+}
+
+#[test]
+fn a_code_in_its_last_minute_is_replaced() {
+    let first = sent(start(Some(&fresh(0)), 60));
+    assert_eq!(first.resend(Timestamp(241), &Policy::default()), Err(Refusal::Expired));
+    let second = sent(start(Some(&first), 241));
+    assert_eq!((second.issue, second.attempts_left), (2, 5));
+    assert_ne!(second.sealed, first.sealed);
+}
+
+#[test]
+fn five_wrong_guesses_leave_no_code_and_the_cooldown_goes_on() {
+    let mut challenge = fresh(0);
+    for _ in 0..5 {
+        challenge = wrong(&challenge, 1).0;
+    }
+    assert_eq!(start(Some(&challenge), 10), Err(Refusal::TooManyCodes { until: Timestamp(60) }));
+    assert_eq!(sent(start(Some(&challenge), 60)).issue, 2);
+}
+
+#[test]
+fn a_new_code_does_not_reset_the_failures_and_the_twentieth_locks_for_a_day() {
+    let policy = Policy { sends_per_hour: 100, longest_cooldown: Duration::from_secs(60), ..Policy::default() };
+    let mut now = 0;
+    let mut challenge = fresh(now);
+    for _ in 0..4 {
+        for _ in 0..5 {
+            challenge = wrong(&challenge, now).0;
+        }
+        now += 60;
+        if challenge.failures.len() < 20 {
+            challenge = sent(Challenge::start(Some(&challenge), &key(), ASK, Timestamp(now), &policy, seal));
+        }
+    }
+    let until = Timestamp(24 * 60 * MINUTE);
+    let refused = Challenge::start(Some(&challenge), &key(), ASK, Timestamp(now), &policy, seal);
+    assert_eq!(refused, Err(Refusal::TooManyCodes { until }), "a code that nobody may enter is not sent");
+    assert!(
+        Challenge::start(Some(&challenge), &key(), ASK, until, &policy, seal).is_ok(),
+        "the lock ends by the clock"
+    );
+}
+
+#[test]
+fn a_success_ends_the_cooldown_and_the_failures_but_not_the_hour_s_count() {
+    let mut challenge = fresh(0);
+    for now in 1..5 {
+        challenge = right(&wrong(&challenge, now).0, now);
+        assert!(challenge.failures.is_empty());
+        challenge = sent(start(Some(&challenge), now));
+        assert_eq!(start(Some(&challenge), now), Ok(Start::Alive), "the cooldown begins again");
+    }
+    challenge = right(&challenge, 5);
+    assert_eq!(start(Some(&challenge), 6), Err(Refusal::TooManyCodes { until: Timestamp(60 * MINUTE) }));
+}
+
+#[test]
+fn a_decoy_has_no_right_code_and_is_replaced_when_its_number_gets_an_account() {
+    let decoy = sent(Challenge::start(
+        None,
+        &key(),
+        Ask { decoy: true, same_account: true },
+        Timestamp(0),
+        &Policy::default(),
+        seal,
+    ));
+    assert!(matches!(guess(&decoy, true, 1), Ok(Verdict::Wrong { attempts_left: 4, .. })));
+    assert!(decoy.claim_send(1, Timestamp(1)).is_some(), "it goes the way of a message, up to the provider");
+    let ask = Ask { decoy: false, same_account: false };
+    let real = sent(Challenge::start(Some(&decoy), &key(), ask, Timestamp(1), &Policy::default(), seal));
+    assert_eq!((real.decoy, real.issue), (false, 2));
+    assert!(real.claim_send(real.send_number, Timestamp(1)).is_some());
+}
+
+#[test]
+fn a_message_is_claimed_once_and_only_while_its_code_is_of_use() {
+    let challenge = fresh(0);
+    let claimed = challenge.claim_send(1, Timestamp(1)).unwrap();
+    assert_eq!(claimed.claim_send(1, Timestamp(1)), None, "already claimed");
+    assert_eq!(challenge.claim_send(1, Timestamp(300)), None, "expired");
+    assert_eq!(right(&challenge, 1).claim_send(1, Timestamp(1)), None, "used");
+    let again = sent(start(Some(&challenge), 60));
+    assert_eq!(again.claim_send(1, Timestamp(60)), None, "a newer message took its place");
+    let deferred = claimed.record_delivery(1, Delivery::Deferred, Timestamp(2)).unwrap();
+    assert!(deferred.claim_send(1, Timestamp(3)).is_some(), "what the provider put off may be claimed again");
+}
+
+#[test]
+fn news_of_a_message_moves_forward_only() {
+    let policy = Policy::default();
+    let claimed = fresh(0).claim_send(1, Timestamp(1)).unwrap();
+    assert_eq!(claimed.delivery_status(Timestamp(2), &policy), DeliveryStatus::Pending);
+    assert_eq!(claimed.delivery_status(Timestamp(61), &policy), DeliveryStatus::Unknown, "no answer for a minute");
+    let delivered = claimed.record_delivery(1, Delivery::Delivered, Timestamp(2)).unwrap();
+    for late in [Delivery::Sending, Delivery::Sent, Delivery::Failed, Delivery::Unknown, Delivery::Delivered] {
+        assert_eq!(delivered.record_delivery(1, late, Timestamp(3)), None, "{late:?}");
+    }
+    assert_eq!(claimed.record_delivery(2, Delivery::Delivered, Timestamp(2)), None, "of no message that was sent");
+    let never_sent = fresh(0);
+    assert_eq!(never_sent.record_delivery(1, Delivery::Delivered, Timestamp(2)), None);
+    assert_eq!(never_sent.delivery_status(Timestamp(300), &policy), DeliveryStatus::Failed, "dropped with its code");
+}
+
+/// What anyone can do to a challenge, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Start { same_account: bool },
+    Resend,
+    Guess { right: bool },
+    Wait { seconds: i64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Start { same_account: true }),
+        1 => Just(Step::Start { same_account: false }),
+        3 => Just(Step::Resend),
+        10 => Just(Step::Guess { right: false }),
+        1 => Just(Step::Guess { right: true }),
+        3 => (1_i64..120).prop_map(|seconds| Step::Wait { seconds }),
+        3 => (1_i64..2_400).prop_map(|seconds| Step::Wait { seconds }),
+        1 => (1_i64..90_000).prop_map(|seconds| Step::Wait { seconds }),
+    ];
+    prop::collection::vec(step, 1..200)
+}
+
+/// What happened, kept apart from the machine, to judge it by.
+#[derive(Default)]
+struct Ledger {
+    sends: Vec<i64>,
+    failures: Vec<i64>,
+    guesses_of_issue: std::collections::HashMap<u64, usize>,
+    successes_of_issue: std::collections::HashMap<u64, usize>,
+    issued_at: std::collections::HashMap<u64, i64>,
+}
+
+fn in_window(events: &[i64], now: i64, window: i64) -> usize {
+    events.iter().filter(|event| **event > now - window).count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// The promises of the machine under every order of operations and every movement of the clock.
+    #[test]
+    fn no_order_of_steps_breaks_a_limit(steps in steps()) {
+        let policy = Policy::default();
+        let (hour, day) = (3_600, 86_400);
+        let mut now = 1_000_000;
+        let mut challenge: Option<Challenge> = None;
+        let mut ledger = Ledger::default();
+        for step in steps {
+            match step {
+                Step::Wait { seconds } => now += seconds,
+                Step::Start { same_account } => {
+                    let ask = Ask { decoy: false, same_account };
+                    if let Ok(Start::Send(next)) = Challenge::start(challenge.as_ref(), &key(), ask, Timestamp(now), &policy, seal) {
+                        let former = challenge.as_ref();
+                        if former.is_none_or(|former| former.issue != next.issue) {
+                            ledger.issued_at.insert(next.issue, now);
+                        }
+                        let kept = former.map_or(0, |former| in_window(&former.failures.iter().map(|at| at.0).collect::<Vec<_>>(), now, day));
+                        prop_assert_eq!(next.failures.len(), kept, "a new code must not reset the failures");
+                        ledger.sends.push(now);
+                        challenge = Some(next);
+                    }
+                }
+                Step::Resend => {
+                    if let Some(next) = challenge.as_ref().and_then(|present| present.resend(Timestamp(now), &policy).ok()) {
+                        prop_assert_eq!(&next.sealed, &challenge.as_ref().unwrap().sealed, "resend never makes a new code");
+                        ledger.sends.push(now);
+                        challenge = Some(next);
+                    }
+                }
+                Step::Guess { right } => {
+                    let Some(present) = &challenge else { continue };
+                    let Ok(verdict) = present.verify(right, Timestamp(now), &policy) else { continue };
+                    let issue = present.issue;
+                    let guesses = ledger.guesses_of_issue.entry(issue).or_default();
+                    *guesses += 1;
+                    prop_assert!(*guesses <= 5, "a sixth guess on one code");
+                    prop_assert!(now < ledger.issued_at[&issue] + 300, "a guess after expiry");
+                    prop_assert!(!ledger.successes_of_issue.contains_key(&issue), "a guess after success");
+                    challenge = Some(match verdict {
+                        Verdict::Correct { next } => {
+                            ledger.successes_of_issue.insert(issue, 1);
+                            ledger.failures.clear();
+                            next
+                        }
+                        Verdict::Wrong { next, .. } => {
+                            ledger.failures.push(now);
+                            next
+                        }
+                    });
+                    prop_assert!(in_window(&ledger.failures, now, day) <= 20, "a twenty-first failure in a day");
+                }
+            }
+            prop_assert!(in_window(&ledger.sends, now, hour) <= 5, "a sixth message in an hour");
+            prop_assert!(in_window(&ledger.sends, now, day) <= 10, "an eleventh message in a day");
+        }
+    }
+
+    /// Without a success, messages keep their distance: 60 s, then double.
+    #[test]
+    fn messages_keep_their_distance(waits in prop::collection::vec(0_i64..4_000, 1..100)) {
+        let mut now = 0;
+        let mut challenge = fresh(now);
+        let mut last = now;
+        let mut streak = 1_u32;
+        for wait in waits {
+            now += wait;
+            if let Ok(Start::Send(next)) = start(Some(&challenge), now) {
+                let distance = (60_i64 * 2_i64.pow((streak - 1).min(5))).min(1_920);
+                prop_assert!(now - last >= distance, "{} s after the last of {streak}", now - last);
+                streak = if next.sends.len() == 1 { 1 } else { streak + 1 };
+                last = now;
+                challenge = next;
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Identifiers of accounts, sessions and challenges. None of them is a secret; none shows whom it belongs to.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+use crate::random;
+
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(String);
+
+impl UserId {
+    #[must_use]
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        Self(random::identifier(rng))
+    }
+
+    /// For ids that this service wrote itself: from a table or a signed token.
+    #[must_use]
+    pub fn from_stored(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The `sid` of access tokens and the key of a session in the table. A refresh token leads to it; it leads to no token.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(String);
+
+impl SessionId {
+    #[must_use]
+    pub fn from_stored(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The key of a challenge in the table: an HMAC of (purpose, subject, phone), so the table shows no phone number.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChallengeKey(String);
+
+impl ChallengeKey {
+    pub const BYTES: usize = 32;
+
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The key of a message that expects no code back.
+    #[must_use]
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        Self::from_bytes(&random::bytes::<{ Self::BYTES }>(rng))
+    }
+
+    /// For a key that this service wrote itself.
+    #[must_use]
+    pub fn from_stored(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ChallengeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChallengeKey(…)")
+    }
+}

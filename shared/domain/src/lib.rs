@@ -1,0 +1,28 @@
+//! What is true without any machine: the types and rules of TwoStep.
+//!
+//! Nothing here knows AWS, HTTP or an async runtime, so every rule is a plain function that takes the time and the
+//! randomness it needs. Start with [`challenge`]: it is the state machine that everything else serves.
+//!
+//! The `Serialize` and `Deserialize` of these types are the form in which tables store them. Reading is lenient: unknown
+//! attributes are ignored, and attributes that were added later have defaults. Requests and responses have types of their
+//! own in `twostep-http`, which are strict.
+
+pub mod account;
+pub mod authentication_method;
+pub mod challenge;
+pub mod country;
+pub mod email;
+pub mod failed_attempts;
+pub mod ids;
+pub mod language;
+pub mod message_texts;
+pub mod one_time_code;
+pub mod person_name;
+pub mod phone;
+pub mod random;
+pub mod rate_limit;
+pub mod session;
+pub mod settings;
+pub mod sign_in;
+pub mod spending;
+pub mod time;

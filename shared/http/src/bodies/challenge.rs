@@ -1,0 +1,51 @@
+//! Challenges, and the body that starts one.
+
+use serde::{Deserialize, Serialize};
+use twostep_domain::{challenge::DeliveryFailure, one_time_code::OneTimeCode, phone::PhoneNumber};
+use twostep_usecases::codes::ChallengeView;
+
+use crate::Problem;
+
+/// The body of every route that starts with a number.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneBody {
+    phone: String,
+}
+
+impl PhoneBody {
+    /// # Errors
+    /// [`Problem::InvalidPhone`]
+    pub fn parse(&self) -> Result<PhoneNumber, Problem> {
+        Ok(PhoneNumber::parse(&self.phone)?)
+    }
+}
+
+#[derive(Serialize)]
+pub struct ChallengeBody {
+    challenge_id: String,
+    purpose: &'static str,
+    phone_hint: String,
+    code_length: usize,
+    expires_at: String,
+    resend_at: String,
+    delivery: &'static str,
+    /// Why `delivery` is `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'static str>,
+}
+
+impl From<ChallengeView> for ChallengeBody {
+    fn from(challenge: ChallengeView) -> Self {
+        Self {
+            challenge_id: challenge.id,
+            purpose: challenge.purpose.as_str(),
+            phone_hint: challenge.phone_hint,
+            code_length: OneTimeCode::LENGTH,
+            expires_at: challenge.expires_at.rfc3339(),
+            resend_at: challenge.resend_at.rfc3339(),
+            delivery: challenge.delivery.into(),
+            failure: challenge.failure.map(DeliveryFailure::as_str),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The bodies of requests and responses, as `docs/openapi.yaml` describes them.
+//!
+//! Requests are strict: unknown fields and duplicate keys are refused. Each request body parses itself into the values that
+//! its use case takes.
+
+pub mod challenge;
+pub mod delivery_reports;
+pub mod discovery;
+pub mod profile;
+pub mod registration;
+pub mod session;
+pub mod settings;
+pub mod sign_in;
+pub mod site;
+pub mod usage;
+pub mod user;
+pub mod verify;
+
+pub use challenge::{ChallengeBody, PhoneBody};
+pub use session::SessionBody;
+pub use user::UserBody;

@@ -1,0 +1,29 @@
+//! Users.
+
+use serde::Serialize;
+use twostep_domain::account::User;
+
+#[derive(Serialize)]
+pub struct UserBody {
+    id: String,
+    name: String,
+    email: String,
+    email_verified: bool,
+    phone: Option<String>,
+    two_step: bool,
+    created_at: String,
+}
+
+impl From<User> for UserBody {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.as_str().to_owned(),
+            name: user.name.into(),
+            email: user.email.into(),
+            email_verified: false,
+            phone: user.phone.map(|phone| phone.e164().to_owned()),
+            two_step: user.two_step,
+            created_at: user.created_at.rfc3339(),
+        }
+    }
+}

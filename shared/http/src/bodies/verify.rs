@@ -1,0 +1,71 @@
+//! Entering a code, and what a correct one gives.
+
+use serde::{Deserialize, Serialize};
+use twostep_crypto::{recovery_code::RecoveryCode, registration_token};
+use twostep_domain::one_time_code::OneTimeCode;
+use twostep_usecases::codes::verify::{Entry, Guess, Verified};
+
+use super::UserBody;
+use crate::{Answer, Problem, TokenTransport};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBody {
+    code: Option<String>,
+    /// For a second step, in place of the code.
+    recovery_code: Option<String>,
+    /// For a second step: skip it on this device for thirty days.
+    #[serde(default)]
+    remember_device: bool,
+}
+
+impl VerifyBody {
+    /// # Errors
+    /// [`Problem::InvalidRequest`] unless there is exactly one code; [`Problem::InvalidCodeFormat`],
+    /// [`Problem::InvalidRecoveryCodeFormat`]
+    pub fn parse(&self) -> Result<Entry, Problem> {
+        let guess = match (&self.code, &self.recovery_code) {
+            (Some(code), None) => Guess::Code(OneTimeCode::parse(code)?),
+            (None, Some(code)) => {
+                let code = RecoveryCode::parse(code).map_err(|_| Problem::InvalidRecoveryCodeFormat)?;
+                Guess::RecoveryCode(code)
+            }
+            _ => return Err(Problem::InvalidRequest),
+        };
+        Ok(Entry { guess, remember_device: self.remember_device })
+    }
+}
+
+#[derive(Serialize)]
+struct MayRegisterBody {
+    outcome: &'static str,
+    registration_token: String,
+    expires_in: u64,
+}
+
+#[derive(Serialize)]
+struct PhoneSetBody {
+    outcome: &'static str,
+    user: UserBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes: Option<Vec<String>>,
+}
+
+/// The response to a correct code.
+#[must_use]
+pub fn verified(transport: TokenTransport, verified: Verified) -> Answer {
+    match verified {
+        Verified::SignedIn(signed_in) => transport.session(200, (*signed_in).into()),
+        Verified::MayRegister { registration_token } => Answer::json(
+            200,
+            &MayRegisterBody {
+                outcome: "phone_verified",
+                registration_token,
+                expires_in: registration_token::LIFETIME.as_secs(),
+            },
+        ),
+        Verified::PhoneSet { user, recovery_codes } => {
+            Answer::json(200, &PhoneSetBody { outcome: "phone_verified", user: (*user).into(), recovery_codes })
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! HTTP: parse requests, write responses, and turn every error into a status in one place.
+//!
+//! A function reads a body from [`bodies`] into parsed values, calls its use case, and turns the result into an
+//! [`Answer`] or a [`Problem`].
+
+mod answer;
+pub mod bodies;
+mod cookies;
+pub mod issuer;
+mod json;
+mod problem;
+mod problems;
+mod request;
+mod serve;
+mod token_transport;
+
+pub use answer::Answer;
+pub use cookies::Cookies;
+pub use issuer::{IssuerAddress, TokenIssuer};
+pub use lambda_http::{Error, Request};
+pub use problem::Problem;
+pub use request::{bearer, body, caller, domain_name, no_body, query, segment_after};
+pub use serve::serve;
+pub use token_transport::TokenTransport;

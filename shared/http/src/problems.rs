@@ -1,0 +1,262 @@
+//! The one place where errors of values and use cases become problems.
+
+use std::time::Duration;
+
+use twostep_crypto::{challenge_id::InvalidChallengeId, password::WeakPassword, refresh_token::InvalidRefreshToken};
+use twostep_domain::{email::InvalidEmail, one_time_code::InvalidCode, person_name::InvalidName, phone::InvalidPhone};
+use twostep_usecases::{
+    Outage,
+    access::AccessError,
+    admin::{key::AdminKeyError, settings::SettingsError, test_message::TestMessageError},
+    codes::{
+        ChallengeError, StartError,
+        resend::ResendError,
+        verify::{Rejection, VerifyError},
+    },
+    profile::{
+        details::DetailsError,
+        devices::DeviceError,
+        password::PasswordChangeError,
+        phone::{RemovePhoneError, StartChangeError},
+        recovery_codes::RecoveryCodesError,
+    },
+    registration::{by_password::RegisterError, by_phone::CompleteError},
+    session::RefreshError,
+    sign_in::by_password::PasswordError,
+};
+
+use super::Problem;
+
+/// `Retry-After` counts whole seconds, and zero would invite an immediate retry.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs().max(1)
+}
+
+macro_rules! problems {
+    ($($error:ty => $problem:ident),* $(,)?) => {
+        $(impl From<$error> for Problem {
+            fn from(_: $error) -> Self {
+                Self::$problem
+            }
+        })*
+    };
+}
+
+problems! {
+    InvalidPhone => InvalidPhone,
+    InvalidName => InvalidName,
+    InvalidEmail => InvalidEmail,
+    InvalidCode => InvalidCodeFormat,
+    InvalidChallengeId => UnknownChallenge,
+    InvalidRefreshToken => InvalidRefreshToken,
+}
+
+impl From<WeakPassword> for Problem {
+    fn from(reason: WeakPassword) -> Self {
+        Self::WeakPassword(reason)
+    }
+}
+
+impl From<Outage> for Problem {
+    fn from(outage: Outage) -> Self {
+        tracing::error!(error = %outage, "a request could not be served");
+        Self::Unavailable
+    }
+}
+
+impl From<ChallengeError> for Problem {
+    fn from(error: ChallengeError) -> Self {
+        match error {
+            ChallengeError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
+            ChallengeError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::PhoneNotAllowed => Self::PhoneNotAllowed,
+            StartError::CodesOff => Self::SmsDisabled,
+            StartError::BudgetSpent { wait } => Self::SmsBudgetSpent { retry_after: seconds(wait) },
+            StartError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+            StartError::Challenge(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResendError> for Problem {
+    fn from(error: ResendError) -> Self {
+        match error {
+            ResendError::UnknownChallenge => Self::UnknownChallenge,
+            ResendError::CodeUsed => Self::CodeUsed,
+            ResendError::CodeExpired => Self::CodeExpired,
+            ResendError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
+            ResendError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::WrongCode { attempts_left } => Self::WrongCode { attempts_left },
+            Rejection::CodeUsed => Self::CodeUsed,
+            Rejection::CodeExpired => Self::CodeExpired,
+            Rejection::TooManyAttempts { wait } => Self::TooManyAttempts { retry_after: seconds(wait) },
+            Rejection::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
+            Rejection::PhoneTaken => Self::PhoneTaken,
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::UnknownChallenge => Self::UnknownChallenge,
+            VerifyError::NotASecondStep => Self::InvalidRequest,
+            VerifyError::Rejected(rejection) => rejection.into(),
+            VerifyError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<CompleteError> for Problem {
+    fn from(error: CompleteError) -> Self {
+        match error {
+            CompleteError::InvalidRegistrationToken => Self::InvalidRegistrationToken,
+            CompleteError::EmailTaken => Self::EmailTaken,
+            CompleteError::PhoneTaken => Self::PhoneTaken,
+            CompleteError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::WeakPassword(reason) => Self::WeakPassword(reason),
+            RegisterError::EmailTaken => Self::EmailTaken,
+            RegisterError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+            RegisterError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::InvalidCredentials => Self::InvalidCredentials,
+            PasswordError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+            PasswordError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
+            PasswordError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid | RefreshError::Reused => Self::InvalidRefreshToken,
+            RefreshError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::InvalidToken => Self::InvalidToken,
+            AccessError::ReauthRequired => Self::ReauthRequired,
+            AccessError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<StartChangeError> for Problem {
+    fn from(error: StartChangeError) -> Self {
+        match error {
+            StartChangeError::Access(error) => error.into(),
+            StartChangeError::Start(error) => error.into(),
+        }
+    }
+}
+
+impl From<RemovePhoneError> for Problem {
+    fn from(error: RemovePhoneError) -> Self {
+        match error {
+            RemovePhoneError::Access(error) => error.into(),
+            RemovePhoneError::LastWayIn => Self::LastWayIn,
+        }
+    }
+}
+
+impl From<DetailsError> for Problem {
+    fn from(error: DetailsError) -> Self {
+        match error {
+            DetailsError::Access(error) => error.into(),
+            DetailsError::EmailTaken => Self::EmailTaken,
+        }
+    }
+}
+
+impl From<DeviceError> for Problem {
+    fn from(error: DeviceError) -> Self {
+        match error {
+            DeviceError::UnknownDevice => Self::UnknownDevice,
+            DeviceError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecoveryCodesError> for Problem {
+    fn from(error: RecoveryCodesError) -> Self {
+        match error {
+            RecoveryCodesError::TwoStepOff => Self::TwoStepOff,
+            RecoveryCodesError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasswordChangeError> for Problem {
+    fn from(error: PasswordChangeError) -> Self {
+        match error {
+            PasswordChangeError::Access(error) => error.into(),
+            PasswordChangeError::InvalidCredentials => Self::InvalidCredentials,
+            PasswordChangeError::WeakPassword(reason) => Self::WeakNewPassword(reason),
+            PasswordChangeError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+        }
+    }
+}
+
+impl From<AdminKeyError> for Problem {
+    fn from(error: AdminKeyError) -> Self {
+        match error {
+            AdminKeyError::InvalidKey => Self::InvalidAdminKey,
+            AdminKeyError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+            AdminKeyError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Invalid(field) => Self::InvalidSetting(field),
+            SettingsError::KeyRejected => Self::ClickatellKeyRejected,
+            SettingsError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<TestMessageError> for Problem {
+    fn from(error: TestMessageError) -> Self {
+        match error {
+            TestMessageError::PhoneNotAllowed => Self::PhoneNotAllowed,
+            TestMessageError::NoKey => Self::SmsDisabled,
+            TestMessageError::BudgetSpent { wait } => Self::SmsBudgetSpent { retry_after: seconds(wait) },
+            TestMessageError::Failed(code) => Self::SmsFailed(code),
+            TestMessageError::Outage(outage) => outage.into(),
+        }
+    }
+}

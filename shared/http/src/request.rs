@@ -1,0 +1,171 @@
+//! Parsing of requests.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use lambda_http::{
+    Request, RequestExt,
+    http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT},
+    request::RequestContext,
+};
+use serde::de::DeserializeOwned;
+use twostep_domain::language::Language;
+use twostep_usecases::Caller;
+
+use super::Problem;
+
+/// A body is at most 16 KiB.
+const LONGEST_BODY: usize = 16 * 1024;
+
+/// Reads a JSON object. The types that are read here refuse unknown fields; serde refuses duplicate ones.
+///
+/// # Errors
+/// [`Problem::InvalidRequest`] for anything else.
+pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    let bytes: &[u8] = request.body();
+    // serde would also fill a struct from a JSON array.
+    let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if bytes.len() > LONGEST_BODY || !is_object {
+        return Err(Problem::InvalidRequest);
+    }
+    serde_json::from_slice(bytes).map_err(|_| Problem::InvalidRequest)
+}
+
+/// For requests whose headers say everything: no body, or an empty object.
+///
+/// # Errors
+/// [`Problem::InvalidRequest`] for anything else.
+pub fn no_body(request: &Request) -> Result<(), Problem> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    let bytes: &[u8] = request.body();
+    if bytes.is_empty() { Ok(()) } else { body(request).map(|Nothing {}| ()) }
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1).
+#[must_use]
+pub fn bearer(request: &Request) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' '))
+}
+
+/// The path segment that follows `name`: the id in `/v1/codes/{id}/verify` follows `codes`.
+#[must_use]
+pub fn segment_after<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut segments = request.raw_http_path().split('/');
+    segments.find(|segment| *segment == name)?;
+    segments.next().filter(|segment| !segment.is_empty())
+}
+
+/// The domain name under which API Gateway was reached. Unlike the `Host` header, callers cannot choose it.
+#[must_use]
+pub fn domain_name(request: &Request) -> Option<&str> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.domain_name.as_deref(),
+        _ => None,
+    }
+}
+
+/// What use cases may know of the caller.
+#[must_use]
+pub fn caller(request: &Request) -> Caller {
+    Caller { client_ip: client_ip(request), language: language(request), user_agent: user_agent(request) }
+}
+
+/// The client IP, from the gateway's own context: no header can change it. Callers without one share the unspecified
+/// address.
+fn client_ip(request: &Request) -> IpAddr {
+    let source_ip = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+        _ => None,
+    };
+    source_ip.and_then(|address| address.parse().ok()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// The language that the caller prefers.
+fn language(request: &Request) -> Language {
+    let preferred = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Language::preferred(preferred.unwrap_or_default())
+}
+
+/// How a browser describes itself, cut to what fits a list of devices.
+fn user_agent(request: &Request) -> String {
+    const LONGEST: usize = 120;
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("unknown");
+    agent.chars().take(LONGEST).collect()
+}
+
+/// The first value of a query parameter.
+#[must_use]
+pub fn query(request: &Request, name: &str) -> Option<String> {
+    request.query_string_parameters_ref()?.first(name).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::{Body, http};
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Ask {
+        phone: String,
+    }
+
+    fn with_body(text: &str) -> Request {
+        Request::new(Body::Text(text.to_owned()))
+    }
+
+    #[test]
+    fn an_object_with_exactly_the_known_fields_is_read() {
+        assert_eq!(body::<Ask>(&with_body(" {\"phone\":\"+1\"}\n")).unwrap().phone, "+1");
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let long = format!("{{\"phone\":\"{}\"}}", "1".repeat(LONGEST_BODY));
+        for wrong in [
+            "",
+            "null",
+            "[]",
+            "[\"+1\"]",
+            "\"+1\"",
+            "{",
+            "{}",
+            "{\"phone\":1}",
+            "{\"phone\":null}",
+            "phone=+1",
+            "{\"phone\":\"+1\",\"x\":1}",
+            "{\"phone\":\"+1\",\"phone\":\"+2\"}",
+            "{\"phone\":\"+1\"} {}",
+            "\u{feff}{\"phone\":\"+1\"}",
+            &long,
+        ] {
+            assert!(matches!(body::<Ask>(&with_body(wrong)), Err(Problem::InvalidRequest)), "{wrong:.60}");
+        }
+        let bytes = Request::new(Body::Binary(vec![b'{', 0xff, b'}']));
+        assert!(body::<Ask>(&bytes).is_err());
+    }
+
+    #[test]
+    fn no_body_and_an_empty_object_are_the_same() {
+        assert!(no_body(&Request::new(Body::Empty)).is_ok());
+        assert!(no_body(&with_body("{}")).is_ok());
+        for wrong in ["[]", "null", "{\"refresh_token\":\"x\"}"] {
+            assert!(no_body(&with_body(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_a_bearer_token_is_found() {
+        let with = |value: &str| http::Request::builder().header("authorization", value).body(Body::Empty).unwrap();
+        assert_eq!(bearer(&with("Bearer abc")), Some("abc"));
+        assert_eq!(bearer(&with("bearer abc")), Some("abc"));
+        assert_eq!(bearer(&with("Basic abc")), None);
+        assert_eq!(bearer(&with("Bearer")), None);
+        assert_eq!(bearer(&Request::new(Body::Empty)), None);
+    }
+}

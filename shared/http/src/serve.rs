@@ -1,0 +1,103 @@
+//! Serves requests for as long as the function lives: logs one line for each and counts what went wrong.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use futures_util::FutureExt;
+use lambda_http::{
+    Body, Error, Request, RequestExt, Response,
+    http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    service_fn,
+};
+use twostep_domain::time::Clock;
+
+use super::{Answer, Problem};
+
+/// # Errors
+/// If the Lambda runtime itself fails.
+pub async fn serve<H, F>(clock: Arc<dyn Clock>, handler: H) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Result<Answer, Problem>> + Send,
+{
+    let (handler, clock) = (&handler, &clock);
+    lambda_http::run(service_fn(move |request: Request| async move {
+        Ok::<_, Error>(respond(&**clock, handler, request).await)
+    }))
+    .await
+}
+
+/// The response to one request. A panic becomes a 500; the panic hook has logged where it happened.
+async fn respond<H, F>(clock: &dyn Clock, handler: &H, request: Request) -> Response<Body>
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Result<Answer, Problem>>,
+{
+    let line = LogLine::begin(&request);
+    let handled = AssertUnwindSafe(async { handler(request).await }).catch_unwind();
+    let result = handled.await.unwrap_or(Err(Problem::InternalError));
+    let code = result.as_ref().err().map(Problem::code);
+    if let Some(metric) = result.as_ref().err().and_then(Problem::metric) {
+        metric.emit(clock.now());
+    }
+    let mut response = result.map_or_else(Problem::into_response, Answer::into_response);
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    line.end(&response, code);
+    response
+}
+
+/// The method is logged, never the path: it can carry a challenge id or the callback token.
+struct LogLine {
+    request_id: String,
+    method: String,
+    began: Instant,
+}
+
+impl LogLine {
+    #[expect(clippy::disallowed_methods, reason = "how long a request took is only logged")]
+    fn begin(request: &Request) -> Self {
+        let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+        Self { request_id, method: request.method().to_string(), began: Instant::now() }
+    }
+
+    fn end(self, response: &Response<Body>, code: Option<&'static str>) {
+        tracing::info!(
+            request_id = self.request_id,
+            method = self.method,
+            status = response.status().as_u16(),
+            code,
+            duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "request served"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use twostep_domain::time::Timestamp;
+
+    use super::*;
+
+    struct StoppedClock;
+
+    impl Clock for StoppedClock {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_500_and_the_next_request_is_served() {
+        let handler = |request: Request| async move {
+            assert!(request.method() != "DELETE", "a bug");
+            Ok(Answer::empty())
+        };
+        let request =
+            |method: &str| lambda_http::http::Request::builder().method(method).body(Body::Empty).expect("a request");
+        let response = respond(&StoppedClock, &handler, request("DELETE")).await;
+        assert_eq!(response.status(), 500);
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["code"], "internal_error");
+        assert!(!body.to_string().contains("a bug"), "a panic's message stays inside");
+        assert_eq!(respond(&StoppedClock, &handler, request("GET")).await.status(), 204);
+    }
+}

@@ -1,0 +1,179 @@
+//! Token transport: how refresh and device tokens travel between a client and this service. API clients get JSON, browsers
+//! get cookies that no script can read.
+
+use lambda_http::{
+    Request,
+    http::header::{ORIGIN, SET_COOKIE},
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use twostep_crypto::{device_token::DeviceToken, refresh_token::RefreshToken};
+
+use super::{Answer, Cookies, Problem, bodies::SessionBody, cookies::Cookie, request};
+
+/// The header with which a client chooses cookies.
+const HEADER: &str = "x-session";
+
+/// How the refresh token and the device token travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenTransport {
+    /// JSON, for API clients.
+    Body,
+    /// Cookies, for browsers.
+    Cookies(Cookies),
+}
+
+impl TokenTransport {
+    /// What `request` chooses with `X-Session`. Browsers send cookies along unasked, so cookies are read and set only for
+    /// pages of this service's own origin; `site` is the service's address.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`] if the header is anything but `cookie`; [`Problem::ForeignOrigin`]
+    pub fn of(request: &Request, site: &str) -> Result<Self, Problem> {
+        let mut chosen = request.headers().get_all(HEADER).iter();
+        match (chosen.next(), chosen.next()) {
+            (None, _) => return Ok(Self::Body),
+            (Some(value), None) if value == "cookie" => {}
+            _ => return Err(Problem::InvalidRequest),
+        }
+        let own = origin_of(site);
+        let given = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        if !given.is_some_and(|given| given.eq_ignore_ascii_case(own)) {
+            return Err(Problem::ForeignOrigin);
+        }
+        let is_laptop =
+            own.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        Ok(Self::Cookies(if is_laptop { Cookies::Localhost } else { Cookies::Host }))
+    }
+
+    /// The response with a session. This is the only place that decides where its tokens go.
+    #[must_use]
+    pub fn session(self, status: u16, mut session: SessionBody) -> Answer {
+        let Self::Cookies(cookies) = self else { return Answer::json(status, &session) };
+        let tokens = [(Cookie::Refresh, session.refresh_token.take()), (Cookie::Device, session.device_token.take())];
+        let headers = tokens.into_iter().filter_map(|(cookie, token)| Some(cookies.set(cookie, &token?)));
+        headers.fold(Answer::json(status, &session), |answer, cookie| answer.with_header(SET_COOKIE, cookie))
+    }
+
+    /// The response to a sign-out. The device stays remembered: the device is trusted, not this session.
+    #[must_use]
+    pub fn signed_out(self) -> Answer {
+        match self {
+            Self::Body => Answer::empty(),
+            Self::Cookies(cookies) => Answer::empty().with_header(SET_COOKIE, cookies.clear_refresh_token()),
+        }
+    }
+
+    /// The problem as this client gets it: a cookie whose token is no longer valid is cleared.
+    #[must_use]
+    pub fn refuse(self, problem: Problem) -> Problem {
+        match (self, problem) {
+            (Self::Cookies(cookies), Problem::InvalidRefreshToken) => Problem::InvalidRefreshCookie(cookies),
+            (_, problem) => problem,
+        }
+    }
+
+    /// The refresh token of a request; `None` if it does not have the form of one, or if its cookie is missing.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`]
+    pub fn refresh_token(self, request: &Request) -> Result<Option<RefreshToken>, Problem> {
+        let text = match self {
+            Self::Body => request::body::<RefreshBody>(request)?.refresh_token,
+            Self::Cookies(cookies) => {
+                request::no_body(request)?;
+                cookies.get(request, Cookie::Refresh).unwrap_or_default().to_owned()
+            }
+        };
+        Ok(RefreshToken::parse(&text).ok())
+    }
+
+    /// The device token of a request whose body has `in_body`; `None` if it does not have the form of one.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`] if a client that keeps its tokens in cookies sends one in the body.
+    pub fn device_token(
+        self,
+        request: &Request,
+        in_body: Option<SecretString>,
+    ) -> Result<Option<DeviceToken>, Problem> {
+        let token = match self {
+            Self::Body => in_body,
+            Self::Cookies(_) if in_body.is_some() => return Err(Problem::InvalidRequest),
+            Self::Cookies(cookies) => cookies.get(request, Cookie::Device).map(Into::into),
+        };
+        Ok(token.as_ref().and_then(DeviceToken::parse))
+    }
+}
+
+/// The body of refresh and sign-out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefreshBody {
+    refresh_token: String,
+}
+
+/// Scheme, host and port of an address (RFC 6454 §6.2).
+fn origin_of(address: &str) -> &str {
+    let host = address.find("://").map_or(0, |at| at + "://".len());
+    let end = address[host..].find('/').map_or(address.len(), |at| host + at);
+    &address[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::{Body, http};
+
+    use super::*;
+
+    const SITE: &str = "https://accounts.example.com";
+
+    fn with(headers: &[(&str, &str)]) -> Request {
+        let mut request = http::Request::builder();
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Body::Empty).unwrap()
+    }
+
+    #[test]
+    fn tokens_go_into_the_body_unless_the_client_chooses_cookies() {
+        assert_eq!(TokenTransport::of(&with(&[]), SITE), Ok(TokenTransport::Body));
+        let foreign = with(&[("origin", "https://evil.example"), ("cookie", "__Host-twostep-refresh=t")]);
+        assert_eq!(TokenTransport::of(&foreign, SITE), Ok(TokenTransport::Body));
+        for wrong in ["", "Cookie", "cookies", "json", "cookie, cookie"] {
+            let request = with(&[("x-session", wrong), ("origin", SITE)]);
+            assert_eq!(TokenTransport::of(&request, SITE), Err(Problem::InvalidRequest), "{wrong:?}");
+        }
+        let twice = with(&[("x-session", "cookie"), ("x-session", "cookie"), ("origin", SITE)]);
+        assert_eq!(TokenTransport::of(&twice, SITE), Err(Problem::InvalidRequest));
+    }
+
+    #[test]
+    fn cookies_are_for_the_site_s_own_pages() {
+        let of =
+            |site: &str, origin: &str| TokenTransport::of(&with(&[("x-session", "cookie"), ("origin", origin)]), site);
+        let host = Ok(TokenTransport::Cookies(Cookies::Host));
+        assert_eq!(of(SITE, SITE), host);
+        assert_eq!(of("https://accounts.example.com/", SITE), host);
+        assert_eq!(of("https://accounts.example.com/auth", SITE), host);
+        assert_eq!(
+            of("http://localhost:9000", "http://localhost:9000"),
+            Ok(TokenTransport::Cookies(Cookies::Localhost))
+        );
+        assert_eq!(of("http://localhost.example", "http://localhost.example"), host, "not a laptop");
+        for foreign in [
+            "",
+            "null",
+            "https://evil.example",
+            "http://accounts.example.com",
+            "https://accounts.example.com:8443",
+            "https://accounts.example.com/",
+            "https://accounts.example.com.evil.example",
+            "https://example.com",
+        ] {
+            assert_eq!(of(SITE, foreign), Err(Problem::ForeignOrigin), "{foreign:?}");
+        }
+        assert_eq!(TokenTransport::of(&with(&[("x-session", "cookie")]), SITE), Err(Problem::ForeignOrigin));
+    }
+}

@@ -1,0 +1,133 @@
+//! Metrics for CloudWatch, written to the log in its embedded metric format: no agent and no call.
+//! Source: Amazon CloudWatch, "Embedded metric format specification".
+//!
+//! A dimension is a kind, a reason or a country, never a person.
+
+use serde_json::{Value, json};
+use strum::{EnumIter, IntoStaticStr};
+use twostep_domain::time::Timestamp;
+
+const NAMESPACE: &str = "TwoStep";
+
+/// Every metric, by the name that dashboards and alarms use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, IntoStaticStr)]
+pub enum Name {
+    BreakerLevel,
+    BudgetUsedPercent,
+    CodesAsked,
+    CodesExpired,
+    CodesVerified,
+    CodesWrong,
+    DeliverySeconds,
+    LimitsHit,
+    RefreshTokensReused,
+    SmsAccepted,
+    SmsAcceptedByCountry,
+    SmsDeferred,
+    SmsDelivered,
+    SmsFailed,
+    SmsUnknown,
+}
+
+/// What a metric is broken down by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+pub enum Dimension {
+    Country,
+    Limit,
+    Purpose,
+    Reason,
+    Window,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+enum Unit {
+    Count,
+    None,
+    Percent,
+    Seconds,
+}
+
+/// One observation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    name: Name,
+    unit: Unit,
+    value: Value,
+    dimension: Option<(Dimension, String)>,
+}
+
+impl Metric {
+    /// One more of something.
+    #[must_use]
+    pub fn count(name: Name) -> Self {
+        Self { name, unit: Unit::Count, value: json!(1), dimension: None }
+    }
+
+    #[must_use]
+    pub fn seconds(name: Name, seconds: u64) -> Self {
+        Self { name, unit: Unit::Seconds, value: json!(seconds), dimension: None }
+    }
+
+    #[must_use]
+    pub fn percent(name: Name, percent: f64) -> Self {
+        Self { name, unit: Unit::Percent, value: json!(percent), dimension: None }
+    }
+
+    /// A plain number.
+    #[must_use]
+    pub fn number(name: Name, number: u8) -> Self {
+        Self { name, unit: Unit::None, value: json!(number), dimension: None }
+    }
+
+    #[must_use]
+    pub fn by(self, dimension: Dimension, value: impl Into<String>) -> Self {
+        Self { dimension: Some((dimension, value.into())), ..self }
+    }
+
+    /// Writes the observation to the log.
+    pub fn emit(&self, now: Timestamp) {
+        println!("{}", self.line(now));
+    }
+
+    fn line(&self, now: Timestamp) -> Value {
+        let name: &str = self.name.into();
+        let unit: &str = self.unit.into();
+        let dimensions: Vec<&str> = self.dimension.iter().map(|(dimension, _)| dimension.into()).collect();
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": now.0 * 1_000,
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [dimensions],
+                    "Metrics": [{ "Name": name, "Unit": unit }],
+                }],
+            },
+        });
+        line[name] = self.value.clone();
+        if let Some((dimension, value)) = &self.dimension {
+            line[<&str>::from(dimension)] = json!(value);
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    #[test]
+    fn a_line_has_the_embedded_metric_format() {
+        let expected = json!({"_aws": {"Timestamp": 1_800_000_000_000_i64, "CloudWatchMetrics": [{"Namespace": "TwoStep",
+            "Dimensions": [[]], "Metrics": [{"Name": "SmsAccepted", "Unit": "Count"}]}]}, "SmsAccepted": 1});
+        assert_eq!(Metric::count(Name::SmsAccepted).line(NOW), expected);
+    }
+
+    #[test]
+    fn a_dimension_has_its_value_beside_it() {
+        let line = Metric::count(Name::SmsAcceptedByCountry).by(Dimension::Country, "ES").line(NOW);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Country"]]));
+        assert_eq!((&line["Country"], &line["SmsAcceptedByCountry"]), (&json!("ES"), &json!(1)));
+    }
+}

@@ -1,0 +1,37 @@
+//! What every function does first.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use twostep_domain::time::Clock;
+
+use crate::{
+    aws,
+    clock::SystemClock,
+    config::{self, ConfigError, Environment},
+    telemetry,
+};
+
+/// What a function builds the rest from.
+pub struct Startup {
+    pub env: Environment,
+    pub clock: Arc<dyn Clock>,
+    pub aws: SdkConfig,
+}
+
+impl Startup {
+    /// Starts logging and makes the HTTP client that all AWS clients share.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the log level is malformed.
+    pub async fn begin() -> Result<Self, ConfigError> {
+        let env = Environment::of_process();
+        telemetry::init(config::log_level(&env)?);
+        Ok(Self { env, clock: Arc::new(SystemClock), aws: aws::sdk_config().await })
+    }
+}
+
+/// Lets a value live as long as the process, as everything does that a function builds at start.
+pub fn forever<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}

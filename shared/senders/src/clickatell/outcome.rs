@@ -1,0 +1,82 @@
+//! What a provider did with a message.
+
+use std::fmt;
+
+use twostep_domain::challenge::DeliveryFailure;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Accepted {
+        message_id: String,
+    },
+    /// Not sent and not charged.
+    Refused {
+        code: String,
+        fault: Fault,
+    },
+    /// Not sent; the same message may be sent later.
+    Later {
+        reason: &'static str,
+    },
+    /// Perhaps sent. Sending it again could deliver it twice.
+    Unknown {
+        reason: &'static str,
+    },
+}
+
+/// The provider's error code, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureCode {
+    Code(u32),
+    Said(&'static str),
+    /// The provider was not asked.
+    Ours(DeliveryFailure),
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "Clickatell returned error {code}."),
+            Self::Said(reason) => write!(f, "Clickatell: {}.", reason.replace('_', " ")),
+            Self::Ours(failure) => write!(f, "Not sent: {}.", failure.as_str().replace('_', " ")),
+        }
+    }
+}
+
+impl Outcome {
+    /// Why it was not sent; `None` if it was.
+    #[must_use]
+    pub fn failure(&self) -> Option<FailureCode> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Refused { code, .. } => {
+                Some(code.parse().map_or(FailureCode::Said("refused without a code"), FailureCode::Code))
+            }
+            Self::Later { reason } | Self::Unknown { reason } => Some(FailureCode::Said(reason)),
+        }
+    }
+
+    /// Whether the key itself was refused.
+    #[must_use]
+    pub fn is_bad_key(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if matches!(code.as_str(), "1" | "108" | "401" | "403" | "key"))
+    }
+}
+
+/// What Clickatell says about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyCheck {
+    Accepted,
+    Rejected,
+    /// No response, or one that says neither.
+    Unavailable,
+}
+
+/// Whose fault a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The number, or a decision of its owner.
+    Recipient,
+    /// The account: key, balance or configuration. The operator must act.
+    Account,
+}

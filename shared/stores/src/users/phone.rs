@@ -1,0 +1,124 @@
+//! Phone ownership: which account a number belongs to.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use twostep_domain::{
+    account::{AccountSnapshot, User},
+    ids::SessionId,
+    phone::PhoneNumber,
+    time::Timestamp,
+};
+
+use super::{ChangeError, UserStore, phone_key};
+use crate::{
+    table::{self, Item, number, text},
+    transaction::{self, Write},
+};
+
+/// Which of the writes of [`UserStore::set_phone`] is the number's uniqueness item. If it is refused, another account owns
+/// the number.
+pub const PHONE_OWNER_WRITE: usize = 0;
+
+impl UserStore {
+    /// The writes that give `phone`, just verified, to the account and take `former` away. Two-step is on from then on, and
+    /// all sessions but `kept_session` and all remembered devices end. `recovery_codes` replace the present ones. Save them
+    /// together with the challenge that verified the number.
+    #[must_use]
+    pub fn set_phone(
+        &self,
+        account: &AccountSnapshot,
+        phone: &PhoneNumber,
+        former: Option<&PhoneNumber>,
+        kept_session: &SessionId,
+        recovery_codes: Option<&[String]>,
+        now: Timestamp,
+    ) -> Vec<Write> {
+        // A number that is verified once more keeps the time of its first verification.
+        let verified_at = if former == Some(phone) { account.verified_at } else { Some(now) };
+        let next = AccountSnapshot { epoch: account.epoch + 1, verified_at, ..account.clone() };
+        let owner = self.put_owner(phone_key(phone), &next, "attribute_not_exists(pk) OR user_id = :user");
+        let update = self.change_phone(account, former, Some((phone, verified_at)), kept_session, recovery_codes);
+        let mut writes = vec![owner, update];
+        if let Some(former) = former.filter(|former| *former != phone) {
+            writes.push(self.delete_own(phone_key(former), &account.user_id));
+        }
+        writes
+    }
+
+    /// Removes the phone and turns two-step off.
+    ///
+    /// # Errors
+    /// [`ChangeError::Outdated`] if the account has another number by now.
+    pub async fn remove_phone(
+        &self,
+        user: &User,
+        kept_session: &SessionId,
+        companion: Write,
+    ) -> Result<(), ChangeError> {
+        let Some(phone) = &user.phone else { return Ok(()) };
+        self.commit(vec![
+            self.change_phone(&user.snapshot(), Some(phone), None, kept_session, Some(&[])),
+            self.delete_own(phone_key(phone), &user.id),
+            companion,
+        ])
+        .await
+    }
+
+    /// A condition for another store's transaction: `phone` belongs to `owner`, and no change has ended the owner's
+    /// sessions since it was read.
+    #[must_use]
+    pub fn phone_belongs_to(&self, phone: &PhoneNumber, owner: &AccountSnapshot) -> Write {
+        transaction::check(
+            self.check(phone_key(phone))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .condition_expression("user_id = :user AND epoch = :epoch")
+                .expression_attribute_values(":user", text(owner.user_id.as_str()))
+                .expression_attribute_values(":epoch", number(owner.epoch)),
+        )
+    }
+
+    /// A condition for another store's transaction: no account owns `phone`.
+    #[must_use]
+    pub fn phone_is_free(&self, phone: &PhoneNumber) -> Write {
+        transaction::check(
+            self.check(phone_key(phone))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .condition_expression("attribute_not_exists(pk)"),
+        )
+    }
+
+    /// Changes the account's own item, if it is still as `account` and `former` say. Having a phone is what turns two-step
+    /// on.
+    fn change_phone(
+        &self,
+        account: &AccountSnapshot,
+        former: Option<&PhoneNumber>,
+        phone: Option<(&PhoneNumber, Option<Timestamp>)>,
+        kept_session: &SessionId,
+        recovery_codes: Option<&[String]>,
+    ) -> Write {
+        let mut changes = "SET phone = :phone, phone_proven_at = :verified, two_step = :on, kept_session = :kept, \
+                           epoch = :next, devices = :none"
+            .to_owned();
+        if recovery_codes.is_some() {
+            changes.push_str(", recovery_codes = :codes");
+        }
+        let verified_at = phone
+            .and_then(|(_, verified_at)| verified_at)
+            .map_or(AttributeValue::Null(true), |verified_at| number(verified_at.0));
+        let update = self
+            .update_unchanged(account)
+            .condition_expression("phone = :former AND epoch = :epoch")
+            .update_expression(changes)
+            .expression_attribute_values(":former", table::optional_text(former.map(PhoneNumber::e164)))
+            .expression_attribute_values(":phone", table::optional_text(phone.map(|(phone, _)| phone.e164())))
+            .expression_attribute_values(":verified", verified_at)
+            .expression_attribute_values(":on", AttributeValue::Bool(phone.is_some()))
+            .expression_attribute_values(":kept", text(kept_session.as_str()))
+            .expression_attribute_values(":next", number(account.epoch + 1))
+            .expression_attribute_values(":none", AttributeValue::M(Item::new()));
+        transaction::update(match recovery_codes {
+            Some(codes) => update.expression_attribute_values(":codes", table::texts(codes)),
+            None => update,
+        })
+    }
+}

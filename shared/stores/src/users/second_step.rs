@@ -1,0 +1,102 @@
+//! Recovery codes and remembered devices.
+
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use twostep_domain::{
+    account::{AccountSnapshot, Device},
+    ids::UserId,
+    time::Timestamp,
+};
+
+use super::{ChangeError, UserStore};
+use crate::{
+    table::{self, number, text},
+    transaction::{self, Write},
+};
+
+/// A recovery code of an account: its index and its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecoveryCode {
+    pub index: usize,
+    pub hash: String,
+}
+
+/// What a second step leaves behind in the account.
+#[derive(Default)]
+pub struct SecondStepTaken<'a> {
+    /// The code that was used up.
+    pub recovery_code: Option<&'a StoredRecoveryCode>,
+    /// The device to remember, with its id.
+    pub device: Option<(&'a str, &'a Device)>,
+    /// The ids of devices to forget.
+    pub forgotten: &'a [String],
+}
+
+impl UserStore {
+    /// Replaces the recovery codes of an account that has two-step on.
+    ///
+    /// # Errors
+    /// [`ChangeError::Outdated`] if two-step is off by now.
+    pub async fn set_recovery_codes(&self, account: &AccountSnapshot, hashes: &[String]) -> Result<(), ChangeError> {
+        let update = self
+            .update_unchanged(account)
+            .condition_expression("two_step = :on AND epoch = :epoch")
+            .update_expression("SET recovery_codes = :codes")
+            .expression_attribute_values(":on", AttributeValue::Bool(true))
+            .expression_attribute_values(":codes", table::texts(hashes));
+        self.commit(vec![transaction::update(update)]).await
+    }
+
+    /// # Errors
+    /// [`ChangeError::Outdated`] if there is no such device.
+    pub async fn forget_device(&self, user: &UserId, device: &str) -> Result<(), ChangeError> {
+        let update = self
+            .update(user)
+            .condition_expression("attribute_exists(devices.#device)")
+            .update_expression("REMOVE devices.#device")
+            .expression_attribute_names("#device", device);
+        self.commit(vec![transaction::update(update)]).await
+    }
+
+    /// [`Self::unchanged`], and the device was used at `now`.
+    #[must_use]
+    pub fn device_used(&self, account: &AccountSnapshot, device: &str, token_hash: &str, now: Timestamp) -> Write {
+        let update = self
+            .update_unchanged(account)
+            .condition_expression("epoch = :epoch AND devices.#device.token_hash = :hash")
+            .update_expression("SET devices.#device.last_used_at = :now")
+            .expression_attribute_names("#device", device)
+            .expression_attribute_values(":hash", text(token_hash))
+            .expression_attribute_values(":now", number(now.0));
+        transaction::update(update)
+    }
+
+    /// [`Self::unchanged`], and what the second step leaves behind.
+    #[must_use]
+    pub fn second_step_taken(&self, account: &AccountSnapshot, taken: &SecondStepTaken<'_>) -> Write {
+        if taken.recovery_code.is_none() && taken.device.is_none() {
+            return self.unchanged(account);
+        }
+        let mut update = self.update_unchanged(account);
+        let mut condition = "epoch = :epoch".to_owned();
+        let (mut set, mut remove) = (String::new(), Vec::new());
+        if let Some(StoredRecoveryCode { index, hash }) = taken.recovery_code {
+            let _ = write!(condition, " AND recovery_codes[{index}] = :code");
+            update = update.expression_attribute_values(":code", text(hash));
+            remove.push(format!("recovery_codes[{index}]"));
+        }
+        if let Some((id, device)) = taken.device {
+            "SET devices.#device = :device".clone_into(&mut set);
+            update = update
+                .expression_attribute_names("#device", id)
+                .expression_attribute_values(":device", AttributeValue::M(table::write(device)));
+        }
+        for (index, id) in taken.forgotten.iter().enumerate() {
+            update = update.expression_attribute_names(format!("#gone{index}"), id);
+            remove.push(format!("devices.#gone{index}"));
+        }
+        let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+        transaction::update(update.condition_expression(condition).update_expression(format!("{set}{remove}")))
+    }
+}

@@ -1,0 +1,116 @@
+//! Access to an account: whose access token it is, and whether its session may change the account.
+
+use std::sync::Arc;
+
+use twostep_crypto::{
+    KeyRing,
+    access_token::{Claims, InvalidToken, Issuer},
+};
+use twostep_domain::{account::User, session::Session, settings::Settings, time::Clock};
+use twostep_runtime::{
+    config::ConfigError,
+    secrets::{Keys, Secrets},
+};
+use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore};
+
+use crate::{
+    outage::{Outage, from_outage},
+    warm_up,
+};
+
+pub struct Access {
+    pub clock: Arc<dyn Clock>,
+    pub keys: Arc<Keys>,
+    pub users: UserStore,
+    pub sessions: SessionStore,
+    pub settings: Arc<CachedSettings>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// Not a valid access token, or its account or session is gone.
+    #[error("the access token is not valid")]
+    InvalidToken,
+    /// The session is too old or has too few steps for this change.
+    #[error("a fresh sign-in is required")]
+    ReauthRequired,
+    #[error(transparent)]
+    Outage(Outage),
+}
+
+from_outage!(AccessError);
+
+/// An account with the session that wants to change it.
+pub struct OpenAccount {
+    pub ring: Arc<KeyRing>,
+    pub settings: Arc<Settings>,
+    user: Option<User>,
+    session: Option<Session>,
+}
+
+impl Access {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, ConfigError> {
+        Ok(Self {
+            clock: tables.clock(),
+            keys: secrets.keys()?,
+            users: tables.users()?,
+            sessions: tables.sessions()?,
+            settings: tables.settings()?,
+        })
+    }
+
+    pub async fn warm_up(&self) {
+        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.settings));
+    }
+
+    /// # Errors
+    /// [`AccessError::InvalidToken`]
+    pub async fn authenticate(&self, issuer: &Issuer, token: &str) -> Result<Claims, AccessError> {
+        let ring = self.keys.get().await?;
+        issuer.check(&ring, token, self.clock.now()).map_err(|InvalidToken| AccessError::InvalidToken)
+    }
+
+    /// # Errors
+    /// [`AccessError::InvalidToken`] if the account is gone.
+    pub async fn user(&self, claims: &Claims) -> Result<User, AccessError> {
+        self.users.find(&claims.sub).await?.ok_or(AccessError::InvalidToken)
+    }
+
+    /// Reads everything that a change of the account needs, in one round trip.
+    pub(crate) async fn open_account(&self, claims: &Claims) -> Result<OpenAccount, Outage> {
+        let ring = self.keys.get().await?;
+        let (settings, user, session) =
+            tokio::try_join!(self.settings.get(), self.users.find(&claims.sub), self.sessions.find(&claims.sid))?;
+        Ok(OpenAccount { ring, settings, user, session })
+    }
+
+    /// Opens the account for a change of what signs its user in, which needs a live session that is fresh and has taken
+    /// every step that the account demands (NIST SP 800-63B-4 §4.1.2).
+    pub(crate) async fn open_for_change(&self, claims: &Claims) -> Result<(OpenAccount, User), AccessError> {
+        let account = self.open_account(claims).await?;
+        let user = account.for_change(claims, &*self.clock)?;
+        Ok((account, user))
+    }
+}
+
+impl OpenAccount {
+    /// The user, if it still exists.
+    pub(crate) fn user(&self) -> Result<&User, AccessError> {
+        self.user.as_ref().ok_or(AccessError::InvalidToken)
+    }
+
+    /// The user, if the session may change the account.
+    pub(crate) fn for_change(&self, claims: &Claims, clock: &dyn Clock) -> Result<User, AccessError> {
+        let user = self.user()?;
+        // An access token outlives its session by minutes: enough to look at the profile, not to take the account over.
+        let session = self.session.as_ref().filter(|session| session.outlives(user));
+        let session = session.ok_or(AccessError::InvalidToken)?;
+        if session.may_change_account(claims.auth_time, &self.settings, user, clock.now()) {
+            Ok(user.clone())
+        } else {
+            Err(AccessError::ReauthRequired)
+        }
+    }
+}

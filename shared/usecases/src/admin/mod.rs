@@ -1,0 +1,11 @@
+//! What an admin does.
+
+pub mod key;
+pub mod settings;
+pub mod test_message;
+pub mod usage;
+
+pub use key::{AdminKey, Authorised};
+pub use settings::ChangeSettings;
+pub use test_message::SendTestMessage;
+pub use usage::{ReadUsage, Usage};

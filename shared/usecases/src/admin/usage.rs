@@ -1,0 +1,66 @@
+//! Messages, money and sign-ins of the last 30 days, and the breaker.
+
+use std::sync::Arc;
+
+use twostep_domain::{
+    country::Country,
+    settings::Settings,
+    spending::{Breaker, Counts},
+    time::{Clock, Timestamp},
+};
+use twostep_runtime::config::ConfigError;
+use twostep_stores::{
+    CachedSettings, Tables,
+    spending::{BreakerStore, CounterStore},
+};
+
+use crate::outage::Outage;
+
+pub struct ReadUsage {
+    clock: Arc<dyn Clock>,
+    settings: Arc<CachedSettings>,
+    counters: CounterStore,
+    breaker: BreakerStore,
+}
+
+pub struct Usage {
+    pub settings: Settings,
+    /// By day and country, the newest day first.
+    pub days: Vec<(Timestamp, Country, Counts)>,
+    pub breaker: Arc<Breaker>,
+    pub now: Timestamp,
+}
+
+impl ReadUsage {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            clock: tables.clock(),
+            settings: tables.settings()?,
+            counters: tables.counters()?,
+            breaker: tables.breaker()?,
+        })
+    }
+
+    /// # Errors
+    /// [`Outage`]
+    pub async fn read(&self) -> Result<Usage, Outage> {
+        let now = self.clock.now();
+        let (days, breaker) = tokio::try_join!(self.counters.by_day_and_country(now), self.breaker.fresh())?;
+        let settings = self.settings.store().load().await?.settings;
+        Ok(Usage { settings, days, breaker, now })
+    }
+}
+
+impl Usage {
+    /// The sum of all days.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        for (_, _, counts) in &self.days {
+            total.add(counts);
+        }
+        total
+    }
+}

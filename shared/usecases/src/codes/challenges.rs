@@ -1,0 +1,234 @@
+//! Challenges: start one, and show one to its caller.
+
+use std::{sync::Arc, time::Duration};
+
+use twostep_crypto::{
+    KeyRing,
+    challenge_id::{ChallengeId, derive_key},
+};
+use twostep_domain::{
+    challenge::{
+        Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, Refusal, Start,
+        state_machine::Ask,
+    },
+    ids::{ChallengeKey, UserId},
+    language::Language,
+    one_time_code::OneTimeCode,
+    phone::PhoneNumber,
+    time::{Clock, Timestamp},
+};
+use twostep_runtime::{
+    config::ConfigError,
+    entropy,
+    metrics::{Dimension, Metric, Name},
+    secrets::SecretError,
+};
+use twostep_stores::{
+    ChallengeStore, TableError, Tables,
+    compare_and_swap::{Race, Swap},
+};
+
+use crate::outage::{Outage, from_outage};
+
+pub struct Challenges {
+    pub clock: Arc<dyn Clock>,
+    pub policy: Policy,
+    pub store: ChallengeStore,
+}
+
+/// A challenge as its caller sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChallengeView {
+    pub id: String,
+    pub purpose: PurposeName,
+    /// The last two digits of the number.
+    pub phone_hint: String,
+    pub expires_at: Timestamp,
+    /// The earliest moment at which another message is allowed.
+    pub resend_at: Timestamp,
+    pub delivery: DeliveryStatus,
+    /// Why `delivery` is `failed`.
+    pub failure: Option<DeliveryFailure>,
+}
+
+/// Why a challenge was not started, once the request was admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum ChallengeError {
+    /// This number has had too many codes for this purpose.
+    #[error("too many codes")]
+    TooManyCodes { wait: Duration },
+    #[error(transparent)]
+    Outage(Outage),
+}
+
+from_outage!(ChallengeError);
+
+/// Why a request for a code was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("this number is not served")]
+    PhoneNotAllowed,
+    /// Two-step is off, so no codes are sent.
+    #[error("no codes are sent")]
+    CodesOff,
+    /// A budget is spent, or the breaker holds messages of this kind back.
+    #[error("no messages for now")]
+    BudgetSpent { wait: Duration },
+    /// The client IP has asked for too many codes.
+    #[error("too many requests")]
+    TooManyRequests { wait: Duration },
+    #[error(transparent)]
+    Challenge(#[from] ChallengeError),
+}
+
+impl From<TableError> for StartError {
+    fn from(error: TableError) -> Self {
+        Self::Challenge(error.into())
+    }
+}
+
+impl From<SecretError> for StartError {
+    fn from(error: SecretError) -> Self {
+        Self::Challenge(error.into())
+    }
+}
+
+/// What a new code is made for.
+pub(crate) struct NewCode<'a> {
+    pub phone: &'a PhoneNumber,
+    pub purpose: Purpose,
+    pub language: Language,
+    /// Looks like a challenge, but no message is sent and no code is correct.
+    pub decoy: bool,
+}
+
+impl Challenges {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
+        Ok(Self { clock: tables.clock(), policy: Policy::default(), store: tables.challenges()? })
+    }
+
+    pub(crate) fn key(
+        ring: &KeyRing,
+        purpose: PurposeName,
+        subject: Option<&UserId>,
+        phone: &PhoneNumber,
+    ) -> ChallengeKey {
+        derive_key(&ring.pepper, purpose, subject, phone)
+    }
+
+    /// Starts a challenge under `key`, or sends the code of the present one again. The write is the only one: the table's
+    /// stream does the sending.
+    pub(crate) async fn start(
+        &self,
+        ring: &KeyRing,
+        key: ChallengeKey,
+        present: Option<Challenge>,
+        new: NewCode<'_>,
+    ) -> Result<ChallengeView, ChallengeError> {
+        let fresh = Payload {
+            code: OneTimeCode::random(&mut entropy::system()),
+            phone: new.phone.clone(),
+            language: new.language,
+            purpose: new.purpose,
+        };
+        let mut race = Race::on(present);
+        loop {
+            let present = race.next_round()?;
+            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, new.decoy)? {
+                Next::Unchanged(challenge) => return Ok(self.view(ring, challenge, &fresh)),
+                Next::SameMessage(challenge) => (challenge, false),
+                Next::Send(challenge) => (challenge, true),
+            };
+            match self.store.save(&challenge).await? {
+                Swap::Saved(saved) => {
+                    if is_sent {
+                        self.count(Name::CodesAsked, &fresh);
+                    }
+                    return Ok(self.view(ring, &saved, &fresh));
+                }
+                Swap::Lost(winner) => race.lost_to(winner),
+            }
+        }
+    }
+
+    /// What asking for a code changes in `present`.
+    fn next<'a>(
+        &self,
+        ring: &KeyRing,
+        key: &ChallengeKey,
+        present: Option<&'a Challenge>,
+        fresh: &Payload,
+        decoy: bool,
+    ) -> Result<Next<'a>, ChallengeError> {
+        let now = self.clock.now();
+        let seal = |payload: &Payload| ring.seal(key.as_str(), payload, now, &mut entropy::system());
+        // A challenge that is older than every key has no usable code, but its counts still hold.
+        let opened = present.and_then(|present| ring.open::<Payload>(key.as_str(), &present.sealed, now).ok());
+        let same_account = match (present, &opened) {
+            (None, _) => true,
+            (Some(_), opened) => opened.as_ref().is_some_and(|payload| payload.purpose.serves(&fresh.purpose)),
+        };
+        let ask = Ask { decoy, same_account };
+        let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
+        match (start.map_err(|refusal| too_many_codes(refusal, now))?, present, opened) {
+            (Start::Send(challenge), ..) => Ok(Next::Send(challenge)),
+            // The same code, now for the session that asks: that one outlives the change.
+            (Start::Alive, Some(present), Some(opened)) if !opened.purpose.same_session(&fresh.purpose) => {
+                let sealed = seal(&Payload { code: opened.code, ..fresh.clone() });
+                Ok(Next::SameMessage(Challenge { sealed, ..present.clone() }))
+            }
+            (Start::Alive, Some(present), _) => Ok(Next::Unchanged(present)),
+            (Start::Alive, None, _) => unreachable!("only a present challenge is alive"),
+        }
+    }
+
+    /// The challenge with this id, unless a newer code has replaced it.
+    pub(crate) fn named(ring: &KeyRing, id: &ChallengeId, found: Option<Challenge>) -> Option<Challenge> {
+        found.filter(|challenge| id.names(&ring.pepper, &challenge.key, challenge.issue))
+    }
+
+    pub(crate) fn payload(&self, ring: &KeyRing, challenge: &Challenge) -> Result<Payload, Outage> {
+        Ok(ring.open(challenge.key.as_str(), &challenge.sealed, self.clock.now())?)
+    }
+
+    /// The delivery of a sign-in always reads `sent`: anything else would tell whether the number has an account.
+    pub(crate) fn view(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeView {
+        let (delivery, failure) = match payload.purpose {
+            Purpose::Login { .. } => (DeliveryStatus::Sent, None),
+            _ => (challenge.delivery_status(self.clock.now(), &self.policy), challenge.failure),
+        };
+        ChallengeView {
+            id: ChallengeId::write(&ring.pepper, &challenge.key, challenge.issue),
+            purpose: payload.purpose.name(),
+            phone_hint: payload.phone.hint(),
+            expires_at: challenge.expires_at,
+            resend_at: challenge.resend_at(&self.policy),
+            delivery,
+            failure,
+        }
+    }
+
+    pub(crate) fn count(&self, name: Name, payload: &Payload) {
+        Metric::count(name).by(Dimension::Purpose, payload.purpose.name().as_str()).emit(self.clock.now());
+    }
+}
+
+enum Next<'a> {
+    /// A code is alive and it is too early to send it again.
+    Unchanged(&'a Challenge),
+    /// Save this; no message is sent.
+    SameMessage(Challenge),
+    /// Save this; the table's stream sends it.
+    Send(Challenge),
+}
+
+/// A start is refused for one reason only; the others need a code that is entered or sent again.
+fn too_many_codes(refusal: Refusal, now: Timestamp) -> ChallengeError {
+    let wait = match refusal {
+        Refusal::TooManyCodes { until } | Refusal::TooManyAttempts { until } => now.until(until),
+        Refusal::Used | Refusal::Expired => Duration::ZERO,
+    };
+    ChallengeError::TooManyCodes { wait }
+}

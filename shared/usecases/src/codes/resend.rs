@@ -1,0 +1,102 @@
+//! Send a code again, or show how far its message got.
+
+use std::{sync::Arc, time::Duration};
+
+use twostep_crypto::{KeyRing, challenge_id::ChallengeId};
+use twostep_domain::{
+    challenge::{Challenge, Refusal},
+    time::Timestamp,
+};
+use twostep_runtime::{
+    config::ConfigError,
+    metrics::Name,
+    secrets::{Keys, Secrets},
+};
+use twostep_stores::{
+    Tables,
+    compare_and_swap::{Race, Swap},
+};
+
+use super::{ChallengeView, Challenges};
+use crate::{
+    outage::{Outage, from_outage},
+    warm_up,
+};
+
+pub struct ResendCode {
+    keys: Arc<Keys>,
+    challenges: Challenges,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ResendError {
+    /// There is no such challenge, or a newer code has replaced it.
+    #[error("unknown challenge")]
+    UnknownChallenge,
+    #[error("the code has been used")]
+    CodeUsed,
+    #[error("the code has expired")]
+    CodeExpired,
+    #[error("too many codes")]
+    TooManyCodes { wait: Duration },
+    #[error(transparent)]
+    Outage(Outage),
+}
+
+from_outage!(ResendError);
+
+impl ResendCode {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, ConfigError> {
+        Ok(Self { keys: secrets.keys()?, challenges: Challenges::open(tables)? })
+    }
+
+    pub async fn warm_up(&self) {
+        tokio::join!(warm_up::secret(&self.keys), self.challenges.store.open_connection());
+    }
+
+    /// # Errors
+    /// [`ResendError::UnknownChallenge`]
+    pub async fn show(&self, id: &ChallengeId) -> Result<ChallengeView, ResendError> {
+        let ring = self.keys.get().await?;
+        let challenge = named(&ring, id, self.challenges.store.find(id.key()).await?)?;
+        let payload = self.challenges.payload(&ring, &challenge)?;
+        Ok(self.challenges.view(&ring, &challenge, &payload))
+    }
+
+    /// # Errors
+    /// [`ResendError`]
+    pub async fn resend(&self, id: &ChallengeId) -> Result<ChallengeView, ResendError> {
+        let Self { challenges, .. } = self;
+        let ring: Arc<KeyRing> = self.keys.get().await?;
+        let mut race = Race::on(challenges.store.find(id.key()).await?);
+        loop {
+            let challenge = named(&ring, id, race.next_round()?)?;
+            let now = challenges.clock.now();
+            let next = challenge.resend(now, &challenges.policy).map_err(|refusal| refused(refusal, now))?;
+            match challenges.store.save(&next).await? {
+                Swap::Saved(saved) => {
+                    let payload = challenges.payload(&ring, &saved)?;
+                    challenges.count(Name::CodesAsked, &payload);
+                    return Ok(challenges.view(&ring, &saved, &payload));
+                }
+                Swap::Lost(winner) => race.lost_to(winner),
+            }
+        }
+    }
+}
+
+fn named(ring: &KeyRing, id: &ChallengeId, found: Option<Challenge>) -> Result<Challenge, ResendError> {
+    Challenges::named(ring, id, found).ok_or(ResendError::UnknownChallenge)
+}
+
+fn refused(refusal: Refusal, now: Timestamp) -> ResendError {
+    match refusal {
+        Refusal::Used => ResendError::CodeUsed,
+        Refusal::Expired => ResendError::CodeExpired,
+        Refusal::TooManyCodes { until } | Refusal::TooManyAttempts { until } => {
+            ResendError::TooManyCodes { wait: now.until(until) }
+        }
+    }
+}

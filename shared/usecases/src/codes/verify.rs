@@ -1,0 +1,293 @@
+//! Enter a code.
+//!
+//! A correct code is used up in the same transaction that gives what it is worth, so it is worth something once, and it is
+//! not lost when something fails half-way. What each purpose gives stands beside its start: `registration::by_phone`,
+//! `sign_in::by_phone`, `sign_in::second_step` and `profile::phone`.
+
+use std::{sync::Arc, time::Duration};
+
+use twostep_crypto::{
+    KeyRing, access_token::Issuer, challenge_id::ChallengeId, constant_time, recovery_code::RecoveryCode,
+};
+use twostep_domain::{
+    account::{PhoneTrust, User},
+    challenge::{Challenge, Payload, Purpose, PurposeName, Refusal, Verdict},
+    country::Country,
+    ids::UserId,
+    one_time_code::OneTimeCode,
+    phone::PhoneNumber,
+    spending::{MessageEvent, Scope},
+    time::Timestamp,
+};
+use twostep_runtime::{
+    config::ConfigError,
+    metrics::{Dimension, Metric, Name},
+    secrets::{Keys, Secrets},
+};
+use twostep_stores::{
+    CachedSettings, SessionStore, TableError, Tables, UserStore,
+    compare_and_swap::{Race, Round, Swap, SwapWith},
+    spending::CounterStore,
+    transaction::Write,
+};
+
+use super::Challenges;
+use crate::{
+    caller::Caller,
+    outage::{Outage, from_outage},
+    signed_in::SignedIn,
+    warm_up,
+};
+
+pub struct VerifyCode {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) challenges: Challenges,
+    pub(crate) users: UserStore,
+    pub(crate) sessions: SessionStore,
+    pub(crate) settings: Arc<CachedSettings>,
+    counters: CounterStore,
+}
+
+/// What a caller enters.
+pub enum Guess {
+    Code(OneTimeCode),
+    RecoveryCode(RecoveryCode),
+}
+
+pub struct Entry {
+    pub guess: Guess,
+    /// For a second step: skip it on this device for thirty days.
+    pub remember_device: bool,
+}
+
+/// What a correct code gives.
+pub enum Verified {
+    SignedIn(Box<SignedIn>),
+    /// The number is free and may be registered.
+    MayRegister {
+        registration_token: String,
+    },
+    PhoneSet {
+        user: Box<User>,
+        recovery_codes: Option<Vec<String>>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    WrongCode { attempts_left: usize },
+    CodeUsed,
+    CodeExpired,
+    TooManyAttempts { wait: Duration },
+    TooManyCodes { wait: Duration },
+    PhoneTaken,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is no such challenge, or a newer code has replaced it.
+    #[error("unknown challenge")]
+    UnknownChallenge,
+    /// A recovery code or a device to remember, but the challenge is not a second step.
+    #[error("not a second step")]
+    NotASecondStep,
+    #[error("the code is not accepted")]
+    Rejected(Rejection),
+    #[error(transparent)]
+    Outage(Outage),
+}
+
+from_outage!(VerifyError);
+
+/// A correct code that has not been used up yet.
+pub(crate) struct CorrectCode<'a> {
+    pub caller: &'a Caller,
+    pub issuer: &'a Issuer,
+    pub ring: &'a KeyRing,
+    pub phone: PhoneNumber,
+    /// The challenge with its code used.
+    next: Challenge,
+}
+
+/// How the use of a correct code ended.
+pub(crate) type Use = Round<Challenge, Verified>;
+
+/// The outcome of using a code up together with companion writes.
+pub(crate) enum Used {
+    Done,
+    /// Another request changed the challenge first; judge the guess again on what it left.
+    Lost(Option<Challenge>),
+    /// The condition of this companion failed.
+    Refused {
+        companion: usize,
+        found: Option<twostep_stores::table::Item>,
+    },
+}
+
+impl VerifyCode {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: secrets.keys()?,
+            challenges: Challenges::open(tables)?,
+            users: tables.users()?,
+            sessions: tables.sessions()?,
+            settings: tables.settings()?,
+            counters: tables.counters()?,
+        })
+    }
+
+    pub async fn warm_up(&self) {
+        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.settings));
+    }
+
+    /// # Errors
+    /// [`VerifyError`]
+    pub async fn verify(
+        &self,
+        caller: &Caller,
+        issuer: &Issuer,
+        id: &ChallengeId,
+        entry: &Entry,
+    ) -> Result<Verified, VerifyError> {
+        let ring: Arc<KeyRing> = self.keys.get().await?;
+        // The settings are read along, for what a correct code needs of them.
+        let (found, _) = tokio::try_join!(self.challenges.store.find(id.key()), self.settings.get())?;
+        let mut race = Race::on(found);
+        loop {
+            let challenge = Challenges::named(&ring, id, race.next_round()?).ok_or(VerifyError::UnknownChallenge)?;
+            match self.judge(caller, issuer, &ring, challenge, entry).await? {
+                Round::Done(verified) => return Ok(verified),
+                Round::Lost(winner) => race.lost_to(winner),
+            }
+        }
+    }
+
+    /// Judges a guess, and uses a correct code up.
+    async fn judge(
+        &self,
+        caller: &Caller,
+        issuer: &Issuer,
+        ring: &KeyRing,
+        challenge: Challenge,
+        entry: &Entry,
+    ) -> Result<Use, VerifyError> {
+        let payload = self.challenges.payload(ring, &challenge)?;
+        // A recovery code is judged against the account, which is read before the guess is judged.
+        let step = match &payload.purpose {
+            Purpose::SecondStep { account } => Some(self.open_second_step(ring, account, entry).await?),
+            _ if entry.remember_device || matches!(entry.guess, Guess::RecoveryCode(_)) => {
+                return Err(VerifyError::NotASecondStep);
+            }
+            _ => None,
+        };
+        let matches = match &entry.guess {
+            Guess::Code(code) => constant_time::equal(payload.code.expose(), code.expose()),
+            Guess::RecoveryCode(_) => step.as_ref().is_some_and(|step| step.recovery_code.is_some()),
+        };
+        let now = self.now();
+        let verdict = challenge.verify(matches, now, &self.challenges.policy);
+        let next = match verdict.map_err(|refusal| VerifyError::Rejected(rejection(refusal, now)))? {
+            Verdict::Correct { next } => next,
+            Verdict::Wrong { next, attempts_left } => {
+                return self.reject(&next, Rejection::WrongCode { attempts_left }).await;
+            }
+        };
+        let counted = CountedCode::of(&payload, now);
+        let code = CorrectCode { caller, issuer, ring, phone: payload.phone, next };
+        let used = match (payload.purpose, step) {
+            (Purpose::Register, _) => self.use_for_registration(code).await?,
+            (Purpose::Login { account: Some(account) }, _) => self.use_for_sign_in(code, account).await?,
+            (Purpose::Profile(change), _) => self.use_for_phone_change(code, change).await?,
+            (Purpose::SecondStep { account }, Some(step)) => self.use_for_second_step(code, account, step).await?,
+            (Purpose::Login { account: None } | Purpose::SecondStep { .. }, _) => {
+                self.use_for_nothing(code, Rejection::CodeExpired).await?
+            }
+            // No client holds the id of a notice.
+            (Purpose::Notice, _) => return Err(VerifyError::UnknownChallenge),
+        };
+        if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
+            Box::pin(self.count(counted)).await;
+        }
+        Ok(used)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.challenges.clock.now()
+    }
+
+    /// Uses a code up, all or nothing with `companions`.
+    pub(crate) async fn use_with(&self, code: &CorrectCode<'_>, companions: Vec<Write>) -> Result<Used, TableError> {
+        Ok(match self.challenges.store.save_with(&code.next, companions).await? {
+            SwapWith::Saved => Used::Done,
+            SwapWith::Lost(winner) => Used::Lost(winner),
+            SwapWith::Refused { companion, found } => Used::Refused { companion, found },
+        })
+    }
+
+    /// Uses a code up and rejects it: what it was for is not possible any more.
+    pub(crate) async fn use_for_nothing(
+        &self,
+        code: CorrectCode<'_>,
+        rejection: Rejection,
+    ) -> Result<Use, VerifyError> {
+        self.reject(&code.next, rejection).await
+    }
+
+    /// Saves `next`, then rejects the guess: the caller hears nothing before it is counted.
+    async fn reject(&self, next: &Challenge, rejection: Rejection) -> Result<Use, VerifyError> {
+        match self.challenges.store.save(next).await? {
+            Swap::Saved(_) => Err(VerifyError::Rejected(rejection)),
+            Swap::Lost(winner) => Ok(Round::Lost(winner)),
+        }
+    }
+
+    /// The account after a code was used for it. What was written is done, so a read that failed is repeated once.
+    pub(crate) async fn read_again(
+        &self,
+        read: Result<Option<User>, TableError>,
+        id: &UserId,
+    ) -> Result<User, VerifyError> {
+        let user = match read {
+            Ok(user) => user,
+            Err(_) => self.users.find(id).await?,
+        };
+        Ok(user.ok_or(TableError::Malformed { table: "users" })?)
+    }
+
+    /// For the breaker and the usage, once the code is used up: counted earlier, one code could count many times. A
+    /// sign-in does not fail for it.
+    async fn count(&self, code: CountedCode) {
+        let now = self.now();
+        Metric::count(Name::CodesVerified).by(Dimension::Purpose, code.purpose.as_str()).emit(now);
+        let Some(country) = Country::of_mobile(&code.phone) else { return };
+        let signs_in = code.purpose != PurposeName::Profile;
+        let event = MessageEvent::Verified { signs_in, trust: code.trust };
+        if let Err(error) = self.counters.count(country, Some(&Scope::prefix_of(&code.phone)), event, now).await {
+            tracing::warn!(%error, "a correct code was not counted");
+        }
+    }
+}
+
+/// What is counted of a correct code.
+struct CountedCode {
+    phone: PhoneNumber,
+    purpose: PurposeName,
+    trust: PhoneTrust,
+}
+
+impl CountedCode {
+    fn of(payload: &Payload, now: Timestamp) -> Self {
+        Self { phone: payload.phone.clone(), purpose: payload.purpose.name(), trust: payload.phone_trust(now) }
+    }
+}
+
+fn rejection(refusal: Refusal, now: Timestamp) -> Rejection {
+    match refusal {
+        Refusal::Used => Rejection::CodeUsed,
+        Refusal::Expired => Rejection::CodeExpired,
+        Refusal::TooManyAttempts { until } => Rejection::TooManyAttempts { wait: now.until(until) },
+        Refusal::TooManyCodes { until } => Rejection::TooManyCodes { wait: now.until(until) },
+    }
+}

@@ -1,0 +1,92 @@
+//! Record delivery reports.
+//!
+//! A report proves nothing: it can move the delivery state of a message that this service sent, forward, and nothing else.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use twostep_crypto::constant_time;
+use twostep_domain::{
+    challenge::{Challenge, Delivery, DeliveryFailure},
+    spending::MessageEvent,
+    time::Clock,
+};
+use twostep_runtime::{
+    config::{self, ConfigError},
+    metrics::{Dimension, Metric, Name},
+};
+use twostep_senders::clickatell::DeliveryReport;
+use twostep_stores::{
+    ChallengeStore, SentMessageStore, TableError, Tables, sent_messages::SentMessage, spending::CounterStore,
+};
+
+pub struct RecordDeliveryReports {
+    clock: Arc<dyn Clock>,
+    challenges: ChallengeStore,
+    sent_messages: SentMessageStore,
+    counters: CounterStore,
+    token: SecretString,
+}
+
+impl RecordDeliveryReports {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            clock: tables.clock(),
+            challenges: tables.challenges()?,
+            sent_messages: tables.sent_messages()?,
+            counters: tables.counters()?,
+            token: config::callback_token(tables.env())?,
+        })
+    }
+
+    pub async fn warm_up(&self) {
+        self.challenges.open_connection().await;
+    }
+
+    /// Whether `token` is the secret part of the address that reports come to.
+    #[must_use]
+    pub fn is_token(&self, token: &str) -> bool {
+        constant_time::equal(token, self.token.expose_secret())
+    }
+
+    /// # Errors
+    /// [`TableError`]: Clickatell should repeat the report.
+    pub async fn record(&self, report: &DeliveryReport) -> Result<(), TableError> {
+        let Some(delivery) = report.delivery else { return Ok(()) };
+        let known = self.sent_messages.find(&report.message_id).await?;
+        // A report can arrive before the message is remembered; our own reference serves as well.
+        let referenced = || report.reference.as_deref().and_then(SentMessage::from_reference);
+        let Some(message) = known.or_else(referenced) else {
+            tracing::info!("a delivery report for an unknown message was ignored");
+            return Ok(());
+        };
+        let Some(challenge) = self.challenges.find(&message.challenge).await? else { return Ok(()) };
+        let (now, failure) = (self.clock.now(), DeliveryFailure::NotDelivered);
+        let record = |current: &Challenge| match delivery {
+            Delivery::Failed => current.record_failure(message.send_number, failure, now),
+            delivery => current.record_delivery(message.send_number, delivery, now),
+        };
+        let Some(recorded) = self.challenges.advance(challenge, record).await? else { return Ok(()) };
+        let event = match delivery {
+            Delivery::Delivered => {
+                let requested = recorded.sends.last().copied().unwrap_or(now);
+                Metric::count(Name::SmsDelivered).emit(now);
+                Metric::seconds(Name::DeliverySeconds, requested.until(now).as_secs()).emit(now);
+                MessageEvent::Delivered
+            }
+            Delivery::Failed => {
+                Metric::count(Name::SmsFailed).by(Dimension::Reason, failure.as_str()).emit(now);
+                MessageEvent::Failed(failure)
+            }
+            _ => return Ok(()),
+        };
+        if let Some(country) = message.country
+            && let Err(error) = self.counters.count(country, None, event, now).await
+        {
+            tracing::warn!(%error, "a delivery report was not counted");
+        }
+        Ok(())
+    }
+}

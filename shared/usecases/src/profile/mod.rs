@@ -1,0 +1,10 @@
+//! What a signed-in user does with their account.
+
+pub mod details;
+pub mod devices;
+pub mod password;
+pub mod phone;
+pub mod recovery_codes;
+
+pub use password::ChangePassword;
+pub use phone::ChangePhone;

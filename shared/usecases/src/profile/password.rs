@@ -1,0 +1,77 @@
+//! Set the first password, or change it.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use twostep_crypto::{
+    access_token::Claims,
+    password::{self, Password, WeakPassword},
+};
+use twostep_runtime::{config::ConfigError, entropy};
+use twostep_stores::{TableError, Tables, failed_attempts::Subject};
+
+use crate::{
+    access::{Access, AccessError},
+    outage::Outage,
+    sign_in::attempts::{Attempts, Wait},
+};
+
+pub struct ChangePassword {
+    attempts: Attempts,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordChangeError {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error("the current password is wrong")]
+    InvalidCredentials,
+    #[error("the new password is weak")]
+    WeakPassword(WeakPassword),
+    #[error("too many requests")]
+    TooManyRequests { wait: Duration },
+}
+
+impl From<TableError> for PasswordChangeError {
+    fn from(error: TableError) -> Self {
+        Self::Access(error.into())
+    }
+}
+
+impl ChangePassword {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
+        Ok(Self { attempts: Attempts::open(tables)? })
+    }
+
+    /// Sets the password. Other sessions and remembered devices end.
+    ///
+    /// # Errors
+    /// [`PasswordChangeError`]
+    pub async fn change(
+        &self,
+        access: &Access,
+        claims: &Claims,
+        current: Option<&SecretString>,
+        new: &SecretString,
+    ) -> Result<(), PasswordChangeError> {
+        let (account, user) = access.open_for_change(claims).await?;
+        if let Some(stored) = &user.password {
+            // Counted apart from sign-ins: guessing at a sign-in must not keep the owner from changing the password here.
+            let subject = Subject::account(&account.ring.pepper, user.id.as_str());
+            let reserved = self.attempts.reserve(&subject).await?;
+            reserved.map_err(|Wait(wait)| PasswordChangeError::TooManyRequests { wait })?;
+            let current = current.and_then(Password::read);
+            if !current.is_some_and(|current| password::verify(stored, &current)) {
+                return Err(PasswordChangeError::InvalidCredentials);
+            }
+            self.attempts.forget(&subject).await?;
+        }
+        let password = Password::choose(new, &[user.email.as_written(), user.name.as_str()])
+            .map_err(PasswordChangeError::WeakPassword)?;
+        let hash = password.hash(&mut entropy::system());
+        let set = access.users.set_password(&user, &hash, &claims.sid).await;
+        set.map_err(|error| AccessError::Outage(Outage::from(error)).into())
+    }
+}

@@ -1,0 +1,146 @@
+//! Verify a new number for the account, or remove the number.
+
+use twostep_crypto::{access_token::Claims, recovery_code};
+use twostep_domain::{
+    account::PhoneTrust,
+    authentication_method::Method,
+    challenge::{Purpose, PurposeName, purpose::PhoneChange},
+    phone::PhoneNumber,
+};
+use twostep_runtime::{config::ConfigError, entropy, secrets::Secrets};
+use twostep_stores::{Tables, compare_and_swap::Round, users::PHONE_OWNER_WRITE};
+
+use crate::{
+    access::{Access, AccessError},
+    caller::Caller,
+    codes::{
+        Admission, ChallengeView, Challenges, StartError,
+        challenges::NewCode,
+        verify::{CorrectCode, Rejection, Use, Used, Verified, VerifyCode, VerifyError},
+    },
+    messages::notice,
+    outage::Outage,
+};
+
+pub struct ChangePhone {
+    pub access: Access,
+    challenges: Challenges,
+    admission: Admission,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartChangeError {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RemovePhoneError {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The account has no password, so the phone is the only way to sign in.
+    #[error("the phone is the last way to sign in")]
+    LastWayIn,
+}
+
+impl ChangePhone {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, ConfigError> {
+        Ok(Self {
+            access: Access::open(tables, secrets)?,
+            challenges: Challenges::open(tables)?,
+            admission: Admission::open(tables)?,
+        })
+    }
+
+    pub async fn warm_up(&self) {
+        tokio::join!(self.access.warm_up(), crate::warm_up::settings(&self.admission.settings));
+    }
+
+    /// Sends a code to a number that the user wants to add. Whether another account owns it is told only after the correct
+    /// code.
+    ///
+    /// # Errors
+    /// [`StartChangeError`]
+    pub async fn start(
+        &self,
+        caller: &Caller,
+        claims: &Claims,
+        phone: &PhoneNumber,
+    ) -> Result<ChallengeView, StartChangeError> {
+        let ring = self.access.keys.get().await.map_err(StartError::from)?;
+        let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), phone);
+        let load = async { Ok::<_, Outage>(self.challenges.store.find(&key).await?) };
+        let read = async { tokio::try_join!(load, self.access.open_account(claims)) };
+        let (found, settings) = self.admission.admit_while(caller, &ring, phone, None, read).await?;
+        let (present, account) = found.map_err(AccessError::Outage)?;
+        let user = account.for_change(claims, &*self.access.clock)?;
+        if user.phone.as_ref() != Some(phone) {
+            self.admission.admit(&settings, Some(PhoneTrust::New), phone).await?;
+        }
+        let change = PhoneChange {
+            account: user.snapshot(),
+            session: claims.sid.clone(),
+            after_password: claims.amr.contains(&Method::Pwd),
+            turns_two_step_on: user.password.is_some() && !user.two_step,
+            former_phone: user.phone,
+        };
+        let new = NewCode { phone, purpose: Purpose::Profile(change), language: caller.language, decoy: false };
+        Ok(self.challenges.start(&ring, key, present, new).await.map_err(StartError::from)?)
+    }
+
+    /// Removes the number, if the account has one. Two-step is off from then on, and the number is told.
+    ///
+    /// # Errors
+    /// [`RemovePhoneError`]
+    pub async fn remove(&self, caller: &Caller, claims: &Claims) -> Result<(), RemovePhoneError> {
+        let (account, user) = self.access.open_for_change(claims).await?;
+        let Some(phone) = &user.phone else { return Ok(()) };
+        if user.password.is_none() {
+            return Err(RemovePhoneError::LastWayIn);
+        }
+        let notice = notice::write(&self.challenges, &account.ring, phone, caller.language);
+        let removed = self.access.users.remove_phone(&user, &claims.sid, notice).await;
+        Ok(removed.map_err(|error| AccessError::Outage(error.into()))?)
+    }
+}
+
+impl VerifyCode {
+    /// Gives the number to the account that asked, unless another account owns it. The former number is told.
+    pub(crate) async fn use_for_phone_change(
+        &self,
+        code: CorrectCode<'_>,
+        change: PhoneChange,
+    ) -> Result<Use, VerifyError> {
+        let PhoneChange { account, former_phone, session, turns_two_step_on, after_password } = &change;
+        let (codes, hashes) = turns_two_step_on
+            .then(|| recovery_code::fresh_set(&code.ring.pepper, &account.user_id, &mut entropy::system()))
+            .unzip();
+        let (phone, former) = (&code.phone, former_phone.as_ref());
+        let mut writes = self.users.set_phone(account, phone, former, session, hashes.as_deref(), self.now());
+        if let Some(former) = former.filter(|former| *former != phone) {
+            writes.push(notice::write(&self.challenges, code.ring, former, code.caller.language));
+        }
+        if *after_password {
+            writes.push(self.sessions.second_step_taken(session, self.now()));
+        }
+        let (used, user) = tokio::join!(self.use_with(&code, writes), self.users.find(&account.user_id));
+        match used? {
+            Used::Done => {
+                let mut user = self.read_again(user, &account.user_id).await?;
+                user.phone = Some(code.phone);
+                user.two_step = true;
+                Ok(Round::Done(Verified::PhoneSet { user: Box::new(user), recovery_codes: codes }))
+            }
+            Used::Lost(winner) => Ok(Round::Lost(winner)),
+            Used::Refused { companion: PHONE_OWNER_WRITE, .. } => {
+                self.use_for_nothing(code, Rejection::PhoneTaken).await
+            }
+            // The account was changed meanwhile, so what was asked for is out of date.
+            Used::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Create an account.
+
+pub mod by_password;
+pub mod by_phone;
+
+pub use by_password::RegisterByPassword;
+pub use by_phone::{CompleteRegistration, StartRegistration};

@@ -1,0 +1,47 @@
+//! The result of every sign-in and refresh: a session with its tokens.
+
+use std::time::Duration;
+
+use twostep_crypto::{KeyRing, access_token::Issuer, device_token::DeviceToken, refresh_token::RefreshToken};
+use twostep_domain::{
+    account::{AccountSnapshot, User},
+    session::Session,
+    sign_in::SignIn,
+    time::Timestamp,
+};
+use twostep_runtime::entropy;
+
+pub struct SignedIn {
+    pub access_token: String,
+    pub refresh_token: RefreshToken,
+    /// How much longer the session lasts.
+    pub refresh_token_lasts: Duration,
+    /// For a device that is to be remembered.
+    pub device_token: Option<DeviceToken>,
+    pub user: User,
+}
+
+/// A session that is not in the table yet, with its first refresh token.
+pub(crate) fn begin(account: &AccountSnapshot, sign_in: SignIn) -> (Session, RefreshToken) {
+    let token = RefreshToken::random(&mut entropy::system());
+    (Session::begin(token.session_id(), token.secret_hash(), account, sign_in), token)
+}
+
+impl SignedIn {
+    pub(crate) fn new(
+        issuer: &Issuer,
+        ring: &KeyRing,
+        session: &Session,
+        refresh_token: RefreshToken,
+        user: User,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            access_token: issuer.issue(ring, session, now, &mut entropy::system()),
+            refresh_token,
+            refresh_token_lasts: session.remaining(now),
+            device_token: None,
+            user,
+        }
+    }
+}
