@@ -37,8 +37,8 @@ pub async fn serve() -> Result<()> {
     let secrets = listen(settings.secrets_port, "SECRETS_PORT").await?;
     let sandbox = listen(settings.sandbox_port, "SANDBOX_PORT").await?;
     let iam = iam::Enforcement::from_environment()?;
-    let dynamodb = iam::guard(iam.as_ref(), iam::calls::Service::DynamoDb, dynamodb).await?;
-    let secrets = iam::guard(iam.as_ref(), iam::calls::Service::SecretsManager, secrets).await?;
+    let dynamodb = iam::guard(iam.as_ref(), iam::Service::DynamoDb, dynamodb).await?;
+    let secrets = iam::guard(iam.as_ref(), iam::Service::SecretsManager, secrets).await?;
 
     let database = dynamodb::open(settings.data.as_deref(), &template)?;
     tokio::spawn(dynoxide::server::serve_on(dynamodb, database.clone()));

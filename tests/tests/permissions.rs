@@ -174,7 +174,7 @@ async fn a_denied_call_is_answered_as_aws_answers_it_and_other_credentials_are_n
     let body = json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": message });
     assert_eq!(answer, (400, "application/x-amz-json-1.0".into(), body));
 
-    let (status, _, body) = ask(stack.dynamodb_port, "DynamoDB_20120810.GetItem", "nobody", json!({})).await;
+    let (status, _, body) = ask(stack.dynamodb_port, "DynamoDB_20120810.GetItem", "unknown", json!({})).await;
     assert_eq!(status, 400);
     assert!(body["Message"].as_str().unwrap().contains("the template has no such function"), "{body}");
 }

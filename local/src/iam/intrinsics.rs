@@ -152,14 +152,11 @@ impl<'a> Resolver<'a> {
             let default = &parameter["Default"];
             return if default.is_null() { Err(format!("{name} has no default").into()) } else { Ok(plain(default)) };
         }
-        let kind = self.kind(name)?;
+        let (kind, called) = self.resource(name)?;
         match kind {
-            "AWS::DynamoDB::Table" => Ok(stand_in(name, kind)),
-            "AWS::SecretsManager::Secret" => Ok(arn::secret(&stand_in(name, kind))),
-            "AWS::SQS::Queue" => {
-                let queue = stand_in(name, kind);
-                Ok(format!("https://sqs.{}.amazonaws.com/{}/{queue}", arn::REGION, arn::ACCOUNT))
-            }
+            "AWS::DynamoDB::Table" => Ok(called),
+            "AWS::SecretsManager::Secret" => Ok(arn::secret(&called)),
+            "AWS::SQS::Queue" => Ok(format!("https://sqs.{}.amazonaws.com/{}/{called}", arn::REGION, arn::ACCOUNT)),
             "AWS::Lambda::Function" | "AWS::Logs::LogGroup" | "AWS::IAM::Role" => Ok(name.to_owned()),
             "AWS::SNS::Topic" => Ok(arn::regional("sns", name)),
             _ => Err(format!("a reference to {name}, of type {kind}, is not understood").into()),
@@ -167,33 +164,47 @@ impl<'a> Resolver<'a> {
     }
 
     fn attribute(&self, name: &str, attribute: &str) -> Result<String> {
-        let kind = self.kind(name)?;
+        let (kind, called) = self.resource(name)?;
         match (kind, attribute) {
-            ("AWS::DynamoDB::Table", "Arn") => Ok(arn::table(&stand_in(name, kind))),
-            ("AWS::DynamoDB::Table", "StreamArn") => Ok(arn::stream(&stand_in(name, kind))),
-            ("AWS::SecretsManager::Secret", "Id") => Ok(arn::secret(&stand_in(name, kind))),
-            ("AWS::SQS::Queue", "Arn") => Ok(arn::queue(&stand_in(name, kind))),
-            ("AWS::SQS::Queue", "QueueName") => Ok(stand_in(name, kind)),
+            ("AWS::DynamoDB::Table", "Arn") => Ok(arn::table(&called)),
+            ("AWS::DynamoDB::Table", "StreamArn") => Ok(arn::stream(&called)),
+            ("AWS::SecretsManager::Secret", "Id") => Ok(arn::secret(&called)),
+            ("AWS::SQS::Queue", "Arn") => Ok(arn::queue(&called)),
+            ("AWS::SQS::Queue", "QueueName") => Ok(called),
             ("AWS::Logs::LogGroup", "Arn") => Ok(arn::regional("logs", &format!("log-group:{name}:*"))),
             ("AWS::Lambda::Function", "Arn") => Ok(arn::regional("lambda", &format!("function:{name}"))),
             _ => Err(format!("the attribute {attribute} of {name}, of type {kind}, is not understood").into()),
         }
     }
 
-    fn kind(&self, name: &str) -> Result<&'a str> {
-        let kind = self.template["Resources"][name]["Type"].as_str();
-        Ok(kind.ok_or(format!("the template has nothing called {name}"))?)
+    /// The type of a resource, and what the laptop calls it.
+    fn resource(&self, name: &str) -> Result<(&'a str, String)> {
+        let resource = &self.template["Resources"][name];
+        let kind = resource["Type"].as_str().ok_or(format!("the template has nothing called {name}"))?;
+        Ok((kind, stand_in(name, resource)))
     }
 }
 
-/// What the laptop calls a resource: `UsersTable` is the table `users`, `KeysSecret` the secret `twostep/keys`.
+/// What the laptop calls a resource: `UsersTable` is the table `users`, `KeysSecret` the secret `twostep/keys`, and
+/// `LaterQueue` the queue `later-queue`, unless it has a name of its own.
 #[must_use]
-pub fn stand_in(logical_id: &str, kind: &str) -> String {
-    let named = |end: &str| logical_id.trim_end_matches(end).to_lowercase();
-    match kind {
-        "AWS::SecretsManager::Secret" => format!("twostep/{}", named("Secret")),
-        "AWS::SQS::Queue" => named("Queue"),
-        _ => named("Table"),
+pub fn stand_in(logical_id: &str, resource: &Value) -> String {
+    let kebab = |id: &str| {
+        let mut name = String::new();
+        for letter in id.chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    };
+    match resource["Type"].as_str() {
+        Some("AWS::SecretsManager::Secret") => format!("twostep/{}", kebab(logical_id.trim_end_matches("Secret"))),
+        Some("AWS::SQS::Queue") => {
+            resource["Properties"]["QueueName"].as_str().map_or_else(|| kebab(logical_id), str::to_owned)
+        }
+        _ => kebab(logical_id.trim_end_matches("Table")),
     }
 }
 
@@ -234,7 +245,9 @@ mod tests {
             "Resources": {
                 "UsersTable": { "Type": "AWS::DynamoDB::Table" },
                 "KeysSecret": { "Type": "AWS::SecretsManager::Secret" },
+                "AuditEventsTable": { "Type": "AWS::DynamoDB::Table" },
                 "LaterQueue": { "Type": "AWS::SQS::Queue" },
+                "OtherQueue": { "Type": "AWS::SQS::Queue", "Properties": { "QueueName": "parked" } },
                 "WebLogGroup": { "Type": "AWS::Logs::LogGroup" },
                 "Bucket": { "Type": "AWS::S3::Bucket" },
             },
@@ -247,13 +260,15 @@ mod tests {
         let resolver = Resolver::new(&template);
         for (value, expected) in [
             (json!({ "Ref": "UsersTable" }), json!("users")),
+            (json!({ "Ref": "AuditEventsTable" }), json!("audit-events")),
+            (json!({ "Fn::GetAtt": ["OtherQueue", "QueueName"] }), json!("parked")),
             (json!({ "Ref": "AWS::AccountId" }), json!("123456789012")),
             (json!({ "Ref": "Tracing" }), json!("Disabled")),
             (
                 json!({ "Fn::GetAtt": ["UsersTable", "Arn"] }),
                 json!("arn:aws:dynamodb:us-east-1:123456789012:table/users"),
             ),
-            (json!({ "Fn::GetAtt": "LaterQueue.Arn" }), json!("arn:aws:sqs:us-east-1:123456789012:later")),
+            (json!({ "Fn::GetAtt": "LaterQueue.Arn" }), json!("arn:aws:sqs:us-east-1:123456789012:later-queue")),
             (
                 json!({ "Ref": "KeysSecret" }),
                 json!("arn:aws:secretsmanager:us-east-1:123456789012:secret:twostep/keys-Laptop"),

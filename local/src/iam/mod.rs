@@ -27,7 +27,8 @@ pub mod usage;
 
 use std::{env, fs, path::Path, sync::Arc};
 
-use calls::{Call, Service, Tables, Unknown};
+pub use calls::Service;
+use calls::{Call, Tables, Unknown};
 use evaluation::{Decision, decide};
 pub use proxy::access_key_id;
 use request::Request;

@@ -88,7 +88,7 @@ async fn hand_back(answer: reqwest::Response) -> Response {
 }
 
 /// The function that signed a call, by the access key id in its signature (IAM User Guide, "Create a signed AWS API
-/// request", `Credential`). None if somebody else signed it.
+/// request", `Credential`). None for any other signer.
 fn function_of(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = authorization.split_once("Credential=")?;
@@ -122,4 +122,66 @@ fn denied(service: Service, message: &str) -> Response {
         headers.insert("x-amzn-errortype", "AccessDeniedException".parse().expect("a name"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(function: &str) -> Value {
+        json!({ "Resources": {
+            "Function": { "Type": "AWS::Lambda::Function", "Properties": {
+                "Code": { "S3Key": format!("functions/{function}") },
+                "Role": { "Fn::GetAtt": ["FunctionRole", "Arn"] },
+            } },
+            "FunctionRole": { "Type": "AWS::IAM::Role", "Properties": {} },
+        } })
+    }
+
+    /// Status, headers and body of what a function without any permission is answered.
+    async fn answer(service: Service, target: &str, path: &str, asked: &Value) -> (u16, HeaderMap, Value) {
+        let enforcement = Enforcement::new(&template("send-email"), None).unwrap();
+        let call = Call { service, method: "POST", path, target, body: asked };
+        let message = enforcement.check("send-email", &call).unwrap_err();
+        let (parts, body) = denied(service, &message).into_parts();
+        let body = axum::body::to_bytes(body, LONGEST_REQUEST).await.unwrap();
+        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn ses_and_sqs_deny_in_their_own_words() {
+        let email = json!({ "FromEmailAddress": "codes@example.com", "Content": { "Simple": {} } });
+        let (status, headers, body) = answer(Service::Ses, "", "/v2/email/outbound-emails", &email).await;
+        let user = "arn:aws:sts::123456789012:assumed-role/FunctionRole/send-email";
+        let identity = "arn:aws:ses:us-east-1:123456789012:identity/codes@example.com";
+        let message = format!("User `{user}' is not authorized to perform `ses:SendEmail' on resource `{identity}'");
+        assert_eq!((status, body), (403, json!({ "message": message })));
+        assert_eq!(headers["x-amzn-errortype"], "AccessDeniedException");
+
+        let message = json!({ "QueueUrl": "http://localhost:1/123456789012/later", "MessageBody": "x" });
+        let (status, _, body) = answer(Service::Sqs, "AmazonSQS.SendMessage", "/", &message).await;
+        let queue = "arn:aws:sqs:us-east-1:123456789012:later";
+        let reason = "because no identity-based policy allows the sqs:sendmessage action";
+        let message =
+            format!("User: {user} is not authorized to perform: sqs:sendmessage on resource: {queue} {reason}");
+        let body_of_aws = json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": message });
+        assert_eq!((status, body), (403, body_of_aws));
+    }
+
+    #[test]
+    fn a_function_is_known_by_the_access_key_id_of_its_signature() {
+        let named = |authorization: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.parse().unwrap())]);
+            function_of(&headers).map(str::to_owned)
+        };
+        let signature = |key: &str| {
+            format!(
+                "AWS4-HMAC-SHA256 Credential={key}/20261124/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=x"
+            )
+        };
+        assert_eq!(named(&signature(&access_key_id("send-sms"))).as_deref(), Some("send-sms"));
+        assert_eq!(named(&signature("local")), None);
+        assert_eq!(named("Bearer function-web"), None);
+        assert_eq!(function_of(&HeaderMap::new()), None);
+    }
 }

@@ -16,8 +16,10 @@ pub struct Role {
     pub name: String,
     pub policies: Vec<Policy>,
     pub boundary: Option<Policy>,
-    /// The ARNs of the streams and queues that Lambda reads for the function with this role.
+    /// The ARNs of the streams and queues that Lambda reads with this role.
     pub event_sources: Vec<String>,
+    /// The ARNs of the queues that Lambda sends records to with this role when the function failed on them.
+    pub failure_destinations: Vec<String>,
 }
 
 /// By the names of the functions' folders.
@@ -64,7 +66,10 @@ impl Reader<'_> {
             Value::Null => None,
             boundary => self.managed(boundary)?,
         };
-        Ok(Role { name: name.to_owned(), policies, boundary, event_sources: self.event_sources(function)? })
+        let event_sources = self.of_mappings(function, |mapping| &mapping["EventSourceArn"])?;
+        let failure_destinations =
+            self.of_mappings(function, |mapping| &mapping["DestinationConfig"]["OnFailure"]["Destination"])?;
+        Ok(Role { name: name.to_owned(), policies, boundary, event_sources, failure_destinations })
     }
 
     /// A managed policy of the template or of AWS, none if a condition leaves it out.
@@ -104,18 +109,19 @@ impl Reader<'_> {
         Ok(policies)
     }
 
-    fn event_sources(&self, function: &str) -> Result<Vec<String>> {
+    /// An ARN of each event source mapping that calls the function, where it has one.
+    fn of_mappings(&self, function: &str, part: impl Fn(&Value) -> &Value) -> Result<Vec<String>> {
         let resources = self.template["Resources"].as_object().into_iter().flatten();
         let mappings = resources
             .map(|(_, resource)| resource)
             .filter(|resource| resource["Type"] == "AWS::Lambda::EventSourceMapping")
             .map(|mapping| &mapping["Properties"])
             .filter(|mapping| mapping["FunctionName"]["Ref"] == function);
-        let source = |mapping: &Value| -> Result<String> {
-            let arn = self.resolver.resolve(&mapping["EventSourceArn"])?;
-            Ok(arn.as_str().ok_or("an event source without an ARN")?.to_owned())
+        let parts = mappings.map(part).filter(|part| !part.is_null());
+        let arn = |part: &Value| -> Result<String> {
+            Ok(self.resolver.resolve(part)?.as_str().ok_or("an event source mapping without an ARN")?.to_owned())
         };
-        mappings.map(source).collect()
+        parts.map(arn).collect()
     }
 }
 

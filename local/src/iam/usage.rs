@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     evaluation::Grant,
-    pattern::action_matches,
     policy::Effect,
     roles::{Role, Roles},
 };
@@ -126,9 +125,6 @@ pub fn unused(roles: &Roles, entries: &BTreeSet<Entry>) -> Vec<Unused> {
 /// Lambda writes a function's log with the function's role.
 const LOG_ACTIONS: [&str; 3] = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
 
-/// Lambda sends a function's traces with the function's role.
-const TRACE_ACTIONS: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
-
 /// Lambda's event source mapping reads a stream or a queue with the function's role, so these are for AWS only where the
 /// function has such a source.
 const SOURCE_ACTIONS: [&str; 7] = [
@@ -141,15 +137,20 @@ const SOURCE_ACTIONS: [&str; 7] = [
     "sqs:ReceiveMessage",
 ];
 
-/// Whether AWS uses the permission and no code of ours does.
+/// It sends the records that it gave up on with the function's role, too.
+const DESTINATION_ACTIONS: [&str; 1] = ["sqs:SendMessage"];
+
+/// Whether only AWS itself uses the permission.
 fn is_for_aws(role: &Role, action: &str, resource: &str) -> bool {
     let is_in = |actions: &[&str]| actions.iter().any(|known| known.eq_ignore_ascii_case(action));
     let service = action.split(':').next().unwrap_or_default();
-    let reads = |source: &String| {
-        let same_service = action_matches(&format!("arn:aws:{service}:*"), source);
-        same_service && (resource == "*" || resource == source)
+    let covers = |arn: &String| {
+        let same_service = arn.split(':').nth(2) == Some(service);
+        same_service && (resource == "*" || resource == arn)
     };
-    is_in(&LOG_ACTIONS) || is_in(&TRACE_ACTIONS) || (is_in(&SOURCE_ACTIONS) && role.event_sources.iter().any(reads))
+    is_in(&LOG_ACTIONS)
+        || (is_in(&SOURCE_ACTIONS) && role.event_sources.iter().any(covers))
+        || (is_in(&DESTINATION_ACTIONS) && role.failure_destinations.iter().any(covers))
 }
 
 #[cfg(test)]
@@ -165,11 +166,14 @@ mod tests {
             statement(&["dynamodb:GetItem", "dynamodb:PutItem"], &["arn:aws:dynamodb:r:1:table/a", "arn:aws:dynamodb:r:1:table/b"]),
             statement(&["logs:PutLogEvents"], &["*"]),
             statement(&["dynamodb:GetRecords"], &["arn:aws:dynamodb:r:1:table/a/stream/x"]),
+            statement(&["sqs:SendMessage"], &["arn:aws:sqs:r:1:parked"]),
             json!({ "Effect": "Deny", "Action": "dynamodb:DeleteTable", "Resource": "*" }),
         ] });
         let policies = vec![Policy::parse("P", &document, &calls::condition_keys()).unwrap()];
         let event_sources = event_sources.iter().map(|&source| source.to_owned()).collect();
-        Roles::from([("f".to_owned(), Role { name: "R".into(), policies, boundary: None, event_sources })])
+        let failure_destinations = vec!["arn:aws:sqs:r:1:parked".to_owned()];
+        let role = Role { name: "R".into(), policies, boundary: None, event_sources, failure_destinations };
+        Roles::from([("f".to_owned(), role)])
     }
 
     fn used(action: &str, resource: &str) -> Entry {

@@ -36,8 +36,10 @@ impl Tables {
             parts.find(|part| part["KeyType"] == "HASH")?["AttributeName"].as_str().map(str::to_owned)
         };
         for (logical_id, resource) in template["Resources"].as_object().into_iter().flatten() {
-            let Some(kind @ "AWS::DynamoDB::Table") = resource["Type"].as_str() else { continue };
-            let (table, properties) = (stand_in(logical_id, kind), &resource["Properties"]);
+            if resource["Type"] != "AWS::DynamoDB::Table" {
+                continue;
+            }
+            let (table, properties) = (stand_in(logical_id, resource), &resource["Properties"]);
             if let Some(key) = partition_key(&properties["KeySchema"]) {
                 keys.insert((table.clone(), None), key);
             }
