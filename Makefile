@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e attacks timing costs browser browser-setup screenshots package arm64 deploy check format clean
+.PHONY: help setup build dev test test-setup unit e2e attacks timing costs permissions browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Functions and the rest are built separately, because cargo unifies features per invocation.
@@ -36,16 +36,19 @@ build: ## Build everything that `dev` and `test` need
 	$(BUILD_FUNCTIONS)
 	cargo build $(REST) --bin twostep-local
 
-dev: setup build ## Run the whole service on this machine
+# IAM=enforced asks for the template as SAM expands it.
+dev: setup build $(if $(filter enforced,$(IAM)),target/expanded-template.json) ## Run the whole service on this machine
 	target/debug/twostep-local
 
 # `browser-setup` comes first, so that a missing browser is reported before the long tests. SKIP_BROWSER=1 skips the browser tests.
 BROWSER := $(if $(SKIP_BROWSER),,browser)
 
-test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, browser
+test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
+	rm -rf target/iam-usage
 	cargo test -p web
 	cargo test $(REST)
 	$(if $(BROWSER),$(RUN_BROWSER))
+	target/debug/permissions
 
 test-setup: .venv/test
 
@@ -57,19 +60,28 @@ unit: ## Run only the fast tests, without emulator and Python
 e2e: test-setup build ## Run only the end-to-end tests
 	cargo test $(REST) --test e2e
 
-attacks: setup build ## Run every attack and write docs/attacks.md
+attacks: test-setup build ## Try every attack and write docs/attacks.md
 	cargo test $(REST) --test attacks -- --write
 
-timing: setup build ## Benchmark response times for known and unknown accounts
+timing: test-setup build ## Compare the time of answers about known and unknown names (a benchmark)
 	cargo run --quiet -p twostep-tests --bin timing
 
-costs: setup build ## Count the reads and writes of a sign-in (for docs/operations.md)
+costs: test-setup build ## Count what a sign-in reads and writes (for the table in docs/operations.md)
 	cargo run --quiet -p twostep-tests --bin costs
 
-browser: browser-setup build ## Run only the browser tests
+permissions: test-setup ## List permissions that the last run of the tests did not use, and calls that were denied
+	cargo build $(REST) --bin permissions
+	target/debug/permissions
+
+target/expanded-template.json: .venv/test template.yaml tests/expand_template.py
+	mkdir -p $(@D)
+	.venv/bin/python tests/expand_template.py template.yaml > $@.new
+	mv $@.new $@
+
+browser: test-setup browser-setup build ## Run the tests in a real browser only
 	$(RUN_BROWSER)
 
-screenshots: browser-setup build ## Take the screenshots in docs/images
+screenshots: test-setup browser-setup build ## Make the pictures of the pages anew (docs/images)
 	.venv/bin/python tests/browser/screenshots.py
 
 browser-setup: .venv/browser
@@ -79,7 +91,7 @@ package: setup ## Build the arm64 artifacts of all functions and print their siz
 	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
 	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(stat -c %s target/lambda/$$function/bootstrap.zip) $$function; done
 
-arm64: setup build ## Build the main functions for arm64 and run them under qemu
+arm64: test-setup build ## Build the main functions for arm64 and run them here, under an emulator
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
 	cargo test $(REST) --test arm64 -- --ignored
 

@@ -12,7 +12,7 @@ use std::{
 use tokio::process::{Child, Command};
 
 use crate::{
-    Result, secrets_manager,
+    Result, iam, secrets_manager,
     settings::{CALLBACK_TOKEN, Settings},
 };
 
@@ -115,6 +115,7 @@ pub fn supervise() -> Result<()> {
             .env_remove(MAX_CONCURRENCY)
             // Whoever looks at the calls to DynamoDB sees which function each is of.
             .env("AWS_SDK_UA_APP_ID", name)
+            .env("AWS_ACCESS_KEY_ID", iam::access_key_id(name))
             .status()?;
         if status.signal().is_none() {
             process::exit(status.code().unwrap_or(1));

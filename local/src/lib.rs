@@ -6,6 +6,7 @@
 pub mod clickatell;
 pub mod dynamodb;
 pub mod emulator;
+pub mod iam;
 mod inbox;
 pub mod secrets_manager;
 pub mod settings;
@@ -35,6 +36,9 @@ pub async fn serve() -> Result<()> {
     let dynamodb = listen(settings.dynamodb_port, "DYNAMODB_PORT").await?;
     let secrets = listen(settings.secrets_port, "SECRETS_PORT").await?;
     let sandbox = listen(settings.sandbox_port, "SANDBOX_PORT").await?;
+    let iam = iam::Enforcement::from_environment()?;
+    let dynamodb = iam::guard(iam.as_ref(), iam::Service::DynamoDb, dynamodb).await?;
+    let secrets = iam::guard(iam.as_ref(), iam::Service::SecretsManager, secrets).await?;
 
     let database = dynamodb::open(settings.data.as_deref(), &template)?;
     tokio::spawn(dynoxide::server::serve_on(dynamodb, database.clone()));

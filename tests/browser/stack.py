@@ -32,6 +32,9 @@ class Stack:
             "CONCURRENCY": "2",
             "UNTIL_STDIN_CLOSES": "1",
             "CLOCK_OFFSET_FILE": str(self.clock.file),
+            "IAM": "enforced",
+            "IAM_TEMPLATE": str(_expanded_template()),
+            "IAM_USAGE": str(ROOT / f"target/iam-usage/browser-{limits}.jsonl"),
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -77,6 +80,14 @@ class Clock:
         fresh = self.file.with_suffix(".new")
         fresh.write_text(str(self.ahead))
         fresh.replace(self.file)
+
+
+def _expanded_template():
+    """The template as SAM expands it, in a file: what the stack reads the functions' roles from."""
+    command = [ROOT / ".venv/bin/python", ROOT / "tests/expand_template.py", ROOT / "template.yaml"]
+    file = OUTPUT / "expanded-template.json"
+    file.write_bytes(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return file
 
 
 def _free_ports(count):

@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use twostep_domain::time::Clock;
 use twostep_runtime::clock::SystemClock;
 
-use crate::{Client, eventually, http};
+use crate::{Client, eventually, http, template};
 
 pub struct Stack {
     pub api_port: u16,
@@ -65,6 +65,9 @@ impl Stack {
             .env("CARGO_LAMBDA", cargo_lambda())
             .env("UNTIL_STDIN_CLOSES", "1")
             .env("CLOCK_OFFSET_FILE", &clock)
+            .env("IAM", "enforced")
+            .env("IAM_TEMPLATE", template::expanded_file())
+            .env("IAM_USAGE", usage_folder().join(format!("{}-{api_port}.jsonl", program())))
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(output.try_clone().expect("the log twice"))
@@ -180,6 +183,18 @@ impl Drop for Stack {
 #[must_use]
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// Where every stack writes which permissions its functions used.
+#[must_use]
+pub fn usage_folder() -> PathBuf {
+    root().join("target/iam-usage")
+}
+
+/// What runs the tests: `e2e-` and a hash.
+fn program() -> String {
+    let path = env::current_exe().unwrap_or_default();
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn cargo_lambda() -> String {

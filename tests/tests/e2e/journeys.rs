@@ -133,6 +133,21 @@ async fn starting_again_returns_the_same_challenge_and_sends_no_second_message()
 }
 
 #[tokio::test]
+async fn the_same_code_is_sent_again_after_a_minute() {
+    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
+    let client = stack.client();
+    let phone = fresh_phone();
+    let challenge = client.start("/register/phone", &phone).await.expect(202);
+    let code = client.code(&phone).await;
+    client.delivery_becomes(&challenge, "delivered").await;
+    stack.advance(61);
+    let again = client.resend(&challenge).await.expect(202);
+    assert_eq!(again["challenge_id"], challenge["challenge_id"]);
+    assert_eq!(client.nth_code(&phone, 2).await, code);
+    client.verify(&challenge, &code).await.expect(200);
+}
+
+#[tokio::test]
 async fn of_two_hundred_attempts_five_are_checked() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();

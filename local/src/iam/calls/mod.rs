@@ -1,0 +1,90 @@
+//! What a call on the wire asks IAM for: actions, resources and condition keys, as the Service Authorization Reference
+//! lists them for each service.
+
+mod dynamodb;
+mod secrets_manager;
+mod ses;
+mod sqs;
+
+use serde_json::Value;
+
+pub use self::dynamodb::Tables;
+use super::{arn, condition::ConditionKey, request::Request};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    DynamoDb,
+    SecretsManager,
+    /// Version 2 of its API.
+    Ses,
+    Sqs,
+}
+
+pub struct Call<'a> {
+    pub service: Service,
+    pub method: &'a str,
+    pub path: &'a str,
+    /// `X-Amz-Target`, empty in a REST protocol.
+    pub target: &'a str,
+    pub body: &'a Value,
+}
+
+/// A call that is not known here, as the action that it would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown(pub String);
+
+impl Call<'_> {
+    /// Everything that must be allowed for the call to be.
+    ///
+    /// # Errors
+    /// [`Unknown`].
+    pub fn requests(&self, tables: &Tables) -> Result<Vec<Request>, Unknown> {
+        let operation = self.target.rsplit('.').next().unwrap_or_default();
+        let requests = match self.service {
+            Service::DynamoDb => dynamodb::requests(operation, self.body, tables),
+            Service::SecretsManager => secrets_manager::requests(operation, self.body),
+            Service::Ses => ses::requests(self.method, self.path, self.body),
+            Service::Sqs => sqs::requests(operation, self.body),
+        };
+        let known = requests.filter(|requests| !requests.is_empty()).ok_or_else(|| self.unknown(operation))?;
+        Ok(known.into_iter().map(everywhere).collect())
+    }
+
+    fn unknown(&self, operation: &str) -> Unknown {
+        Unknown(match self.service {
+            Service::DynamoDb => format!("dynamodb:{operation}"),
+            Service::SecretsManager => format!("secretsmanager:{operation}"),
+            Service::Ses => format!("ses:{} {}", self.method, self.path),
+            Service::Sqs => format!("sqs:{operation}"),
+        })
+    }
+}
+
+const EVERYWHERE: [ConditionKey; 3] = [
+    ConditionKey::single("aws:PrincipalAccount"),
+    ConditionKey::single("aws:RequestedRegion"),
+    ConditionKey::single("aws:SecureTransport"),
+];
+
+/// Keys that AWS adds to every request (IAM User Guide, "AWS global condition context keys"). A deployment's calls go
+/// over TLS.
+fn everywhere(request: Request) -> Request {
+    request
+        .with("aws:PrincipalAccount", [arn::ACCOUNT])
+        .with("aws:RequestedRegion", [arn::REGION])
+        .with("aws:SecureTransport", ["true"])
+}
+
+/// The condition keys that a policy may use, because requests here carry them.
+#[must_use]
+pub fn condition_keys() -> Vec<ConditionKey> {
+    [&EVERYWHERE[..], &dynamodb::CONDITION_KEYS, &secrets_manager::CONDITION_KEYS, &ses::CONDITION_KEYS].concat()
+}
+
+/// The texts of a list, or the one text.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        one => one.as_str().map(str::to_owned).into_iter().collect(),
+    }
+}

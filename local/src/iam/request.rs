@@ -1,0 +1,41 @@
+//! What IAM is asked: one action on one resource, in a context.
+
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `service:Operation`.
+    pub action: String,
+    /// An ARN, or `*` for an action that knows no resources.
+    pub resource: String,
+    pub context: Context,
+}
+
+impl Request {
+    #[must_use]
+    pub fn new(action: &str, resource: &str) -> Self {
+        Self { action: action.to_owned(), resource: resource.to_owned(), context: Context::default() }
+    }
+
+    #[must_use]
+    pub fn with(mut self, key: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.context.set(key, values);
+        self
+    }
+}
+
+/// The values of the condition keys that a request carries. A key that it does not carry is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context(BTreeMap<String, Vec<String>>);
+
+impl Context {
+    pub fn set(&mut self, key: &str, values: impl IntoIterator<Item = impl Into<String>>) {
+        self.0.insert(key.to_ascii_lowercase(), values.into_iter().map(Into::into).collect());
+    }
+
+    /// The key's values, none if it is absent. Names of keys are case-insensitive.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &[String] {
+        self.0.get(&key.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+    }
+}
