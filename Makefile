@@ -2,9 +2,9 @@
 .PHONY: help setup build dev test test-setup unit e2e attacks timing costs browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
-# Two builds, as `cargo run` picks the features of one package and the rest share theirs: each is made once.
-BUILD_FUNCTIONS := cargo build $(addprefix -p ,$(FUNCTIONS))
-REST := -p twostep -p twostep-local -p twostep-tests
+# Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
+BUILD := cargo build --workspace
+TEST := cargo test --workspace
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
 WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
@@ -33,8 +33,7 @@ setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
 	touch $@
 
 build: ## Build everything that `dev` and `test` run
-	$(BUILD_FUNCTIONS)
-	cargo build $(REST) --bin twostep-local
+	$(BUILD) --bins
 
 dev: setup build ## Run the whole service on this machine
 	target/debug/twostep-local
@@ -43,22 +42,19 @@ dev: setup build ## Run the whole service on this machine
 BROWSER := $(if $(SKIP_BROWSER),,browser)
 
 test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
-	cargo test -p web
-	cargo test $(REST)
+	$(TEST)
 	$(if $(BROWSER),$(RUN_BROWSER))
 
 test-setup: .venv/test
 
-unit: ## Run the fast tests only: no emulator, no Python
-	cargo test -p web
-	cargo test -p twostep -p twostep-local
-	cargo test $(REST) --test service --test spending
+unit: ## Run the fast tests only: no stack, no Python
+	$(TEST) --lib --bins --test service --test spending
 
 e2e: test-setup build ## Run the end-to-end tests only
-	cargo test $(REST) --test e2e
+	$(TEST) --test e2e
 
 attacks: setup build ## Try every attack and write docs/attacks.md
-	cargo test $(REST) --test attacks -- --write
+	$(TEST) --test attacks -- --write
 
 timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
 	cargo run --quiet -p twostep-tests --bin timing
@@ -81,7 +77,7 @@ package: setup ## Build every function for arm64 as it is deployed, and print ho
 
 arm64: setup build ## Build the main functions for arm64 and run them here, under an emulator
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
-	cargo test $(REST) --test arm64 -- --ignored
+	$(TEST) --test arm64 -- --ignored
 
 deploy: test-setup ## Build and deploy; asks for the parameters
 	$(WITH_VENV) sam build

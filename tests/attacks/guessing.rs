@@ -2,15 +2,12 @@
 
 use serde_json::json;
 use tokio::task::JoinSet;
-use twostep_tests::{fresh_phone, other_than};
+use twostep_tests::{fresh_phone, other_than, stack::kill};
 
 use crate::{
     Seen, seen,
     world::{Event, PASSWORD, World, person},
 };
-
-/// The emulator's queue of a function deadlocks when more than a hundred requests wait in it.
-const AT_ONCE: usize = 50;
 
 pub async fn one_right_code_at_once(world: &'static World) -> Seen {
     const ACCOUNTS: usize = 10;
@@ -46,15 +43,12 @@ pub async fn parallel_guesses(world: &'static World) -> Seen {
     let phone = fresh_phone();
     let challenge = world.start("/v1/register/phone", &phone, "203.0.113.7").await.expect(202);
     let code = world.code(&phone, 1).await;
-    let mut answers = Vec::new();
-    for _ in 0..GUESSES / AT_ONCE {
-        let mut race = JoinSet::new();
-        for _ in 0..AT_ONCE {
-            let (challenge, wrong) = (challenge.clone(), other_than(&code));
-            race.spawn_local(async move { world.verify(&challenge, wrong).await });
-        }
-        answers.extend(race.join_all().await);
+    let mut race = JoinSet::new();
+    for _ in 0..GUESSES {
+        let (challenge, wrong) = (challenge.clone(), other_than(&code));
+        race.spawn_local(async move { world.verify(&challenge, wrong).await });
     }
+    let answers = race.join_all().await;
     let count = |code: &str| answers.iter().filter(|answer| answer.body["code"] == code).count();
     assert_eq!((count("wrong_code"), count("too_many_attempts")), (5, GUESSES - 5));
     world.verify(&challenge, &code).await.expect_problem(429, "too_many_attempts");
@@ -135,13 +129,11 @@ pub async fn a_used_code_again(world: &'static World) -> Seen {
     let log_out = Event::new("POST", "/v1/session/logout").body(json!({"refresh_token": session["refresh_token"]}));
     assert_eq!(world.send(log_out).await.status, 204);
     world.verify(&challenge, &code).await.expect_problem(410, "code_used");
-    let instances = world.stack.instances_of("verify-code");
+    let instances = world.stack.instances_of("verify-code").await;
     assert!(!instances.is_empty(), "there is something to restart");
-    let killed = std::process::Command::new("kill").arg("-9").args(&instances).status();
-    assert!(killed.is_ok_and(|status| status.success()));
-    twostep_tests::eventually("new instances", async || {
-        let now = world.stack.instances_of("verify-code");
-        (now.len() == instances.len() && now.iter().all(|id| !instances.contains(id))).then_some(())
+    kill(&instances);
+    twostep_tests::eventually("the end of the instances", async || {
+        world.stack.instances_of("verify-code").await.is_empty().then_some(())
     })
     .await;
     world.verify(&challenge, &code).await.expect_problem(410, "code_used");
@@ -186,9 +178,10 @@ pub async fn a_code_elsewhere(world: &'static World) -> Seen {
 }
 
 pub async fn parallel_starts(world: &'static World) -> Seen {
+    const STARTS: usize = 50;
     let phone = fresh_phone();
     let mut race = JoinSet::new();
-    for index in 0..AT_ONCE {
+    for index in 0..STARTS {
         let phone = phone.clone();
         race.spawn_local(async move {
             let from = format!("198.51.100.{index}");
@@ -199,5 +192,5 @@ pub async fn parallel_starts(world: &'static World) -> Seen {
     assert!(ids.iter().all(|id| *id == ids[0]));
     assert_eq!(world.end(&json!({"challenge_id": ids[0]})).await, "delivered");
     assert_eq!(world.messages_to(&phone).await, 1);
-    seen("starts for one number at once, each from an address of its own", AT_ONCE, "one challenge, one message")
+    seen("starts for one number at once, each from an address of its own", STARTS, "one challenge, one message")
 }

@@ -27,7 +27,10 @@ use twostep::{
     throttle::Throttle,
     users::UserStore,
 };
-use twostep_local::{dynamodb, secrets_manager, template::Template};
+use twostep_local::{
+    aws::{dynamodb, secrets_manager},
+    template::Template,
+};
 
 use crate::stack::root;
 

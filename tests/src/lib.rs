@@ -68,7 +68,8 @@ impl Answer {
                 *value = json!(value.to_string().len());
             }
         }
-        let headers = self.headers.iter().filter(|(name, _)| name != "date" && name != "retry-after");
+        let headers =
+            self.headers.iter().filter(|(name, _)| !["date", "retry-after", "apigw-requestid"].contains(&&**name));
         json!({"status": self.status, "headers": headers.collect::<Vec<_>>(), "body": body})
     }
 
@@ -313,7 +314,7 @@ impl Client {
     /// Hands a function an event of one's own, as the Lambda API would.
     pub async fn invoke(&self, function: &str, event: String) -> Value {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.api);
-        let answer = self.http.post(url).body(event).send().await.expect("the emulator answers");
+        let answer = self.http.post(url).body(event).send().await.expect("the stack answers");
         assert!(answer.status().is_success(), "{function}: {}", answer.status());
         answer.json().await.expect("a function answers with JSON")
     }

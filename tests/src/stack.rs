@@ -1,7 +1,7 @@
 //! The stack as `make dev` starts it, on free ports, with its log in a file.
 
 use std::{
-    env, fs,
+    fs,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
@@ -18,6 +18,7 @@ pub struct Stack {
     pub sandbox_port: u16,
     pub dynamodb_port: u16,
     pub secrets_port: u16,
+    pub sqs_port: u16,
     log: PathBuf,
     clock: PathBuf,
     /// How far the functions' clock is ahead, in seconds.
@@ -38,7 +39,7 @@ impl Stack {
     /// # Panics
     /// When it cannot be started; its log says why.
     pub async fn start(environment: &[(&str, &str)]) -> Self {
-        let ports: [u16; 4] = free_ports();
+        let ports: [u16; 5] = free_ports();
         let stack = Self::launch(ports, environment);
         let discovery = format!("http://localhost:{}/.well-known/openid-configuration", stack.api_port);
         let client = http();
@@ -47,7 +48,8 @@ impl Stack {
         stack
     }
 
-    fn launch([api_port, sandbox_port, dynamodb_port, secrets_port]: [u16; 4], environment: &[(&str, &str)]) -> Self {
+    fn launch(ports: [u16; 5], environment: &[(&str, &str)]) -> Self {
+        let [api_port, sandbox_port, dynamodb_port, secrets_port, sqs_port] = ports;
         let root = root();
         let log = root.join(format!("target/stack-{api_port}.log"));
         let output = fs::File::create(&log).expect("a log under target/");
@@ -59,10 +61,10 @@ impl Stack {
             .env("SANDBOX_PORT", sandbox_port.to_string())
             .env("DYNAMODB_PORT", dynamodb_port.to_string())
             .env("SECRETS_PORT", secrets_port.to_string())
+            .env("SQS_PORT", sqs_port.to_string())
             .env("DATA", "memory")
             .env("RELOAD", "off")
             .env("CONCURRENCY", "2")
-            .env("CARGO_LAMBDA", cargo_lambda())
             .env("UNTIL_STDIN_CLOSES", "1")
             .env("CLOCK_OFFSET_FILE", &clock)
             .envs(environment.iter().copied())
@@ -73,7 +75,18 @@ impl Stack {
             .expect("`make build` has built the stack");
         let stdin = process.stdin.take().expect("it was asked for");
         let ahead = AtomicI64::new(0);
-        Self { api_port, sandbox_port, dynamodb_port, secrets_port, log, clock, ahead, process, _stdin: stdin }
+        Self {
+            api_port,
+            sandbox_port,
+            dynamodb_port,
+            secrets_port,
+            sqs_port,
+            log,
+            clock,
+            ahead,
+            process,
+            _stdin: stdin,
+        }
     }
 
     /// Moves the clock of all functions on; a clock that stood goes on from there.
@@ -149,20 +162,13 @@ impl Stack {
         .await
     }
 
-    /// The process ids of `function`'s running instances under this stack, and of no other stack's.
-    #[must_use]
-    pub fn instances_of(&self, function: &str) -> Vec<String> {
-        let port = format!("127.0.0.1:{}/", self.api_port);
-        let binary = format!("target/debug/{function}");
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        processes
-            .filter(|process| {
-                let part = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
-                String::from_utf8_lossy(&part("cmdline")).trim_end_matches('\0') == binary
-                    && String::from_utf8_lossy(&part("environ")).contains(&port)
-            })
-            .map(|process| process.file_name().to_string_lossy().into_owned())
-            .collect()
+    /// The process ids of `function`'s running instances under this stack.
+    ///
+    /// # Panics
+    /// When the stack does not answer.
+    pub async fn instances_of(&self, function: &str) -> Vec<u32> {
+        let url = format!("http://localhost:{}/2015-03-31/functions/{function}/instances", self.api_port);
+        http().get(url).send().await.expect("the stack answers").json().await.expect("a list of processes")
     }
 }
 
@@ -173,6 +179,15 @@ impl Drop for Stack {
     }
 }
 
+/// Kills processes of this machine at once, as an out-of-memory killer does.
+///
+/// # Panics
+/// When one is not there.
+pub fn kill(processes: &[u32]) {
+    let ids = processes.iter().map(u32::to_string);
+    assert!(Command::new("kill").arg("-9").args(ids).status().is_ok_and(|status| status.success()), "{processes:?}");
+}
+
 /// The project's folder.
 ///
 /// # Panics
@@ -180,10 +195,6 @@ impl Drop for Stack {
 #[must_use]
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-fn cargo_lambda() -> String {
-    env::var("CARGO_LAMBDA").unwrap_or_else(|_| root().join(".venv/bin/cargo-lambda").to_string_lossy().into_owned())
 }
 
 /// # Panics

@@ -11,7 +11,7 @@ use twostep::{
     keys::{KeyRing, KeysSecret},
     rotate_keys::{Rotation, StepError},
 };
-use twostep_local::secrets_manager::KEYS;
+use twostep_local::aws::secrets_manager::KEYS;
 use twostep_tests::{
     bench::Bench,
     fresh_email, fresh_phone,

@@ -1,11 +1,11 @@
-//! `template.yaml` is valid, and it, the emulator's router and `docs/api.md` name the same routes. What it deploys is
-//! looked at in `deployment.rs`.
+//! `template.yaml` is valid, and it, the laptop's gateway and `docs/api.md` name the same routes. `deployment.rs` looks
+//! at what it deploys.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
 use twostep_tests::{
     stack::root,
-    template::{functions, router, routes},
+    template::{functions, routes, served_routes},
 };
 
 fn read(path: &str) -> String {
@@ -13,10 +13,10 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn template_router_and_documents_name_the_same_routes() {
+fn template_gateway_and_documents_name_the_same_routes() {
     let template = routes();
     assert!(template.len() >= 16);
-    assert_eq!(template, router());
+    assert_eq!(template, served_routes());
     let documented: BTreeSet<(String, String)> = read("docs/api.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`')?.0.split_once(' '))

@@ -5,7 +5,7 @@ use std::{env, fs, path::Path};
 use dynoxide::Database;
 use serde_json::json;
 
-use crate::{Result, template::Template};
+use crate::{result::Result, template::Template};
 
 const SETTINGS: &str = "settings";
 

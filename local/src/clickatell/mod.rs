@@ -28,8 +28,9 @@ use twostep::{
 };
 
 use crate::{
-    http_client,
-    inbox::{self, Inbox, Sms, Status},
+    http_client::http_client,
+    inbox::{self, Inbox, Status},
+    sms::{Api, Sms},
 };
 
 /// The key that the laptop begins with. Any other works too, unless a fault refuses it.
@@ -41,13 +42,6 @@ const HANG: Duration = Duration::from_secs(60);
 const TRAVEL: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_secs(5);
 const CALLBACK_TRIES: u32 = 5;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Api {
-    Rest,
-    One,
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
