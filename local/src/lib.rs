@@ -6,8 +6,8 @@
 pub mod aws;
 pub mod clickatell;
 mod clock;
-mod event_sources;
-mod gateway;
+pub mod event_sources;
+pub mod gateway;
 mod http_client;
 mod identifier;
 mod inbox;

@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     aws::{dynamodb, secrets_manager, sqs},
     clickatell, event_sources, gateway,
-    lambda::{Lambda, watch::Watch},
+    lambda::{self, Lambda, watch::Watch},
     result::Result,
     settings::Settings,
     template::Template,
@@ -43,7 +43,7 @@ pub async fn run() -> Result<()> {
 
     let (used, first_uses) = mpsc::unbounded_channel();
     let lambda = Lambda::new(&template, &settings, &binaries()?, &runtime, &used)?;
-    tokio::spawn(Arc::clone(&lambda).serve(runtime));
+    tokio::spawn(lambda::serve(Arc::clone(&lambda), runtime));
     event_sources::start(template.event_sources()?, &database, &queues, &lambda)?;
     tokio::spawn(gateway::serve(api, gateway::router(template.http_api(), lambda, &settings)));
 

@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod bench;
+pub mod load;
 pub mod rotation;
 pub mod stack;
 pub mod template;

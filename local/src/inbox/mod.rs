@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::sms::Sms;
 
-const LIMIT: usize = 10_000;
+const LIMIT: usize = 20_000;
 /// The page shows the newest ones only.
 const SHOWN: usize = 100;
 

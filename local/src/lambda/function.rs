@@ -14,9 +14,9 @@ use axum::body::Bytes;
 use tokio::sync::{Semaphore, mpsc::UnboundedSender};
 
 use super::{
-    Failure,
-    instance::{Answer, Instance, Processes},
-    runtime_api::Seats,
+    failure::Failure,
+    instance::{Instance, Processes},
+    seats::{Answer, Seats},
 };
 use crate::identifier::uuid;
 

@@ -4,31 +4,28 @@ use std::{
     collections::BTreeSet,
     path::Path,
     process::{ExitStatus, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use axum::body::Bytes;
 use tokio::{
     process::{Child, Command},
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     time::timeout,
 };
 
-use super::{Failure, Invocation};
-use crate::{clock, result::Result};
+use super::{
+    failure::Failure,
+    seats::{Answer, Invocation, Seat},
+};
+use crate::clock;
 
 /// How long a process may take until it asks for its first event (Lambda developer guide, "Init phase").
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The ids of a function's running processes.
 pub type Processes = Arc<Mutex<BTreeSet<u32>>>;
-
-/// What a function answers to one invocation.
-pub type Answer = Result<Bytes, Failure>;
 
 pub struct Instance {
     /// When the binary that it runs was built.
@@ -37,58 +34,6 @@ pub struct Instance {
     exit: watch::Receiver<Option<ExitStatus>>,
     /// Dropping it ends the process.
     _life: oneshot::Sender<()>,
-}
-
-/// The side of an instance that its process talks to, through the runtime API.
-pub struct Seat {
-    events: mpsc::Sender<Invocation>,
-    next: tokio::sync::Mutex<mpsc::Receiver<Invocation>>,
-    current: Mutex<Option<(String, oneshot::Sender<Answer>)>>,
-    /// Whether the process has taken the current event.
-    taken: AtomicBool,
-    ready: watch::Sender<bool>,
-}
-
-impl Default for Seat {
-    fn default() -> Self {
-        let (events, next) = mpsc::channel(1);
-        Self {
-            events,
-            next: next.into(),
-            current: Mutex::default(),
-            taken: AtomicBool::new(false),
-            ready: watch::Sender::new(false),
-        }
-    }
-}
-
-impl Seat {
-    /// Waits for the next event; the process has finished with the one before.
-    pub async fn next(&self) -> Option<Invocation> {
-        self.ready.send_replace(true);
-        let invocation = self.next.lock().await.recv().await;
-        self.taken.store(true, Ordering::SeqCst);
-        invocation
-    }
-
-    /// Says whether `request` is the one that is being worked on.
-    pub fn answer(&self, request: &str, answer: Answer) -> bool {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_none_or(|(id, _)| id != request) {
-            return false;
-        }
-        if let Some((_, waiting)) = current.take() {
-            let _ = waiting.send(answer);
-        }
-        true
-    }
-
-    fn expect(&self, request: &str) -> oneshot::Receiver<Answer> {
-        let (sender, receiver) = oneshot::channel();
-        self.taken.store(false, Ordering::SeqCst);
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((request.to_owned(), sender));
-        receiver
-    }
 }
 
 impl Instance {
@@ -117,7 +62,7 @@ impl Instance {
         let (life, end) = oneshot::channel();
         tokio::spawn(supervise(child, end, exited, processes));
         let mut instance = Self { build, seat, exit, _life: life };
-        let mut ready = instance.seat.ready.subscribe();
+        let mut ready = instance.seat.ready();
         tokio::select! {
             _ = timeout(INIT_LIMIT, ready.wait_for(|ready| *ready)) => {}
             _ = instance.exit.wait_for(Option::is_some) => {}
@@ -142,18 +87,15 @@ impl Instance {
     /// # Errors
     /// What the function reports; that the process ended; that it took longer than `limit`.
     pub async fn handle(&mut self, request: String, event: Bytes, limit: Duration) -> Answer {
-        let answer = self.seat.expect(&request);
         let deadline = clock::epoch_millis() + u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let invocation = Invocation { request: request.clone(), event, deadline };
-        if self.seat.events.send(invocation).await.is_err() {
-            return Err(Failure::NotStarted);
-        }
+        let answer = self.seat.hand_over(invocation).await;
         tokio::select! {
             // The answer first: a process may end right after it.
             biased;
             Ok(answer) = answer => answer,
             () = tokio::time::sleep(limit) => Err(Failure::timed_out(&request, limit)),
-            Ok(status) = self.exit.wait_for(Option::is_some) => Err(if self.seat.taken.load(Ordering::SeqCst) {
+            Ok(status) = self.exit.wait_for(Option::is_some) => Err(if self.seat.is_taken() {
                 Failure::exited(&request, &status.map(|status| status.to_string()).unwrap_or_default())
             } else {
                 Failure::NotStarted

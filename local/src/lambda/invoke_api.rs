@@ -14,7 +14,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Failure, Lambda};
+use super::{failure::Failure, functions::Lambda};
 
 pub fn router(lambda: Arc<Lambda>) -> Router {
     Router::new()

@@ -1,11 +1,6 @@
 //! Lambda's runtime API (version 2018-06-01): where a function's process asks for events and answers them. Each
 //! instance has an address of its own, `/{instance}/2018-06-01/…`.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
-
 use axum::{
     Router,
     body::Bytes,
@@ -15,27 +10,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{Failure, instance::Seat};
-
-/// The instances that may call, by their ids.
-#[derive(Clone, Default)]
-pub struct Seats(Arc<Mutex<HashMap<String, Weak<Seat>>>>);
-
-impl Seats {
-    /// Makes a seat, which its instance keeps.
-    #[must_use]
-    pub fn add(&self, id: &str) -> Arc<Seat> {
-        let seat = Arc::<Seat>::default();
-        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seats.retain(|_, seat| seat.strong_count() > 0);
-        seats.insert(id.to_owned(), Arc::downgrade(&seat));
-        seat
-    }
-
-    fn find(&self, id: &str) -> Option<Arc<Seat>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.upgrade()
-    }
-}
+use super::{failure::Failure, seats::Seats};
 
 pub fn router(seats: Seats) -> Router {
     Router::new()

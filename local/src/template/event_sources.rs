@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Template, functions};
+use super::{document::Template, names};
 use crate::result::Result;
 
 /// The settings of one mapping. Defaults as in the Lambda API reference, `CreateEventSourceMapping`.
@@ -44,7 +44,7 @@ impl Template {
     pub fn event_sources(&self) -> Result<Vec<EventSource>> {
         let mut sources = Vec::new();
         for (id, properties) in self.of_type("AWS::Serverless::Function") {
-            let function = functions::name(properties).ok_or_else(|| format!("{id} has no CodeUri"))?;
+            let function = names::function(properties).ok_or_else(|| format!("{id} has no CodeUri"))?;
             for (event, declared) in properties["Events"].as_object().into_iter().flatten() {
                 let source = match declared["Type"].as_str() {
                     Some("DynamoDB") => self.stream(&declared["Properties"]),

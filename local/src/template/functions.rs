@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Template;
+use super::{document::Template, names};
 
 pub struct Function {
     /// The folder under `functions/`, which is also the name of the package and its binary.
@@ -26,7 +26,7 @@ impl Template {
             let variables = |part: &Value| part["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
             let resources = variables(globals).into_iter().chain(variables(properties));
             Some(Function {
-                name: name(properties)?,
+                name: names::function(properties)?,
                 // Lambda's own defaults.
                 timeout: Duration::from_secs(setting("Timeout").unwrap_or(3)),
                 memory: setting("MemorySize").unwrap_or(128),
@@ -38,8 +38,4 @@ impl Template {
         };
         self.of_type("AWS::Serverless::Function").filter_map(|(_, properties)| function(properties)).collect()
     }
-}
-
-pub(super) fn name(properties: &Value) -> Option<String> {
-    Some(properties["CodeUri"].as_str()?.trim_end_matches('/').rsplit('/').next()?.to_owned())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Template, functions};
+use super::{document::Template, names};
 
 /// One `METHOD /path` and the function that serves it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +68,7 @@ impl Template {
         let functions = self.of_type("AWS::Serverless::Function");
         let mut routes: Vec<Route> = functions
             .flat_map(|(_, properties)| {
-                let function = functions::name(properties);
+                let function = names::function(properties);
                 let events = properties["Events"].as_object().into_iter().flatten();
                 events.filter(|(_, event)| event["Type"] == "HttpApi").filter_map(move |(_, event)| {
                     let part = |name: &str| Some(event["Properties"][name].as_str()?.to_owned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Template, kebab};
+use super::{document::Template, names};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
@@ -48,15 +48,11 @@ impl Template {
                 .unwrap_or(10),
         });
         Queue {
-            name: name(id, properties),
+            name: names::queue(id, properties),
             visibility_timeout: seconds("VisibilityTimeout", 30),
             delay: seconds("DelaySeconds", 0),
             retention: seconds("MessageRetentionPeriod", 345_600),
             redrive,
         }
     }
-}
-
-pub(super) fn name(id: &str, properties: &Value) -> String {
-    properties["QueueName"].as_str().map_or_else(|| kebab(id), str::to_owned)
 }

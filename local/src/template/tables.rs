@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Template, kebab};
+use super::{document::Template, names};
 
 pub struct Table {
     /// The logical id without `Table`, in lower case: `users`.
@@ -15,13 +15,10 @@ pub struct Table {
 impl Template {
     #[must_use]
     pub fn tables(&self) -> Vec<Table> {
-        self.of_type("AWS::DynamoDB::Table").map(|(id, properties)| table(name(id), properties)).collect()
+        self.of_type("AWS::DynamoDB::Table").map(|(id, properties)| table(names::table(id), properties)).collect()
     }
 }
 
-pub(super) fn name(id: &str) -> String {
-    kebab(id.trim_end_matches("Table"))
-}
 
 fn table(name: String, properties: &Value) -> Table {
     let mut create = json!({ "TableName": name });

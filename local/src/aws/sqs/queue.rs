@@ -136,22 +136,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::aws::sqs::Queues;
 
     const NOW: u64 = 1_800_000_000_000;
 
-    fn declared(name: &str, redrive: Option<template::RedrivePolicy>) -> template::Queue {
-        template::Queue {
-            name: name.into(),
+    fn queue() -> Queue {
+        Queue::new(template::Queue {
+            name: "q".into(),
             visibility_timeout: Duration::from_secs(30),
             delay: Duration::ZERO,
             retention: Duration::from_secs(345_600),
-            redrive,
-        }
-    }
-
-    fn queue() -> Queue {
-        Queue::new(declared("q", None))
+            redrive: None,
+        })
     }
 
     fn send(queue: &Queue, body: &str, delay: Option<u64>) {
@@ -196,19 +191,6 @@ mod tests {
         assert!(queue.change_visibility(&received[0].receipt_handle, 0, NOW));
         assert_eq!(bodies(&queue, NOW), ["a"]);
         assert!(!queue.change_visibility(&received[0].receipt_handle, 9, NOW), "another receipt is the current one");
-    }
-
-    #[test]
-    fn a_message_that_was_received_too_often_goes_to_the_dead_letter_queue() {
-        let redrive = template::RedrivePolicy { dead_letter_queue: "dead".into(), max_receive_count: 2 };
-        let queues = Queues::new(vec![declared("q", Some(redrive)), declared("dead", None)]);
-        let (queue, dead) = (queues.find("q").unwrap(), queues.find("dead").unwrap());
-        send(&queue, "a", None);
-        for attempt in 0..2 {
-            assert_eq!(queues.receive(&queue, 10, Some(1), NOW + attempt * 1_000).len(), 1);
-        }
-        assert_eq!(queues.receive(&queue, 10, Some(1), NOW + 2_000).len(), 0);
-        assert_eq!(bodies(&dead, NOW + 2_000), ["a"]);
     }
 
     #[test]

@@ -11,7 +11,10 @@ use axum::{
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Message, Queue, Queues};
+use super::{
+    queue::{Message, Queue},
+    queues::Queues,
+};
 use crate::clock;
 
 /// Quotas of a message: its size in bytes, and its longest delay, wait and timeout in seconds.
