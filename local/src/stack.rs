@@ -111,7 +111,8 @@ TwoStep is ready.
   Pages      {api}
   Inbox      {sandbox}/inbox
   API docs   {api}/docs
-  Admin key  {admin_key}  (for {api}/settings)
+  Settings   {api}/settings
+  Admin key  {admin_key}
 
 Register at {api}/register, or from another terminal:
 

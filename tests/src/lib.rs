@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod bench;
+pub mod laptop;
 pub mod load;
 pub mod rotation;
 pub mod stack;
@@ -345,10 +346,17 @@ impl InboxEvents {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests' one client, with a time limit")]
 #[must_use]
 pub fn http() -> reqwest::Client {
-    reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client for plain HTTP")
+    http_for(PATIENCE)
+}
+
+/// # Panics
+/// Never: plain HTTP needs nothing of the machine.
+#[expect(clippy::disallowed_methods, reason = "the tests' one client, with a time limit")]
+#[must_use]
+pub fn http_for(longest: Duration) -> reqwest::Client {
+    reqwest::Client::builder().timeout(longest).no_proxy().build().expect("a client for plain HTTP")
 }
 
 /// Asks again and again until there is an answer, at most for [`PATIENCE`].

@@ -11,7 +11,10 @@ use std::{
 };
 
 use axum::body::Bytes;
-use tokio::sync::{Semaphore, mpsc::UnboundedSender};
+use tokio::{
+    sync::{Semaphore, mpsc::UnboundedSender},
+    time::timeout,
+};
 
 use super::{
     failure::Failure,
@@ -23,6 +26,10 @@ use crate::identifier::uuid;
 /// How many invocations may wait for an instance. One more is refused, as Lambda refuses what exceeds a function's
 /// concurrency. A laptop has few instances, so some have to wait here.
 const MOST_WAITING: usize = 200;
+
+/// How long one waits at most. With the time that a function may take, it is less than the gateway waits: what the
+/// gateway answers as refused was never begun.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Lambda's quota for the payload of a synchronous invocation, in bytes, in both directions.
 const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
@@ -78,7 +85,8 @@ impl Function {
         self.first_use.call_once(|| drop(self.place.used.send(self.name.clone())));
         let slot = {
             let _turn = Turn::take(&self.waiting).ok_or(Failure::TooManyRequests)?;
-            Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Failure::TooManyRequests)?
+            let slot = timeout(LONGEST_WAIT, Arc::clone(&self.slots).acquire_owned()).await;
+            slot.ok().and_then(Result::ok).ok_or(Failure::TooManyRequests)?
         };
         let function = Arc::clone(self);
         let running = tokio::spawn(async move {

@@ -75,5 +75,4 @@ impl Lambda {
     pub fn processes(&self, name: &str) -> Option<Vec<u32>> {
         Some(self.functions.get(name)?.processes())
     }
-
 }

@@ -19,7 +19,6 @@ impl Template {
     }
 }
 
-
 fn table(name: String, properties: &Value) -> Table {
     let mut create = json!({ "TableName": name });
     for part in ["KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes"] {

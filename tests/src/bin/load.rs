@@ -7,9 +7,8 @@ use twostep_tests::{Stack, load};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let number = |name: &str, default: usize| {
-        std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-    };
+    let number =
+        |name: &str, default: usize| std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default);
     let stack = Stack::start(&[("CONCURRENCY", "4"), ("LOG_LEVEL", "warn")]).await;
     let (registrations, rate) = (number("REGISTRATIONS", 10_000), number("RATE", 200));
     println!("{registrations} registrations, {rate} a second:");

@@ -14,16 +14,24 @@ use serde_json::{Value, json};
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Order {
     /// Answers with this.
-    Answer { with: Value },
+    Answer {
+        with: Value,
+    },
     /// Answers with the event.
     Echo,
     /// Answers after so many milliseconds.
-    Wait { millis: u64 },
+    Wait {
+        millis: u64,
+    },
     Fail,
     /// Ends the process.
     Exit,
+    /// Kills the process, as an out-of-memory killer does.
+    Die,
     /// Answers with so many bytes.
-    Fill { bytes: usize },
+    Fill {
+        bytes: usize,
+    },
 }
 
 /// The records of each batch, in the order of their arrival.
@@ -51,6 +59,11 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         }
         Order::Fail => Err("the body asked for it".into()),
         Order::Exit => std::process::exit(3),
+        Order::Die => {
+            let this = std::process::id().to_string();
+            std::process::Command::new("kill").args(["-9", &this]).status()?;
+            std::future::pending().await
+        }
         Order::Fill { bytes } => Ok(json!({ "statusCode": 200, "body": "x".repeat(bytes) })),
     }
 }
