@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e attacks timing costs browser browser-setup screenshots package arm64 deploy check format clean
+.PHONY: help setup build dev test test-setup unit e2e load attacks timing costs browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -33,12 +33,13 @@ setup: .venv/dev ## Install what Rust alone does not bring (into .venv)
 	touch $@
 
 build: ## Build everything that `dev` and `test` run
+	@echo "Building $(words $(FUNCTIONS)) functions and the stack (the first time takes minutes):"
 	$(BUILD) --bins
 
 dev: setup build ## Run the whole service on this machine
 	target/debug/twostep-local
 
-# A browser that is missing is told before the long part; SKIP_BROWSER=1 leaves its tests out.
+# A browser is looked for, and got, before the long part; SKIP_BROWSER=1 leaves its tests out.
 BROWSER := $(if $(SKIP_BROWSER),,browser)
 
 test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
@@ -53,14 +54,17 @@ unit: ## Run the fast tests only: no stack, no Python
 e2e: test-setup build ## Run the end-to-end tests only
 	$(TEST) --test e2e
 
-attacks: setup build ## Try every attack and write docs/attacks.md
+load: build ## Register 10,000 people at 200 a second, then 200 at once, and print what happened
+	target/debug/load
+
+attacks: build ## Try every attack and write docs/attacks.md
 	$(TEST) --test attacks -- --write
 
-timing: setup build ## Compare the time of answers about known and unknown names (a benchmark)
-	cargo run --quiet -p twostep-tests --bin timing
+timing: build ## Compare the time of answers about known and unknown names (a benchmark)
+	target/debug/timing
 
-costs: setup build ## Count what a sign-in reads and writes (for the table in docs/operations.md)
-	cargo run --quiet -p twostep-tests --bin costs
+costs: build ## Count what a sign-in reads and writes (for the table in docs/operations.md)
+	target/debug/costs
 
 browser: browser-setup build ## Run the tests in a real browser only
 	$(RUN_BROWSER)
@@ -69,7 +73,7 @@ screenshots: browser-setup build ## Make the pictures of the pages anew (docs/im
 	.venv/bin/python tests/browser/screenshots.py
 
 browser-setup: .venv/browser
-	@python3 tests/browser/chrome.py > /dev/null
+	@.venv/bin/python tests/browser/chrome.py get > /dev/null
 
 package: setup ## Build every function for arm64 as it is deployed, and print how large each is
 	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))

@@ -21,6 +21,7 @@ pub struct Laptop {
     pub sqs_url: String,
     pub lambda: Arc<Lambda>,
     pub database: Database,
+    http: reqwest::Client,
     queues: Arc<sqs::Queues>,
     template: Template,
 }
@@ -64,7 +65,7 @@ impl Laptop {
         tokio::spawn(lambda::serve(Arc::clone(&lambda), runtime));
         let router = gateway::router(template.http_api(), Arc::clone(&lambda), settings);
         tokio::spawn(gateway::serve(api, router));
-        Self { url, sqs_url, lambda, database, queues, template }
+        Self { url, sqs_url, lambda, database, http: http(), queues, template }
     }
 
     /// # Panics
@@ -77,7 +78,7 @@ impl Laptop {
     /// A request with a JSON body for `probe` to act on.
     #[must_use]
     pub fn request(&self, method: Method, path: &str, order: &Value) -> reqwest::RequestBuilder {
-        let request = http().request(method, format!("{}{path}", self.url));
+        let request = self.http.request(method, format!("{}{path}", self.url));
         request.header("content-type", "application/json").body(order.to_string())
     }
 

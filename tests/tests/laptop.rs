@@ -1,5 +1,7 @@
 //! The laptop's gateway, Lambda and event sources behave as AWS's do, seen through a function that does as it is told.
 
+use std::sync::Arc;
+
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
@@ -128,16 +130,17 @@ async fn a_request_whose_function_is_killed_is_answered() {
 
 #[tokio::test]
 async fn more_requests_than_may_wait_are_refused_and_none_is_lost() {
-    let laptop = std::sync::Arc::new(http_laptop().await);
+    const REQUESTS: usize = 260;
+    let laptop = Arc::new(http_laptop().await);
     let mut requests = JoinSet::new();
-    for _ in 0..260 {
+    for _ in 0..REQUESTS {
         let laptop = laptop.clone();
-        requests.spawn(async move { laptop.post(&json!({ "do": "wait", "millis": 20 })).await });
+        requests.spawn(async move { laptop.post(&json!({ "do": "wait", "millis": 1_000 })).await });
     }
     let answers = requests.join_all().await;
     let count = |answer: &(u16, Value)| answers.iter().filter(|other| *other == answer).count();
     let (served, refused) = (count(&(200, json!("waited"))), count(&(503, message("Service Unavailable"))));
-    assert_eq!(served + refused, 260);
+    assert_eq!(served + refused, REQUESTS, "each is answered, the last ones after ten seconds");
     assert!(served > 0 && refused > 0, "{served} were served, {refused} refused");
 }
 

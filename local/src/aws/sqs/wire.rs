@@ -37,8 +37,15 @@ fn invalid(message: &str) -> Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let body = json!({ "__type": format!("com.amazonaws.sqs#{}", self.kind), "message": self.message });
+        // The code that the query protocol has for the error: the SDKs go by it.
+        let code = match self.kind {
+            "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+            "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight",
+            kind => kind,
+        };
         let json = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
-        (StatusCode::BAD_REQUEST, json, body.to_string()).into_response()
+        let query_error = [("x-amzn-query-error", format!("{code};Sender"))];
+        (StatusCode::BAD_REQUEST, json, query_error, body.to_string()).into_response()
     }
 }
 
