@@ -76,7 +76,6 @@ impl Laptop {
     }
 
     /// A request with a JSON body for `probe` to act on.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str, order: &Value) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         request.header("content-type", "application/json").body(order.to_string())

@@ -131,7 +131,8 @@ async fn a_request_whose_function_is_killed_is_answered() {
 #[tokio::test]
 async fn more_requests_than_may_wait_are_refused_and_none_is_lost() {
     const REQUESTS: usize = 260;
-    let laptop = Arc::new(http_laptop().await);
+    let template = HTTP.replace("Timeout: 2", "Timeout: 20");
+    let laptop = Arc::new(Laptop::start(&template, &settings()).await);
     let mut requests = JoinSet::new();
     for _ in 0..REQUESTS {
         let laptop = laptop.clone();
@@ -140,7 +141,7 @@ async fn more_requests_than_may_wait_are_refused_and_none_is_lost() {
     let answers = requests.join_all().await;
     let count = |answer: &(u16, Value)| answers.iter().filter(|other| *other == answer).count();
     let (served, refused) = (count(&(200, json!("waited"))), count(&(503, message("Service Unavailable"))));
-    assert_eq!(served + refused, REQUESTS, "each is answered, the last ones after ten seconds");
+    assert_eq!(served + refused, REQUESTS, "each is answered");
     assert!(served > 0 && refused > 0, "{served} were served, {refused} refused");
 }
 
@@ -304,7 +305,7 @@ async fn a_batch_that_fails_is_bisected_and_its_bad_record_skipped_in_the_end() 
     batches_become(&laptop, json!([["a", "b", "c", "d"], ["a", "b"], ["c", "d"], ["c"], ["c"], ["d"]])).await;
 }
 
-const QUEUE: &str = r#"
+const QUEUE: &str = r"
 Resources:
   WorkQueue:
     Type: AWS::SQS::Queue
@@ -323,7 +324,7 @@ Resources:
           Properties:
             Queue: !GetAtt WorkQueue.Arn
             FunctionResponseTypes: [ReportBatchItemFailures]
-"#;
+";
 
 fn sqs(laptop: &Laptop) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::Config::builder()

@@ -74,13 +74,9 @@ pub fn event(found: &Match, parts: &Parts, body: &Bytes, context: &Context) -> V
         add("pathParameters", Value::Object(parameters.collect::<Map<_, _>>()));
     }
     if !body.is_empty() {
-        match text_body(&parts.headers, body) {
-            Some(text) => add("body", json!(text)),
-            None => {
-                add("body", json!(STANDARD.encode(body)));
-                add("isBase64Encoded", json!(true));
-            }
-        }
+        let text = text_body(&parts.headers, body);
+        add("isBase64Encoded", json!(text.is_none()));
+        add("body", json!(text.unwrap_or_else(|| STANDARD.encode(body))));
     }
     event
 }

@@ -50,7 +50,6 @@ struct Gateway {
 }
 
 /// The API, and Lambda's own beside it, as `cargo lambda watch` has it.
-#[must_use]
 pub fn router(api: HttpApi, lambda: Arc<Lambda>, settings: &Settings) -> Router {
     let gateway = Gateway {
         routes: Routes::new(api.routes),

@@ -9,8 +9,10 @@ pub struct Routes(Vec<Route>);
 #[derive(Debug, PartialEq, Eq)]
 pub struct Match<'a> {
     pub route: &'a Route,
-    pub parameters: Vec<(String, String)>,
+    pub parameters: Parameters,
 }
+
+type Parameters = Vec<(String, String)>;
 
 impl Routes {
     #[must_use]
@@ -32,7 +34,7 @@ impl Routes {
 }
 
 /// For each segment 0 if it is literal, 1 if it is a name, 2 if it is greedy; with the decoded parameters.
-fn matches(template: &str, path: &str) -> Option<(Vec<u8>, Vec<(String, String)>)> {
+fn matches(template: &str, path: &str) -> Option<(Vec<u8>, Parameters)> {
     let (mut ranks, mut parameters) = (Vec::new(), Vec::new());
     let mut rest = path.strip_prefix('/')?;
     let mut segments = template.strip_prefix('/')?.split('/').peekable();

@@ -27,9 +27,10 @@ use crate::identifier::uuid;
 /// concurrency. A laptop has few instances, so some have to wait here.
 const MOST_WAITING: usize = 200;
 
-/// How long one waits at most. With the time that a function may take, it is less than the gateway waits: what the
-/// gateway answers as refused was never begun.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long an event may wait and run together: less than the gateway waits for an answer, so what the gateway answers
+/// as refused was never begun. An event may always wait for [`SHORTEST_WAIT`].
+const LONGEST_ANSWER: Duration = Duration::from_secs(29);
+const SHORTEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Lambda's quota for the payload of a synchronous invocation, in bytes, in both directions.
 const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
@@ -83,9 +84,10 @@ impl Function {
             return Err(Failure::PayloadTooLarge);
         }
         self.first_use.call_once(|| drop(self.place.used.send(self.name.clone())));
+        let longest_wait = LONGEST_ANSWER.saturating_sub(self.place.timeout).max(SHORTEST_WAIT);
         let slot = {
             let _turn = Turn::take(&self.waiting).ok_or(Failure::TooManyRequests)?;
-            let slot = timeout(LONGEST_WAIT, Arc::clone(&self.slots).acquire_owned()).await;
+            let slot = timeout(longest_wait, Arc::clone(&self.slots).acquire_owned()).await;
             slot.ok().and_then(Result::ok).ok_or(Failure::TooManyRequests)?
         };
         let function = Arc::clone(self);
