@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e attacks timing costs permissions browser browser-setup screenshots package arm64 deploy check format clean
+.PHONY: help setup build dev test test-setup unit e2e load attacks timing costs permissions browser browser-setup screenshots package arm64 deploy check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
-# Functions and the rest are built separately, because cargo unifies features per invocation.
-BUILD_FUNCTIONS := cargo build $(addprefix -p ,$(FUNCTIONS))
-REST := -p twostep -p twostep-local -p twostep-tests
+# Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
+BUILD := cargo build --workspace
+TEST := cargo test --workspace
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
 WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
@@ -32,9 +32,9 @@ setup: .venv/dev ## Install the tools that Rust doesn't bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	touch $@
 
-build: ## Build everything that `dev` and `test` need
-	$(BUILD_FUNCTIONS)
-	cargo build $(REST) --bin twostep-local
+build: ## Build everything that `dev` and `test` run
+	@echo "Building $(words $(FUNCTIONS)) functions and the stack (the first time takes minutes):"
+	$(BUILD) --bins
 
 # IAM=enforced asks for the template as SAM expands it.
 dev: setup build $(if $(filter enforced,$(IAM)),target/expanded-template.json) ## Run the whole service on this machine
@@ -45,32 +45,31 @@ BROWSER := $(if $(SKIP_BROWSER),,browser)
 
 test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
 	rm -rf target/iam-usage
-	cargo test -p web
-	cargo test $(REST)
+	$(TEST)
 	$(if $(BROWSER),$(RUN_BROWSER))
 	target/debug/permissions
 
 test-setup: .venv/test
 
-unit: ## Run only the fast tests, without emulator and Python
-	cargo test -p web
-	cargo test -p twostep -p twostep-local
-	cargo test $(REST) --test service --test spending
+unit: ## Run only the fast tests, without stack and Python
+	$(TEST) --lib --bins --test service --test spending
 
 e2e: test-setup build ## Run only the end-to-end tests
-	cargo test $(REST) --test e2e
+	$(TEST) --test e2e
+
+load: test-setup build ## Register 10,000 people at 200 a second, then 200 at once, and print what happened
+	target/debug/load
 
 attacks: test-setup build ## Try every attack and write docs/attacks.md
-	cargo test $(REST) --test attacks -- --write
+	$(TEST) --test attacks -- --write
 
 timing: test-setup build ## Compare the time of answers about known and unknown names (a benchmark)
-	cargo run --quiet -p twostep-tests --bin timing
+	target/debug/timing
 
 costs: test-setup build ## Count what a sign-in reads and writes (for the table in docs/operations.md)
-	cargo run --quiet -p twostep-tests --bin costs
+	target/debug/costs
 
-permissions: test-setup ## List permissions that the last run of the tests did not use, and calls that were denied
-	cargo build $(REST) --bin permissions
+permissions: test-setup build ## List permissions that the last run of the tests did not use, and calls that were denied
 	target/debug/permissions
 
 target/expanded-template.json: .venv/test template.yaml tests/expand_template.py
@@ -85,7 +84,7 @@ screenshots: test-setup browser-setup build ## Make the pictures of the pages an
 	.venv/bin/python tests/browser/screenshots.py
 
 browser-setup: .venv/browser
-	@python3 tests/browser/chrome.py > /dev/null
+	@.venv/bin/python tests/browser/chrome.py get > /dev/null
 
 package: setup ## Build the arm64 artifacts of all functions and print their sizes
 	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
@@ -93,7 +92,7 @@ package: setup ## Build the arm64 artifacts of all functions and print their siz
 
 arm64: test-setup build ## Build the main functions for arm64 and run them here, under an emulator
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
-	cargo test $(REST) --test arm64 -- --ignored
+	$(TEST) --test arm64 -- --ignored
 
 deploy: test-setup ## Build and deploy to AWS; asks for the parameters
 	$(WITH_VENV) sam build

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use twostep_local::{emulator, serve};
+use twostep_local::{lambda::watch, stack};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let outcome = match arguments.next().as_deref() {
-        None => serve().await,
-        Some("run-function") => emulator::hide_and_supervise(arguments.next()),
-        Some("supervise") => emulator::supervise(),
+        None => stack::run().await,
+        Some("run-function") => watch::become_stand_in(arguments.next()),
+        Some("stand-in") => watch::stand_in().await,
         Some(other) => Err(format!("unknown argument {other}; expected none").into()),
     };
     match outcome {

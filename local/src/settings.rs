@@ -2,24 +2,35 @@
 
 use std::{env, path::PathBuf};
 
-use crate::Result;
+use crate::result::Result;
 
-/// What `sms-status` expects at the end of its address here; a deployment has its own, long and random.
+/// The token in the address that `sms-status` answers at; a deployment has its own, long and random.
 pub const CALLBACK_TOKEN: &str = "local-callback-token-0123456789abcdef";
 
+/// The account that queues belong to, as in AWS's examples.
+pub const ACCOUNT: &str = "123456789012";
+
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     pub api_port: u16,
     pub sandbox_port: u16,
     pub dynamodb_port: u16,
     pub secrets_port: u16,
+    pub sqs_port: u16,
     /// How many processes of one function may run at once.
     pub concurrency: u16,
-    /// Whether a change of a source file restarts its functions.
+    /// Whether functions are built anew when their source changes.
     pub reload: bool,
-    /// Whether the limits by address and range, the budgets and the breaker hold here too, where everybody comes from one
-    /// address and no message costs anything.
+    /// Whether the limits by client IP and range, the budgets and the breaker hold. On a laptop all requests come from
+    /// one address and no message costs anything.
     pub limits_as_deployed: bool,
-    /// Whether the end of standard input ends everything; for programs that start this one.
+    /// Whether the gateway throttles routes as the template says. As the limits, unless it is set.
+    pub throttles: bool,
+    /// The origins whose pages may call the API, as `AllowedOrigins` of a deployment.
+    pub allowed_origins: Vec<String>,
+    /// A header that tells the gateway the caller's address, for tests that need many callers.
+    pub source_ip_header: Option<String>,
+    /// Whether the stack ends when its standard input closes; for programs that start it.
     pub until_stdin_closes: bool,
     /// Where tables and secrets are kept; none keeps nothing.
     pub data: Option<PathBuf>,
@@ -29,14 +40,24 @@ impl Settings {
     /// # Errors
     /// Names the variable that is malformed.
     pub fn read() -> Result<Self> {
+        let limits_as_deployed = env::var("LIMITS").as_deref() == Ok("deployed");
         Ok(Self {
             api_port: number("API_PORT", 9000)?,
             sandbox_port: number("SANDBOX_PORT", 9001)?,
             dynamodb_port: number("DYNAMODB_PORT", 8000)?,
             secrets_port: number("SECRETS_PORT", 8001)?,
+            sqs_port: number("SQS_PORT", 8002)?,
             concurrency: number("CONCURRENCY", 4)?.max(1),
             reload: env::var("RELOAD").as_deref() != Ok("off"),
-            limits_as_deployed: env::var("LIMITS").as_deref() == Ok("deployed"),
+            limits_as_deployed,
+            throttles: match env::var("THROTTLES").as_deref() {
+                Err(_) | Ok("") => limits_as_deployed,
+                Ok("on") => true,
+                Ok("off") => false,
+                Ok(other) => return Err(format!("THROTTLES is {other:?}; it may be `on` or `off`").into()),
+            },
+            allowed_origins: origins()?,
+            source_ip_header: env::var("SOURCE_IP_HEADER").ok().filter(|name| !name.is_empty()),
             until_stdin_closes: env::var("UNTIL_STDIN_CLOSES").is_ok(),
             data: match env::var("DATA").as_deref() {
                 Ok("memory") => None,
@@ -61,6 +82,11 @@ impl Settings {
     pub fn callback_url(&self) -> String {
         format!("{}/v1/sms/status/{CALLBACK_TOKEN}", self.api_url())
     }
+
+    #[must_use]
+    pub fn queue_url(&self, queue: &str) -> String {
+        format!("http://localhost:{}/{ACCOUNT}/{queue}", self.sqs_port)
+    }
 }
 
 fn number(variable: &str, default: u16) -> Result<u16> {
@@ -70,4 +96,20 @@ fn number(variable: &str, default: u16) -> Result<u16> {
         }
         _ => Ok(default),
     }
+}
+
+fn origins() -> Result<Vec<String>> {
+    let text = env::var("ALLOWED_ORIGINS").unwrap_or_default();
+    let origins: Vec<String> =
+        text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        Some(wrong) => Err(format!("ALLOWED_ORIGINS has {wrong:?}; an origin is such as https://shop.example").into()),
+        None => Ok(origins),
+    }
+}
+
+/// RFC 6454, section 6.2: a scheme and a host, without a path.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
 }

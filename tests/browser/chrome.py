@@ -1,12 +1,27 @@
-"""Finds Chrome or Chromium on this machine."""
+"""Finds the Chrome or Chromium of this machine, and gets one if there is none.
+
+`chrome.py` prints the path; `chrome.py get` gets one first: Playwright's own download, else the system's package."""
 
 import os
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+APPLICATIONS = [
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+]
 
-# No sandbox, because tests run as root in containers. No background requests.
+# Where Playwright's download is put, and what is in it.
+DOWNLOADED = Path(__file__).resolve().parents[2] / ".venv" / "browsers"
+EXECUTABLES = [
+    "chromium-*/chrome-linux*/chrome",
+    "chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
+]
+
+# No sandbox, because tests run as root in containers; and no requests of the browser's own.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -17,17 +32,81 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
+CHOICES = "name one with CHROME=/path/to/chrome, or leave these tests out with SKIP_BROWSER=1"
+
 
 def find():
-    """The path of the browser. Exits with a clear message if there is none."""
+    """The path of the browser; ends the program with one clear line if there is none."""
+    path = _found()
+    if path:
+        return path
+    sys.exit(f"no Chrome or Chromium was found: install one, {CHOICES}")
+
+
+def get():
+    """As `find`, but gets a browser if there is none."""
+    path = _found() or _download() or _install_package()
+    if path:
+        return path
+    sys.exit(f"no Chrome or Chromium was found, and none could be downloaded or installed: {CHOICES}")
+
+
+def _found():
     wanted = os.environ.get("CHROME")
-    for name in [wanted] if wanted else NAMES:
-        path = shutil.which(name)
-        if path:
-            return path
-    missing = f"CHROME is {wanted!r}, which is not an executable" if wanted else "found no Chrome or Chromium"
-    sys.exit(f"{missing}: install one, set CHROME to its path, or skip these tests with SKIP_BROWSER=1")
+    if wanted:
+        path = shutil.which(wanted)
+        return path or sys.exit(f"CHROME is {wanted!r}, which cannot be run: {CHOICES}")
+    paths = [shutil.which(name) for name in NAMES] + APPLICATIONS
+    paths += [str(path) for pattern in EXECUTABLES for path in sorted(DOWNLOADED.glob(pattern))]
+    return next((path for path in paths if path and _runs(path)), None)
+
+
+def _runs(path):
+    """A download may lack libraries of the system."""
+    try:
+        return subprocess.run([path, "--version"], capture_output=True, timeout=60).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _download():
+    print("Downloading Chromium (about 180 MB) …", file=sys.stderr)
+    playwright = [sys.executable, "-m", "playwright"]
+    environment = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(DOWNLOADED)}
+    if not _run([*playwright, "install", "--no-shell", "chromium"], environment):
+        return None
+    if not _found() and _as_root() is not None:
+        _run([*_as_root(), *playwright, "install-deps", "chromium"], environment)
+    return _found()
+
+
+def _install_package():
+    """Debian's package. Ubuntu's is a snap, which cannot be installed everywhere."""
+    if not shutil.which("apt-get") or _as_root() is None:
+        return None
+    print("Installing the system's Chromium …", file=sys.stderr)
+    apt = [*_as_root(), "apt-get", "-qq"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _run([*apt, "update"], environment)
+    _run([*apt, "install", "-y", "--no-install-recommends", "chromium"], environment)
+    return _found()
+
+
+def _as_root():
+    """The words before a command that needs root; None if that takes a password."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and _run(["sudo", "-n", "true"], os.environ):
+        return ["sudo", "-n"]
+    return None
+
+
+def _run(command, environment):
+    try:
+        return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":
-    print(find())
+    print(get() if sys.argv[1:] == ["get"] else find())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "target" / "browser"
-PORTS = ["API_PORT", "SANDBOX_PORT", "DYNAMODB_PORT", "SECRETS_PORT"]
+PORTS = ["API_PORT", "SANDBOX_PORT", "DYNAMODB_PORT", "SECRETS_PORT", "SQS_PORT"]
 PATIENCE = 180
 
 
@@ -23,7 +23,6 @@ class Stack:
         self.site = f"http://localhost:{ports['API_PORT']}"
         self.sandbox = f"http://localhost:{ports['SANDBOX_PORT']}"
         environment = {
-            "CARGO_LAMBDA": str(ROOT / ".venv/bin/cargo-lambda"),
             **os.environ,
             **{name: str(port) for name, port in ports.items()},
             "DATA": "memory",

@@ -1,4 +1,4 @@
-//! The use cases without the emulator: the same code against the embedded DynamoDB and Secrets Manager, with a clock that
+//! The use cases without the running stack: the same code against the embedded DynamoDB and Secrets Manager, with a clock that
 //! a test moves.
 
 use std::sync::{
@@ -32,7 +32,10 @@ use twostep_http::{
     },
     caller,
 };
-use twostep_local::{dynamodb, secrets_manager, template::Template};
+use twostep_local::{
+    aws::{dynamodb, secrets_manager},
+    template::Template,
+};
 use twostep_runtime::{
     config::Environment,
     secrets::{Keys, Secrets},

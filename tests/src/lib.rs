@@ -2,6 +2,8 @@
 
 pub mod backend;
 pub mod bench;
+pub mod laptop;
+pub mod load;
 pub mod rotation;
 pub mod stack;
 pub mod template;
@@ -67,7 +69,8 @@ impl Answer {
                 *value = json!(value.to_string().len());
             }
         }
-        let headers = self.headers.iter().filter(|(name, _)| name != "date" && name != "retry-after");
+        let headers =
+            self.headers.iter().filter(|(name, _)| !["date", "retry-after", "apigw-requestid"].contains(&&**name));
         json!({"status": self.status, "headers": headers.collect::<Vec<_>>(), "body": body})
     }
 
@@ -309,10 +312,10 @@ impl Client {
         self.post("/session/refresh", json!({ "refresh_token": token })).await
     }
 
-    /// Invokes a function with `event` through the emulator's Lambda API.
+    /// Invokes a function with `event` through the stack's Lambda API.
     pub async fn invoke(&self, function: &str, event: String) -> Value {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.api);
-        let answer = self.http.post(url).body(event).send().await.expect("the emulator answers");
+        let answer = self.http.post(url).body(event).send().await.expect("the stack answers");
         assert!(answer.status().is_success(), "{function}: {}", answer.status());
         answer.json().await.expect("a function answers with JSON")
     }
@@ -342,10 +345,17 @@ impl InboxEvents {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests' one client, with a time limit")]
 #[must_use]
 pub fn http() -> reqwest::Client {
-    reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client for plain HTTP")
+    http_for(PATIENCE)
+}
+
+/// # Panics
+/// Never: plain HTTP needs nothing of the machine.
+#[expect(clippy::disallowed_methods, reason = "the tests' one client, with a time limit")]
+#[must_use]
+pub fn http_for(longest: Duration) -> reqwest::Client {
+    reqwest::Client::builder().timeout(longest).no_proxy().build().expect("a client for plain HTTP")
 }
 
 /// Polls until `ask` returns a value, for at most [`PATIENCE`].

@@ -19,6 +19,7 @@ pub struct Stack {
     pub sandbox_port: u16,
     pub dynamodb_port: u16,
     pub secrets_port: u16,
+    pub sqs_port: u16,
     log: PathBuf,
     clock: PathBuf,
     /// The offset of the functions' clock, in seconds.
@@ -38,7 +39,7 @@ impl Stack {
     /// # Panics
     /// If it can't start. See its log.
     pub async fn start(environment: &[(&str, &str)]) -> Self {
-        let ports: [u16; 4] = free_ports();
+        let ports: [u16; 5] = free_ports();
         let stack = Self::launch(ports, environment);
         let discovery = format!("http://localhost:{}/.well-known/openid-configuration", stack.api_port);
         let client = http();
@@ -47,7 +48,8 @@ impl Stack {
         stack
     }
 
-    fn launch([api_port, sandbox_port, dynamodb_port, secrets_port]: [u16; 4], environment: &[(&str, &str)]) -> Self {
+    fn launch(ports: [u16; 5], environment: &[(&str, &str)]) -> Self {
+        let [api_port, sandbox_port, dynamodb_port, secrets_port, sqs_port] = ports;
         let root = root();
         let log = root.join(format!("target/stack-{api_port}.log"));
         let output = fs::File::create(&log).expect("a log under target/");
@@ -59,10 +61,10 @@ impl Stack {
             .env("SANDBOX_PORT", sandbox_port.to_string())
             .env("DYNAMODB_PORT", dynamodb_port.to_string())
             .env("SECRETS_PORT", secrets_port.to_string())
+            .env("SQS_PORT", sqs_port.to_string())
             .env("DATA", "memory")
             .env("RELOAD", "off")
             .env("CONCURRENCY", "2")
-            .env("CARGO_LAMBDA", cargo_lambda())
             .env("UNTIL_STDIN_CLOSES", "1")
             .env("CLOCK_OFFSET_FILE", &clock)
             .env("IAM", "enforced")
@@ -76,7 +78,18 @@ impl Stack {
             .expect("the stack: run `make build`");
         let stdin = process.stdin.take().expect("a piped stdin");
         let ahead = AtomicI64::new(0);
-        Self { api_port, sandbox_port, dynamodb_port, secrets_port, log, clock, ahead, process, _stdin: stdin }
+        Self {
+            api_port,
+            sandbox_port,
+            dynamodb_port,
+            secrets_port,
+            sqs_port,
+            log,
+            clock,
+            ahead,
+            process,
+            _stdin: stdin,
+        }
     }
 
     /// Advances the clock of all functions. A stopped clock continues from there.
@@ -152,20 +165,13 @@ impl Stack {
         .await
     }
 
-    /// The process IDs of `function`'s instances in this stack.
-    #[must_use]
-    pub fn instances_of(&self, function: &str) -> Vec<String> {
-        let port = format!("127.0.0.1:{}/", self.api_port);
-        let binary = format!("target/debug/{function}");
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        processes
-            .filter(|process| {
-                let part = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
-                String::from_utf8_lossy(&part("cmdline")).trim_end_matches('\0') == binary
-                    && String::from_utf8_lossy(&part("environ")).contains(&port)
-            })
-            .map(|process| process.file_name().to_string_lossy().into_owned())
-            .collect()
+    /// The process IDs of `function`'s running instances in this stack.
+    ///
+    /// # Panics
+    /// If the stack does not answer.
+    pub async fn instances_of(&self, function: &str) -> Vec<u32> {
+        let url = format!("http://localhost:{}/2015-03-31/functions/{function}/instances", self.api_port);
+        http().get(url).send().await.expect("the stack answers").json().await.expect("a list of processes")
     }
 }
 
@@ -174,6 +180,15 @@ impl Drop for Stack {
         self.stop();
         let _ = self.process.wait();
     }
+}
+
+/// Kills processes as an out-of-memory killer does.
+///
+/// # Panics
+/// If one of them does not exist.
+pub fn kill(processes: &[u32]) {
+    let ids = processes.iter().map(u32::to_string);
+    assert!(Command::new("kill").arg("-9").args(ids).status().is_ok_and(|status| status.success()), "{processes:?}");
 }
 
 /// The repository's root folder.
@@ -195,10 +210,6 @@ pub fn usage_folder() -> PathBuf {
 fn program() -> String {
     let path = env::current_exe().unwrap_or_default();
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn cargo_lambda() -> String {
-    env::var("CARGO_LAMBDA").unwrap_or_else(|_| root().join(".venv/bin/cargo-lambda").to_string_lossy().into_owned())
 }
 
 /// # Panics

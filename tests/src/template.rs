@@ -1,4 +1,4 @@
-//! The expanded template, as CloudFormation sees it, and the routes of the template and of the emulator's router.
+//! The expanded template, as CloudFormation sees it, and the routes of the template and of the local gateway.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+pub use twostep_local::template::Route;
 
 use crate::stack::root;
 
@@ -67,14 +68,6 @@ fn folder(function: &Value) -> String {
     code.strip_prefix("functions/").expect("a folder").to_owned()
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Route {
-    /// As in the template: `/v1/codes/{id}`.
-    pub path: String,
-    pub method: String,
-    pub function: String,
-}
-
 /// The routes of API Gateway and their functions.
 ///
 /// # Panics
@@ -94,21 +87,12 @@ pub fn routes() -> BTreeSet<Route> {
     routes
 }
 
-/// The routes of the emulator and their functions.
+/// The routes that the local gateway serves.
 ///
 /// # Panics
-/// If the workspace has no router.
+/// If the template can't be read.
 #[must_use]
-pub fn router() -> BTreeSet<Route> {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace");
-    let manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
-    let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().expect("a router");
-    let mut routes = BTreeSet::new();
-    for (path, targets) in router {
-        for target in targets.as_array().expect("targets") {
-            let part = |name: &str| target[name].as_str().expect(name).to_owned();
-            routes.insert(Route { path: path.clone(), method: part("method"), function: part("function") });
-        }
-    }
-    routes
+pub fn served_routes() -> BTreeSet<Route> {
+    let template = twostep_local::template::Template::read(&root().join("template.yaml").to_string_lossy());
+    template.expect("the template").http_api().routes.into_iter().collect()
 }

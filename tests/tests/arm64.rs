@@ -68,7 +68,7 @@ async fn invoke(stack: &Stack, function: &str, event: Value) -> Value {
             ["users", "codes", "counters", "sessions", "settings"]
                 .map(|name| (format!("{name}_table").to_uppercase(), name)),
         )
-        .env("KEYS_SECRET", twostep_local::secrets_manager::KEYS)
+        .env("KEYS_SECRET", twostep_local::aws::secrets_manager::KEYS)
         .env("SITE_NAME", "Example")
         .env("SITE_HOST", "localhost")
         .env("ALLOWED_COUNTRIES", "*")

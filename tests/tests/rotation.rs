@@ -10,7 +10,7 @@ use twostep_crypto::{
 };
 use twostep_domain::time::Clock;
 use twostep_http::Problem;
-use twostep_local::secrets_manager::KEYS;
+use twostep_local::aws::secrets_manager::KEYS;
 use twostep_tests::{
     bench::Bench,
     fresh_email, fresh_phone,

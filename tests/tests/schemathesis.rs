@@ -25,7 +25,7 @@ async fn run(stack: &Stack, name: &str, arguments: Vec<String>) -> BTreeSet<Stri
     let mut command = Command::new(root().join(".venv/bin/schemathesis"));
     command
         .args(["--config-file", "tests/schemathesis.toml", "run", "docs/openapi.yaml", "--url", &api])
-        // Unsupported methods never reach the service: API Gateway and the emulator respond with 404 themselves.
+        // Unsupported methods never reach the service: API Gateway responds with 404 itself.
         .args(["--checks", "all", "--exclude-checks", "unsupported_method"])
         .args(["--no-color", "--report", "har", "--report-har-path", &archive.to_string_lossy()])
         .args(arguments)

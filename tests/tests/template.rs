@@ -1,4 +1,4 @@
-//! `template.yaml` is valid. It, the emulator's router, the API reference and the list of pages in `docs/api.md` name the
+//! `template.yaml` is valid. It, the local gateway, the API reference and the list of pages in `docs/api.md` name the
 //! same routes. `deployment.rs` tests what the template deploys.
 
 use std::{collections::BTreeSet, fs, process::Command};
@@ -8,7 +8,7 @@ use strum::IntoEnumIterator;
 use twostep_runtime::metrics::Name;
 use twostep_tests::{
     stack::root,
-    template::{functions, router, routes},
+    template::{functions, routes, served_routes},
 };
 
 fn read(path: &str) -> String {
@@ -34,10 +34,10 @@ fn pages() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn template_router_and_documents_name_the_same_routes() {
+fn template_gateway_and_documents_name_the_same_routes() {
     let template = routes();
     assert!(template.len() >= 16);
-    assert_eq!(template, router());
+    assert_eq!(template, served_routes());
     let deployed: BTreeSet<(String, String)> = template.into_iter().map(|route| (route.method, route.path)).collect();
     assert!(described().is_disjoint(&pages()), "a route is documented in one place");
     assert_eq!(deployed, &described() | &pages());

@@ -8,7 +8,7 @@ use super::{
     pattern::{arn_matches, text_matches},
     request::Context,
 };
-use crate::Result;
+use crate::result::Result;
 
 /// A condition key that requests can carry.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::arn;
-use crate::Result;
+use crate::{result::Result, template::physical_name};
 
 /// What `AWS::NoValue` leaves behind, until the list or object around it drops it.
 const NO_VALUE: &str = "AWS::NoValue";
@@ -181,30 +181,7 @@ impl<'a> Resolver<'a> {
     fn resource(&self, name: &str) -> Result<(&'a str, String)> {
         let resource = &self.template["Resources"][name];
         let kind = resource["Type"].as_str().ok_or(format!("the template has nothing called {name}"))?;
-        Ok((kind, stand_in(name, resource)))
-    }
-}
-
-/// What the laptop calls a resource: `UsersTable` is the table `users`, `KeysSecret` the secret `twostep/keys`, and
-/// `LaterQueue` the queue `later-queue`, unless it has a name of its own.
-#[must_use]
-pub fn stand_in(logical_id: &str, resource: &Value) -> String {
-    let kebab = |id: &str| {
-        let mut name = String::new();
-        for letter in id.chars() {
-            if letter.is_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.extend(letter.to_lowercase());
-        }
-        name
-    };
-    match resource["Type"].as_str() {
-        Some("AWS::SecretsManager::Secret") => format!("twostep/{}", kebab(logical_id.trim_end_matches("Secret"))),
-        Some("AWS::SQS::Queue") => {
-            resource["Properties"]["QueueName"].as_str().map_or_else(|| kebab(logical_id), str::to_owned)
-        }
-        _ => kebab(logical_id.trim_end_matches("Table")),
+        Ok((kind, physical_name(name, resource).unwrap_or_else(|| name.to_owned())))
     }
 }
 

@@ -37,7 +37,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use usage::{Entry, Record};
 
-use crate::Result;
+use crate::result::Result;
 
 /// Where `make` and the tests' harness write the expanded template.
 const EXPANDED_TEMPLATE: &str = "target/expanded-template.json";

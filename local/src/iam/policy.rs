@@ -8,7 +8,7 @@ use super::{
     pattern::{action_matches, resource_matches},
     request::Request,
 };
-use crate::Result;
+use crate::result::Result;
 
 #[derive(Clone, Debug)]
 pub struct Policy {

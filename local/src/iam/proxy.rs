@@ -16,7 +16,7 @@ use super::{
     Enforcement,
     calls::{Call, Service},
 };
-use crate::{Result, http_client};
+use crate::{http_client::http_client, result::Result};
 
 /// The start of the access key ids that name functions.
 const FUNCTION_KEY: &str = "function-";

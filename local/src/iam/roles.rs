@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{calls, intrinsics::Resolver, policy::Policy};
-use crate::Result;
+use crate::result::Result;
 
 /// AWS's own policies that SAM attaches, as the AWS Managed Policy Reference Guide prints them.
 const MANAGED_POLICIES: &str = include_str!("managed_policies.json");

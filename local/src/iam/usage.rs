@@ -17,7 +17,7 @@ use super::{
     policy::Effect,
     roles::{Role, Roles},
 };
-use crate::Result;
+use crate::result::Result;
 
 /// One line of a file of usage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

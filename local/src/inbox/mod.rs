@@ -12,22 +12,11 @@ use axum::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clickatell::Api;
+use crate::sms::Sms;
 
-const LIMIT: usize = 10_000;
+const LIMIT: usize = 20_000;
 /// The page shows the newest ones only.
 const SHOWN: usize = 100;
-
-#[derive(Clone, Serialize)]
-pub struct Sms {
-    pub to: String,
-    pub content: String,
-    pub from: Option<String>,
-    pub received_at: String,
-    pub api_message_id: String,
-    pub client_message_id: Option<String>,
-    pub api: Api,
-}
 
 /// What was last reported about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
-use twostep_tests::{SignedIn, Stack, eventually, fresh_email, fresh_phone, other_than};
+use twostep_tests::{SignedIn, Stack, eventually, fresh_email, fresh_phone, other_than, stack::kill};
 
 #[tokio::test]
 async fn a_user_registers_by_phone_and_signs_in_again() {
@@ -154,8 +154,8 @@ async fn of_two_hundred_attempts_five_are_checked() {
     let challenge = client.start("/register/phone", &phone).await.expect(202);
     let code = client.code(&phone).await;
     let mut guesses = JoinSet::new();
-    // The emulator deadlocks when more than a hundred requests wait for one function.
-    let places = Arc::new(Semaphore::new(50));
+    // On a busy machine, the stack may reject two hundred parallel requests, because some wait too long.
+    let places = Arc::new(Semaphore::new(100));
     for _ in 0..200 {
         let (client, challenge, wrong, places) = (client.clone(), challenge.clone(), other_than(&code), places.clone());
         guesses.spawn(async move {
@@ -179,16 +179,16 @@ async fn a_function_killed_right_after_its_response_loses_no_message() {
     for round in 0..5 {
         let phone = fresh_phone();
         let challenge = client.start("/register/phone", &phone).await.expect(202);
-        let instances = stack.instances_of("start-registration");
-        assert_eq!(instances.len(), 1, "exactly one instance must run");
-        assert!(std::process::Command::new("kill").arg("-9").args(&instances).status().unwrap().success());
+        let instances = stack.instances_of("start-registration").await;
+        assert_eq!(instances.len(), 1, "one instance to kill");
+        kill(&instances);
         let code = client.code(&phone).await;
         client.verify(&challenge, &code).await.expect(200);
-        // A new instance handles the next request.
-        eventually(&format!("a successor in round {round}"), async || {
-            let now = stack.instances_of("start-registration");
-            (now.len() == 1 && now != instances).then_some(())
+        eventually(&format!("the end of the instance in round {round}"), async || {
+            stack.instances_of("start-registration").await.is_empty().then_some(())
         })
         .await;
     }
+    client.start("/register/phone", &fresh_phone()).await.expect(202);
+    assert_eq!(stack.instances_of("start-registration").await.len(), 1, "a successor takes the next request");
 }

@@ -6,6 +6,7 @@ mod errors;
 mod events;
 mod journeys;
 mod languages;
+mod load;
 mod metrics;
 mod outages;
 mod passwords;

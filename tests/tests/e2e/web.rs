@@ -1,4 +1,4 @@
-//! The pages and the site's public settings, through the emulator.
+//! The pages and the site's public settings, through the gateway.
 
 use reqwest::{Method, header};
 use serde_json::json;

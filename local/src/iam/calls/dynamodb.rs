@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::texts;
-use crate::iam::{
-    arn,
-    condition::ConditionKey,
-    intrinsics::stand_in,
-    request::{Context, Request},
+use crate::{
+    iam::{
+        arn,
+        condition::ConditionKey,
+        request::{Context, Request},
+    },
+    template::physical_name,
 };
 
 pub const CONDITION_KEYS: [ConditionKey; 7] = [
@@ -36,10 +38,12 @@ impl Tables {
             parts.find(|part| part["KeyType"] == "HASH")?["AttributeName"].as_str().map(str::to_owned)
         };
         for (logical_id, resource) in template["Resources"].as_object().into_iter().flatten() {
-            if resource["Type"] != "AWS::DynamoDB::Table" {
+            let Some(table) =
+                physical_name(logical_id, resource).filter(|_| resource["Type"] == "AWS::DynamoDB::Table")
+            else {
                 continue;
-            }
-            let (table, properties) = (stand_in(logical_id, resource), &resource["Properties"]);
+            };
+            let properties = &resource["Properties"];
             if let Some(key) = partition_key(&properties["KeySchema"]) {
                 keys.insert((table.clone(), None), key);
             }

@@ -1,16 +1,16 @@
-//! DynamoDB, embedded, with the tables as `template.yaml` declares them.
+//! DynamoDB, embedded, with the tables that `template.yaml` declares.
 
 use std::{env, fs, path::Path};
 
 use dynoxide::Database;
 use serde_json::json;
 
-use crate::{Result, template::Template};
+use crate::{result::Result, template::Template};
 
 const SETTINGS: &str = "settings";
 
 /// # Errors
-/// When the data cannot be opened or a table is not declared as DynamoDB wants it.
+/// When the data cannot be opened, or DynamoDB refuses a table.
 pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
     let database = match data {
         None => Database::memory()?,
@@ -20,8 +20,11 @@ pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
         }
     };
     let present = database.list_tables(serde_json::from_value(json!({}))?)?.table_names;
-    for table in template.tables() {
-        if present.contains(&table.name) {
+    let tables = template.tables();
+    let is_new = |name: &str| !present.iter().any(|table| table == name);
+    let has_no_settings = tables.iter().any(|table| table.name == SETTINGS) && is_new(SETTINGS);
+    for table in tables {
+        if !is_new(&table.name) {
             continue;
         }
         database.create_table(serde_json::from_value(table.create)?)?;
@@ -31,7 +34,7 @@ pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
             database.update_time_to_live(serde_json::from_value(request)?)?;
         }
     }
-    if !present.contains(&SETTINGS.to_owned()) {
+    if has_no_settings {
         let request = json!({ "TableName": SETTINGS, "Item": first_settings() });
         database.put_item(serde_json::from_value(request)?)?;
     }

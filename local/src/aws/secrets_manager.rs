@@ -22,7 +22,7 @@ use twostep_runtime::{clock::SystemClock, entropy};
 use winterbaume_core::{MockRequest, MockService, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
 
-use crate::{Result, clickatell};
+use crate::{clickatell, result::Result};
 
 pub const KEYS: &str = "twostep/keys";
 pub const ADMIN: &str = "twostep/admin";

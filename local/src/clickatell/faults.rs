@@ -1,0 +1,67 @@
+//! How the provider misbehaves when it is told to.
+
+use axum::http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    #[default]
+    None,
+    Slow,
+    Hang,
+    DropAfterAccept,
+    ConnectionReset,
+    #[serde(rename = "unavailable_503")]
+    Unavailable503,
+    RateLimited,
+    BadKey,
+    NoCredit,
+    InvalidDestination,
+    OptedOut,
+    #[serde(rename = "unknown_error_999")]
+    UnknownError999,
+    #[serde(rename = "html_502")]
+    Html502,
+    #[serde(rename = "error_with_200")]
+    ErrorWith200,
+    DeliveryFailed,
+    DuplicateCallbacks,
+    LateCallbacks,
+    /// Deliveries are reported by hand, with the inbox page's buttons.
+    NoCallbacks,
+}
+
+/// What goes wrong, for which number (for all without one), and how often (always without a count).
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    pub mode: Mode,
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    count: Option<u32>,
+    /// `bad_key` for one key only.
+    #[serde(default)]
+    key: Option<String>,
+}
+
+impl Fault {
+    /// What happens to one request. A fault with a count is used up by it; says whether anything was.
+    pub fn strike(&mut self, to: &str, headers: &HeaderMap) -> (Mode, bool) {
+        let is_meant =
+            self.to.as_deref().is_none_or(|meant| meant.trim_start_matches('+') == to.trim_start_matches('+'));
+        let key = headers.get(header::AUTHORIZATION);
+        let is_key_meant = self.key.as_deref().is_none_or(|meant| key.is_some_and(|key| key == meant));
+        if !is_meant || !is_key_meant {
+            return (Mode::None, false);
+        }
+        let mode = self.mode;
+        let Some(count) = &mut self.count else { return (mode, false) };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            *self = Self::default();
+        }
+        (mode, true)
+    }
+}

@@ -1,0 +1,43 @@
+//! Clickatell's stand-in: both POST APIs, the balance query, delivery reports, faults on demand, and an inbox.
+
+mod faults;
+mod inbox_api;
+mod message;
+mod reports;
+mod sandbox;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    response::Redirect,
+    routing::{get, post},
+};
+use sandbox::Sandbox;
+use tokio::net::TcpListener;
+
+use crate::{http_client::http_client, inbox};
+
+/// The key that the laptop begins with. Any other works too, unless a fault refuses it.
+pub const API_KEY: &str = "sandbox-key==";
+
+/// # Panics
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, callback_url: String) {
+    let sandbox = Arc::new(Sandbox::new(callback_url, http_client(Duration::from_secs(10))));
+    let app = Router::new()
+        .route("/", get(|| async { Redirect::temporary("/inbox") }))
+        .route("/messages", post(wire::rest))
+        .route("/v1/message", post(wire::one))
+        .route("/public-client/balance", get(wire::balance))
+        .route("/v1/balance", get(wire::balance))
+        .route("/inbox", get(inbox_api::list).delete(inbox_api::empty))
+        .route("/inbox/events", get(inbox_api::events))
+        .route("/inbox/style.css", get(inbox::style))
+        .route("/inbox/script.js", get(inbox::script))
+        .route("/inbox/{api_message_id}/status", post(inbox_api::set_status))
+        .route("/faults", get(inbox_api::fault).put(inbox_api::set_fault))
+        .with_state(sandbox);
+    axum::serve(listener, app).await.expect("serving does not end");
+}

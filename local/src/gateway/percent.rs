@@ -1,0 +1,27 @@
+//! Percent-encoding (RFC 3986, section 2.1).
+
+/// Decodes each `%XX`; what is no valid escape stays as it is. Bytes that are no UTF-8 become U+FFFD.
+#[must_use]
+pub fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut position = 0;
+    while position < bytes.len() {
+        let escaped = (bytes[position] == b'%').then(|| text.get(position + 1..position + 3)).flatten();
+        let byte = escaped.filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        if let Some(byte) = byte.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            decoded.push(byte);
+            position += 3;
+        } else {
+            decoded.push(bytes[position]);
+            position += 1;
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// As [`decode`], with `+` for a space, as forms are encoded.
+#[must_use]
+pub fn decode_form(text: &str) -> String {
+    decode(&text.replace('+', " "))
+}

@@ -1,0 +1,36 @@
+//! What the gateway answers by itself. Texts as API Gateway's HTTP APIs have them.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No route has this path and method.
+    NotFound,
+    PayloadTooLarge,
+    HeadersTooLarge,
+    /// The route's throttle is exhausted.
+    TooManyRequests,
+    /// The function failed, or what it answered is not an answer.
+    InternalServerError,
+    /// The function's concurrency is exhausted, or it took longer than an integration may.
+    ServiceUnavailable,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, message) = match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+            Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            Self::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large"),
+            Self::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
+            Self::InternalServerError => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            Self::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        };
+        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        (status, json, json!({ "message": message }).to_string()).into_response()
+    }
+}

@@ -1,0 +1,49 @@
+//! The environment that functions run in on a laptop.
+
+use std::env;
+
+use crate::{
+    iam,
+    settings::{CALLBACK_TOKEN, Settings},
+    template::{Function, Template},
+};
+
+/// The variables of one function. What refers to a table, a secret or a queue is taken from the template; the rest of
+/// the template's variables have their defaults in the functions, unless they are set for the stack.
+#[must_use]
+pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<(String, String)> {
+    let local = |port: u16| format!("http://localhost:{port}");
+    // Another endpoint may be put before the stack's own, as tests do.
+    let endpoint = |variable: &str, port: u16| env::var(variable).unwrap_or_else(|_| local(port));
+    let limits = if settings.limits_as_deployed { "deployed" } else { "lifted" };
+    let mut variables: Vec<(String, String)> = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint("AWS_ENDPOINT_URL_DYNAMODB", settings.dynamodb_port)),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER", settings.secrets_port)),
+        ("AWS_ENDPOINT_URL_SQS", endpoint("AWS_ENDPOINT_URL_SQS", settings.sqs_port)),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", iam::access_key_id(&function.name)),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        // The calls to DynamoDB then say which function each is of.
+        ("AWS_SDK_UA_APP_ID", function.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
+        ("LIMITS", limits.to_owned()),
+        ("CLICKATELL_URL", local(settings.sandbox_port)),
+        ("CALLBACK_TOKEN", CALLBACK_TOKEN.to_owned()),
+        ("SITE_NAME", "Example".to_owned()),
+        ("SITE_HOST", "localhost".to_owned()),
+        ("ALLOWED_COUNTRIES", env::var("ALLOWED_COUNTRIES").unwrap_or_else(|_| "*".to_owned())),
+        ("ISSUER", settings.api_url()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    let named = function.resources.iter().filter_map(|(variable, id)| {
+        let name = template.physical_name(id)?;
+        // `!Ref` of a queue is its URL.
+        let value = if template.is_queue(id) { settings.queue_url(&name) } else { name };
+        Some((variable.clone(), value))
+    });
+    variables.extend(named);
+    variables
+}

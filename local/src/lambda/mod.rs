@@ -1,0 +1,30 @@
+//! Lambda's stand-in: runs the functions' binaries, each in up to `CONCURRENCY` processes, and hands them events
+//! through the runtime API. A process works on one event at a time, is ended when it takes longer than the template
+//! allows, and gets a successor when it was killed.
+
+mod environment;
+mod failure;
+mod function;
+mod functions;
+mod instance;
+mod invoke_api;
+mod runtime_api;
+mod seats;
+pub mod watch;
+
+use std::sync::Arc;
+
+pub use failure::Failure;
+pub use functions::Lambda;
+pub use invoke_api::router as invoke_api;
+pub use seats::Answer;
+use tokio::net::TcpListener;
+
+/// Serves the runtime API, and Lambda's own.
+///
+/// # Panics
+/// When the listener fails.
+pub async fn serve(lambda: Arc<Lambda>, listener: TcpListener) {
+    let app = runtime_api::router(lambda.seats()).merge(invoke_api(lambda));
+    axum::serve(listener, app).await.expect("serving does not end");
+}

@@ -1,0 +1,67 @@
+//! Lambda's runtime API (version 2018-06-01): where a function's process asks for events and answers them. Each
+//! instance has an address of its own, `/{instance}/2018-06-01/…`.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+
+use super::{failure::Failure, seats::Seats};
+
+pub fn router(seats: Seats) -> Router {
+    Router::new()
+        .route("/{instance}/2018-06-01/runtime/invocation/next", get(next))
+        .route("/{instance}/2018-06-01/runtime/invocation/{request}/response", post(response))
+        .route("/{instance}/2018-06-01/runtime/invocation/{request}/error", post(error))
+        .route("/{instance}/2018-06-01/runtime/init/error", post(init_error))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(seats)
+}
+
+async fn next(State(seats): State<Seats>, Path(instance): Path<String>) -> Response {
+    // A strong reference would keep the seat of an instance that has ended while its last request hangs here.
+    let Some(seat) = seats.find(&instance) else { return StatusCode::GONE.into_response() };
+    let Some(invocation) = seat.next().await else { return StatusCode::GONE.into_response() };
+    let mut headers = HeaderMap::new();
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set("lambda-runtime-aws-request-id", &invocation.request);
+    set("lambda-runtime-deadline-ms", &invocation.deadline.to_string());
+    set("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:local");
+    set("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0");
+    set("content-type", "application/json");
+    (headers, invocation.event).into_response()
+}
+
+async fn response(
+    State(seats): State<Seats>,
+    Path((instance, request)): Path<(String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    accepted(seats.find(&instance).is_some_and(|seat| seat.answer(&request, Ok(body))))
+}
+
+async fn error(
+    State(seats): State<Seats>,
+    Path((instance, request)): Path<(String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    accepted(seats.find(&instance).is_some_and(|seat| seat.answer(&request, Err(Failure::function(body)))))
+}
+
+/// The process says why it cannot start; it ends right after, which is what counts.
+async fn init_error(Path(_): Path<String>, body: String) -> StatusCode {
+    eprintln!("twostep-local: a function cannot start: {body}");
+    StatusCode::ACCEPTED
+}
+
+fn accepted(known: bool) -> StatusCode {
+    if known { StatusCode::ACCEPTED } else { StatusCode::BAD_REQUEST }
+}

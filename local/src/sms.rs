@@ -1,0 +1,22 @@
+//! A message that the sandbox accepted.
+
+use serde::Serialize;
+
+#[derive(Clone, Serialize)]
+pub struct Sms {
+    pub to: String,
+    pub content: String,
+    pub from: Option<String>,
+    pub received_at: String,
+    pub api_message_id: String,
+    pub client_message_id: Option<String>,
+    pub api: Api,
+}
+
+/// The one of Clickatell's APIs that it came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    Rest,
+    One,
+}

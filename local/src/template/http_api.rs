@@ -1,0 +1,112 @@
+//! The HTTP API: its routes, their throttles, and what it allows to pages of other origins.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{document::Template, names};
+
+/// One `METHOD /path` and the function that serves it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// As in the template: `/v1/codes/{challenge_id}`.
+    pub path: String,
+    pub method: String,
+    pub function: String,
+}
+
+impl Route {
+    /// `POST /v1/codes/{challenge_id}/verify`
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// A token bucket over all callers of a route.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Throttle {
+    /// Tokens a second.
+    pub rate: f64,
+    /// The bucket's size.
+    pub burst: f64,
+}
+
+/// What a preflight is told, apart from the origins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    pub allow_methods: Vec<String>,
+    pub allow_headers: Vec<String>,
+    pub expose_headers: Vec<String>,
+    /// In seconds.
+    pub max_age: Option<u64>,
+}
+
+pub struct HttpApi {
+    pub routes: Vec<Route>,
+    /// By route key. A route without an entry has the default throttle.
+    pub throttles: BTreeMap<String, Throttle>,
+    pub default_throttle: Option<Throttle>,
+    pub cors: Cors,
+}
+
+impl Template {
+    #[must_use]
+    pub fn http_api(&self) -> HttpApi {
+        let api = self.of_type("AWS::Serverless::HttpApi").next().map_or(&Value::Null, |(_, properties)| properties);
+        let settings = api["RouteSettings"].as_object().into_iter().flatten();
+        let routes = self.routes();
+        HttpApi {
+            cors: cors(&api["CorsConfiguration"], &routes),
+            throttles: settings.filter_map(|(key, settings)| Some((key.clone(), throttle(settings)?))).collect(),
+            default_throttle: throttle(&api["DefaultRouteSettings"]),
+            routes,
+        }
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        let functions = self.of_type("AWS::Serverless::Function");
+        let mut routes: Vec<Route> = functions
+            .flat_map(|(_, properties)| {
+                let function = names::function(properties);
+                let events = properties["Events"].as_object().into_iter().flatten();
+                events.filter(|(_, event)| event["Type"] == "HttpApi").filter_map(move |(_, event)| {
+                    let part = |name: &str| Some(event["Properties"][name].as_str()?.to_owned());
+                    Some(Route {
+                        path: part("Path")?,
+                        method: part("Method")?.to_uppercase(),
+                        function: function.clone()?,
+                    })
+                })
+            })
+            .collect();
+        routes.sort();
+        routes
+    }
+}
+
+fn throttle(settings: &Value) -> Option<Throttle> {
+    let number = |name: &str| settings[name].as_f64();
+    Some(Throttle { rate: number("ThrottlingRateLimit")?, burst: number("ThrottlingBurstLimit")? })
+}
+
+/// The template configures CORS under a condition: `!If [Condition, {…}, !Ref AWS::NoValue]`.
+fn cors(configuration: &Value, routes: &[Route]) -> Cors {
+    let configuration = configuration.as_array().and_then(|branches| branches.get(1)).unwrap_or(configuration);
+    let list = |name: &str| {
+        let items = configuration[name].as_array()?;
+        Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect::<Vec<_>>())
+    };
+    let methods = || {
+        let mut methods: Vec<String> = routes.iter().map(|route| route.method.clone()).collect();
+        methods.sort();
+        methods.dedup();
+        methods
+    };
+    Cors {
+        allow_methods: list("AllowMethods").unwrap_or_else(methods),
+        allow_headers: list("AllowHeaders").unwrap_or_else(|| vec!["authorization".into(), "content-type".into()]),
+        expose_headers: list("ExposeHeaders").unwrap_or_default(),
+        max_age: configuration["MaxAge"].as_u64(),
+    }
+}
