@@ -65,6 +65,8 @@ class Admin(Bearer):
 PHONES = {}
 # Unused registration tokens of verified codes.
 REGISTRATION_TOKENS = []
+# Unused refresh tokens. Some belong to sessions that have ended.
+REFRESH_TOKENS = []
 NUMBERS = itertools.count()
 
 
@@ -77,6 +79,9 @@ def after_call(context, case, response):
         PHONES[response.json()["challenge_id"]] = Account.phone
     if response.status_code == 200 and label.endswith("/verify") and "registration_token" in response.json():
         REGISTRATION_TOKENS.append(response.json()["registration_token"])
+    if response.status_code in (200, 201) and label in ("POST /v1/register/complete", "POST /v1/session/refresh"):
+        if "refresh_token" in response.json():
+            REFRESH_TOKENS.append(response.json()["refresh_token"])
     if response.status_code == 204 and label == "PUT /v1/profile/password":
         Account.password = case.body["new_password"]
 
@@ -104,6 +109,8 @@ def before_call(context, case, kwargs):
         body["email"] = f"visitor{next(NUMBERS)}@example.org"
         if REGISTRATION_TOKENS:
             body["registration_token"] = REGISTRATION_TOKENS.pop()
+    if label == "POST /v1/session/refresh" and not with_cookies and REFRESH_TOKENS:
+        body["refresh_token"] = REFRESH_TOKENS.pop()
     if label == "POST /v1/login/password":
         body.update(email=Account.email, password=Account.password)
     if label == "PUT /v1/profile/password":

@@ -19,7 +19,7 @@ use std::{
 };
 
 use tokio::task::{LocalSet, spawn_local};
-use twostep_tests::stack::root;
+use twostep_tests::paths::root;
 use world::World;
 
 /// The attempt, its count, and the result.

@@ -50,7 +50,7 @@ use twostep_usecases::{
     sign_in::{SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
 };
 
-use crate::stack::root;
+use crate::paths::root;
 
 /// A clock that stands still until it is moved.
 pub struct TestClock(AtomicI64);

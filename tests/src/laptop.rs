@@ -14,7 +14,7 @@ use twostep_local::{
     template::Template,
 };
 
-use crate::{http, stack::root};
+use crate::{http, paths::root};
 
 pub struct Laptop {
     pub url: String,

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod bench;
 pub mod laptop;
 pub mod load;
+pub mod paths;
 pub mod rotation;
 pub mod stack;
 pub mod template;

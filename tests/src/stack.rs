@@ -12,7 +12,11 @@ use tokio::sync::OnceCell;
 use twostep_domain::time::Clock;
 use twostep_runtime::clock::SystemClock;
 
-use crate::{Client, eventually, http, template};
+use crate::{
+    Client, eventually, http,
+    paths::{root, usage_folder},
+    template,
+};
 
 pub struct Stack {
     pub api_port: u16,
@@ -189,21 +193,6 @@ impl Drop for Stack {
 pub fn kill(processes: &[u32]) {
     let ids = processes.iter().map(u32::to_string);
     assert!(Command::new("kill").arg("-9").args(ids).status().is_ok_and(|status| status.success()), "{processes:?}");
-}
-
-/// The repository's root folder.
-///
-/// # Panics
-/// Never, because this package is inside the repository.
-#[must_use]
-pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-/// Where every stack writes which permissions its functions used.
-#[must_use]
-pub fn usage_folder() -> PathBuf {
-    root().join("target/iam-usage")
 }
 
 /// What runs the tests: `e2e-` and a hash.

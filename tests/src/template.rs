@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 pub use twostep_local::template::Route;
 
-use crate::stack::root;
+use crate::paths::root;
 
 static EXPANDED: LazyLock<(Value, PathBuf)> = LazyLock::new(|| {
     let output = Command::new(root().join(".venv/bin/python"))

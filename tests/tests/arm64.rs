@@ -14,7 +14,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Mutex, sync::mpsc};
-use twostep_tests::{PATIENCE, Stack, stack::root};
+use twostep_tests::{PATIENCE, Stack, paths::root};
 
 /// Debian's folder of arm64 libraries.
 const LIBRARIES: &str = "/usr/aarch64-linux-gnu";

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{net::TcpListener, process::Command, task::JoinSet};
-use twostep_tests::{PATIENCE, stack::root, template};
+use twostep_tests::{PATIENCE, paths::root, template};
 
 type Environment = BTreeMap<String, String>;
 

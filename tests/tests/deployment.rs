@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use twostep_crypto::key_ring::KeysSecret;
 use twostep_tests::{
-    stack::root,
+    paths::root,
     template::{Route, expanded, expanded_file, functions, resources, routes},
 };
 

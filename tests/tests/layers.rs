@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use twostep_tests::stack::root;
+use twostep_tests::paths::root;
 
 /// From the ground up. A crate may use only those before it.
 const LAYERS: [&str; 7] = ["domain", "crypto", "runtime", "stores", "senders", "usecases", "http"];
@@ -163,7 +163,8 @@ fn circle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     graph.keys().find_map(|node| visit(node, graph, &mut Vec::new(), &mut done))
 }
 
-fn assert_no_circle(package: &str) {
+/// How many imports there are between the package's modules, none of which is part of a circle.
+fn imports_without_circle(package: &str) -> usize {
     let modules = modules(&root().join(package).join("src"));
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, text) in &modules {
@@ -175,18 +176,16 @@ fn assert_no_circle(package: &str) {
             graph.entry(module.clone()).or_default().extend(target);
         }
     }
-    assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 0 || modules.len() < 3, "{package}: no import was seen");
     assert_eq!(circle(&graph), None, "{package}: these modules import each other");
+    graph.values().map(BTreeSet::len).sum()
 }
 
 #[test]
 fn no_modules_import_each_other() {
-    for layer in LAYERS {
-        assert_no_circle(&format!("shared/{layer}"));
-    }
-    for package in ["local", "tests", "functions/web"] {
-        assert_no_circle(package);
-    }
+    let layers = LAYERS.iter().map(|layer| format!("shared/{layer}"));
+    let others = ["local", "tests", "functions/web"].map(str::to_owned);
+    let imports: usize = layers.chain(others).map(|package| imports_without_circle(&package)).sum();
+    assert!(imports > 100, "only {imports} imports were seen");
 }
 
 #[test]

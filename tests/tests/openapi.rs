@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use serde_json::Value;
 use twostep_http::Problem;
 use twostep_local::template::without_tags;
-use twostep_tests::{stack::root, template::routes};
+use twostep_tests::{paths::root, template::routes};
 
 fn read(path: &str) -> Value {
     let text = fs::read_to_string(root().join(path)).expect(path);

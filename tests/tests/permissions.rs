@@ -16,7 +16,7 @@ use twostep_local::iam::{
 };
 use twostep_tests::{
     PASSWORD, Stack, eventually, fresh_email, fresh_phone, http,
-    stack::root,
+    paths::root,
     template::{expanded, functions},
 };
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use serde_json::Value;
-use twostep_tests::{Stack, stack::root};
+use twostep_tests::{Stack, paths::root};
 
 /// `METHOD /path status` of each exchange in the archive.
 fn exchanges(archive: &Value, api: &str) -> BTreeSet<String> {

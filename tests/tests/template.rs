@@ -7,7 +7,7 @@ use serde_json::Value;
 use strum::IntoEnumIterator;
 use twostep_runtime::metrics::Name;
 use twostep_tests::{
-    stack::root,
+    paths::root,
     template::{functions, routes, served_routes},
 };
 

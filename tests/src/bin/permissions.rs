@@ -7,7 +7,7 @@ use twostep_local::iam::{
     roles,
     usage::{self, Entry},
 };
-use twostep_tests::{stack::usage_folder, template::expanded};
+use twostep_tests::{paths::usage_folder, template::expanded};
 
 fn main() -> ExitCode {
     let roles = roles::read(expanded()).expect("the template's roles");

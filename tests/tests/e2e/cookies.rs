@@ -240,7 +240,7 @@ async fn cookies_use_the_gateway_s_cookie_fields() {
     let client = Stack::shared().await.client();
     let mut browser = Browser::new(&client);
     browser.register(&fresh_email()).await;
-    let sample = std::fs::read_to_string(twostep_tests::stack::root().join("events/session.json")).unwrap();
+    let sample = std::fs::read_to_string(twostep_tests::paths::root().join("events/session.json")).unwrap();
     let mut event: Value = serde_json::from_str(&sample).unwrap();
     event["body"] = Value::Null;
     event["headers"] = json!({"x-session": "cookie", "origin": client.api});

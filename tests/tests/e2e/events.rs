@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 use twostep_tests::{
     Stack, eventually, fresh_phone,
+    paths::root,
     rotation::{STEPS, begin_rotation_with},
-    stack::root,
 };
 
 /// The functions of the workspace, by folder name.

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use twostep_tests::{Stack, claims, stack::root};
+use twostep_tests::{Stack, claims, paths::root};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_flow_registers_and_signs_in_both_ways() {

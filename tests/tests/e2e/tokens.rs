@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use twostep_tests::{Stack, claims, fresh_phone, stack::root};
+use twostep_tests::{Stack, claims, fresh_phone, paths::root};
 
 const CHECK: &str = "
 import json, sys, jwt, urllib.request

@@ -70,7 +70,7 @@ async fn the_language_cookie_selects_the_language() {
 async fn the_openapi_file_is_served_unchanged() {
     let (status, headers, body) = get(Stack::shared().await, "/openapi.yaml", &[]).await;
     assert_eq!((status, headers[header::CONTENT_TYPE].to_str().unwrap()), (200, "application/yaml"));
-    assert_eq!(body, std::fs::read(twostep_tests::stack::root().join("docs/openapi.yaml")).unwrap());
+    assert_eq!(body, std::fs::read(twostep_tests::paths::root().join("docs/openapi.yaml")).unwrap());
 }
 
 #[tokio::test]
