@@ -108,7 +108,13 @@ impl SendMessages {
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(warm_up::secret(&self.keys), warm_up::secret(&self.account), warm_up::settings(&self.settings));
+        // Messages go out in parallel, so a second connection to DynamoDB is of use.
+        tokio::join!(
+            warm_up::secret(&self.keys),
+            warm_up::secret(&self.account),
+            warm_up::settings(&self.settings),
+            self.challenges.open_connection()
+        );
     }
 
     /// Sends what the records ask for, all challenges in parallel. Gives the sequence numbers of the records that must come
