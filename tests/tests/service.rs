@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use twostep_domain::time::Clock;
 use twostep_http::Problem;
+use twostep_stores::{FailedAttemptStore, failed_attempts::Subject};
 use twostep_tests::{OTHER_PASSWORD, PASSWORD, bench::Bench, claims, fresh_email, fresh_phone, other_than};
 
 const MINUTE: i64 = 60;
@@ -407,6 +409,42 @@ async fn of_two_hundred_parallel_password_attempts_five_are_checked() {
     assert!(
         outcomes.iter().all(|problem| matches!(problem, Problem::InvalidCredentials | Problem::TooManyRequests { .. }))
     );
+}
+
+#[tokio::test]
+async fn a_blocked_client_ip_does_not_lock_the_account_of_another() {
+    let bench = Bench::deployed().await;
+    let email = fresh_email();
+    bench.register_password(&email, PASSWORD).await.unwrap();
+    for _ in 0..30 {
+        let wrong = bench.log_in(&fresh_email(), PASSWORD, None).await.unwrap_err();
+        assert_eq!(wrong, Problem::InvalidCredentials);
+    }
+    for _ in 0..10 {
+        let blocked = bench.log_in(&email, OTHER_PASSWORD, None).await.unwrap_err();
+        assert!(matches!(blocked, Problem::TooManyRequests { .. }), "{blocked:?}");
+    }
+    let attempts = FailedAttemptStore::new(bench.tables.clone(), "counters".to_owned());
+    let account = Subject::account(&bench.ring().await.pepper, &email);
+    for _ in 0..5 {
+        attempts.reserve(&account, bench.clock.now()).await.expect("five free attempts");
+    }
+}
+
+#[tokio::test]
+async fn a_locked_account_does_not_block_the_client_ip_of_its_owner() {
+    let bench = Bench::deployed().await;
+    let (locked, other) = (fresh_email(), fresh_email());
+    bench.register_password(&locked, PASSWORD).await.unwrap();
+    bench.register_password(&other, PASSWORD).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(bench.log_in(&locked, OTHER_PASSWORD, None).await.unwrap_err(), Problem::InvalidCredentials);
+    }
+    for _ in 0..40 {
+        let refused = bench.log_in(&locked, OTHER_PASSWORD, None).await.unwrap_err();
+        assert!(matches!(refused, Problem::TooManyRequests { .. }), "{refused:?}");
+    }
+    bench.log_in(&other, PASSWORD, None).await.expect("the client IP is not blocked");
 }
 
 #[tokio::test]

@@ -83,6 +83,8 @@ pub fn hash_of_nobody() -> PasswordHash {
 #[must_use]
 pub fn verify(hash: &PasswordHash, password: &Password) -> bool {
     let Ok(parsed) = phc::PasswordHash::new(&hash.0) else { return false };
+    // A test counts these lines: an unknown email address costs as many.
+    tracing::debug!("a password is hashed");
     hasher().verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok()
 }
 

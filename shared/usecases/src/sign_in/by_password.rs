@@ -107,19 +107,19 @@ impl SignInByPassword {
         let ring = self.keys.get().await?;
         let account = Subject::account(&ring.pepper, &email.normalised());
         let counted = async {
-            let (account, client_ip) = tokio::try_join!(
-                self.attempts.reserve(&account),
-                self.client_ip_attempts.reserve(&ring, "login", caller)
-            )?;
-            account?;
-            Ok::<_, PasswordError>(client_ip?)
+            // The client IP comes first, so that a blocked one does not lock other people's accounts.
+            let client_ip = self.client_ip_attempts.reserve(&ring, "login", caller).await??;
+            if let Err(wait) = self.attempts.reserve(&account).await? {
+                self.client_ip_attempts.release(&client_ip).await?;
+                return Err(wait.into());
+            }
+            Ok::<_, PasswordError>(client_ip)
         };
         let read =
             async { Ok::<_, PasswordError>(tokio::try_join!(self.settings.get(), self.users.find_by_email(email))?) };
         let (client_ip, (settings, user)) = tokio::try_join!(counted, read)?;
 
         let stored = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(password::hash_of_nobody);
-        tracing::debug!("a password is hashed");
         let is_correct = password::verify(&stored, password);
         let Some(user) = user.filter(|_| is_correct) else { return Err(PasswordError::InvalidCredentials) };
         tokio::try_join!(self.attempts.forget(&account), self.client_ip_attempts.release(&client_ip))?;
