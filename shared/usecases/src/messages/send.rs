@@ -59,8 +59,6 @@ enum Outgoing {
 enum SendError {
     #[error("the provider asked to retry later: {0}")]
     Later(&'static str),
-    #[error("the record is not a challenge")]
-    Malformed,
     #[error(transparent)]
     Table(#[from] TableError),
     #[error(transparent)]
@@ -121,25 +119,34 @@ impl SendMessages {
     /// again.
     pub async fn send(&'static self, records: Vec<Record>) -> Vec<Option<String>> {
         // Of one challenge only the newest record counts: it carries the number of the newest message.
-        let mut newest: HashMap<Option<ChallengeKey>, Record> = HashMap::new();
-        for record in records {
-            newest.insert(record.challenge.as_ref().map(|challenge| challenge.key.clone()), record);
+        let mut newest: HashMap<ChallengeKey, (Challenge, Option<String>)> = HashMap::new();
+        let mut failed = Vec::new();
+        for Record { sequence_number, challenge } in records {
+            if let Some(challenge) = challenge {
+                newest.insert(challenge.key.clone(), (challenge, sequence_number));
+            } else {
+                tracing::error!("a record is not a challenge");
+                failed.push(sequence_number);
+            }
         }
         let mut sends = JoinSet::new();
-        for Record { sequence_number, challenge } in newest.into_values() {
+        for (challenge, sequence_number) in newest.into_values() {
             sends.spawn(async move {
                 let error = self.send_one(challenge).await.err()?;
                 tracing::warn!(%error, "a message is left for later");
                 Some(sequence_number)
             });
         }
-        sends.join_all().await.into_iter().flatten().collect()
+        // A task that panicked has claimed its message, which reads `unknown` from then on; the others go on.
+        while let Some(sent) = sends.join_next().await {
+            failed.extend(sent.ok().flatten());
+        }
+        failed
     }
 
     /// Claims the message, sends it once, and saves the outcome. The claim is a compare-and-swap from the record's own
     /// image, so it costs no read, and only one of two that see the record sends.
-    async fn send_one(&self, challenge: Option<Challenge>) -> Result<(), SendError> {
-        let challenge = challenge.ok_or(SendError::Malformed)?;
+    async fn send_one(&self, challenge: Challenge) -> Result<(), SendError> {
         let number = challenge.send_number;
         let claim = |current: &Challenge| current.claim_send(number, self.clock.now());
         let Some(claimed) = self.challenges.advance(challenge, claim).await? else { return Ok(()) };
