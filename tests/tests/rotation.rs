@@ -16,7 +16,7 @@ use twostep_tests::{
     fresh_email, fresh_phone,
     rotation::{STEPS, begin_rotation},
 };
-use twostep_usecases::rotate_keys::{RotateKeys, Step, StepError};
+use twostep_usecases::rotate_keys::{RotateKeys, StepError};
 
 const MINUTE: i64 = 60;
 
@@ -25,7 +25,7 @@ fn rotation(bench: &Bench) -> RotateKeys {
 }
 
 async fn step(rotation: &RotateKeys, step: &str, token: &str) -> Result<(), StepError> {
-    rotation.step(KEYS, token, step.parse().unwrap()).await
+    rotation.step(KEYS, token, step).await
 }
 
 async fn rotate(bench: &Bench) {
@@ -84,10 +84,10 @@ async fn invalid_rotation_events_change_nothing() {
     assert!(matches!(step("createSecret", "some-token").await, StepError::NotEnabled));
     let token = begin_rotation(&bench.secrets, KEYS).await;
     assert!(matches!(step("createSecret", "some-token").await, StepError::NotPending));
-    assert!("dropSecret".parse::<Step>().is_err());
+    assert!(matches!(step("dropSecret", &token).await, StepError::UnknownStep));
     assert!(matches!(step("testSecret", &token).await, StepError::NotPending), "no pending version yet");
     assert!(matches!(step("finishSecret", &token).await, StepError::NotPending), "no pending version yet");
-    let other = rotation.step("twostep/admin", &token, Step::CreateSecret).await;
+    let other = rotation.step("twostep/admin", &token, "createSecret").await;
     assert!(matches!(other, Err(StepError::OtherSecret)));
     assert_eq!(text(&bench, "AWSCURRENT").await, before);
 

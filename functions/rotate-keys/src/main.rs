@@ -13,6 +13,6 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(rotation: &RotateKeys, event: LambdaEvent<Event>) -> Result<(), Error> {
     let Event { step, secret_id, client_request_token, .. } = event.payload;
-    let taken = rotation.step(&secret_id, &client_request_token, step.parse()?).await;
+    let taken = rotation.step(&secret_id, &client_request_token, &step).await;
     Ok(taken.inspect_err(|error| tracing::error!(%error, step, "the keys were not rotated"))?)
 }

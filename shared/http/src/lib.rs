@@ -19,6 +19,6 @@ pub use cookies::Cookies;
 pub use issuer::{IssuerAddress, TokenIssuer};
 pub use lambda_http::{Error, Request};
 pub use problem::Problem;
-pub use request::{bearer, body, caller, domain_name, no_body, query, segment_after};
+pub use request::{bearer, body, caller, segment_after};
 pub use serve::serve;
 pub use token_transport::TokenTransport;

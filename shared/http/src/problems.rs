@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twostep_crypto::{challenge_id::InvalidChallengeId, password::WeakPassword, refresh_token::InvalidRefreshToken};
+use twostep_crypto::challenge_id::InvalidChallengeId;
 use twostep_domain::{email::InvalidEmail, one_time_code::InvalidCode, person_name::InvalidName, phone::InvalidPhone};
 use twostep_usecases::{
     Outage,
@@ -48,18 +48,14 @@ problems! {
     InvalidEmail => InvalidEmail,
     InvalidCode => InvalidCodeFormat,
     InvalidChallengeId => UnknownChallenge,
-    InvalidRefreshToken => InvalidRefreshToken,
-}
-
-impl From<WeakPassword> for Problem {
-    fn from(reason: WeakPassword) -> Self {
-        Self::WeakPassword(reason)
-    }
 }
 
 impl From<Outage> for Problem {
     fn from(outage: Outage) -> Self {
-        tracing::error!(error = %outage, "a request could not be served");
+        match outage {
+            Outage::AccountChanged => tracing::info!("two requests changed one account; the caller tries again"),
+            outage => tracing::error!(error = %outage, "a request could not be served"),
+        }
         Self::Unavailable
     }
 }

@@ -96,12 +96,6 @@ fn user_agent(request: &Request) -> String {
     agent.chars().take(LONGEST).collect()
 }
 
-/// The first value of a query parameter.
-#[must_use]
-pub fn query(request: &Request, name: &str) -> Option<String> {
-    request.query_string_parameters_ref()?.first(name).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use lambda_http::{Body, http};

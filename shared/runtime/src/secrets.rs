@@ -157,9 +157,4 @@ impl Secrets {
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
     }
-
-    #[must_use]
-    pub fn env(&self) -> &Environment {
-        &self.env
-    }
 }

@@ -25,6 +25,7 @@ pub struct Tables {
     env: Environment,
     clock: Arc<dyn Clock>,
     settings: OnceLock<Arc<CachedSettings>>,
+    breaker: OnceLock<Arc<BreakerStore>>,
 }
 
 impl Tables {
@@ -35,7 +36,7 @@ impl Tables {
 
     #[must_use]
     pub fn with_client(client: Client, env: Environment, clock: Arc<dyn Clock>) -> Self {
-        Self { client, env, clock, settings: OnceLock::new() }
+        Self { client, env, clock, settings: OnceLock::new(), breaker: OnceLock::new() }
     }
 
     #[must_use]
@@ -104,9 +105,13 @@ impl Tables {
         Ok(CounterStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
     }
 
+    /// The breaker. All who ask share one cache.
+    ///
     /// # Errors
     /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
-    pub fn breaker(&self) -> Result<BreakerStore, ConfigError> {
-        Ok(BreakerStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?, Arc::clone(&self.clock)))
+    pub fn breaker(&self) -> Result<Arc<BreakerStore>, ConfigError> {
+        let (table, clock) = (self.env.required("COUNTERS_TABLE")?, Arc::clone(&self.clock));
+        let breaker = self.breaker.get_or_init(|| Arc::new(BreakerStore::new(self.client.clone(), table, clock)));
+        Ok(Arc::clone(breaker))
     }
 }

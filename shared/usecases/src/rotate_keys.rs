@@ -30,12 +30,15 @@ pub struct RotateKeys {
 
 /// A step, by the name that Secrets Manager gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
-#[strum(serialize_all = "camelCase")]
-pub enum Step {
-    CreateSecret,
-    SetSecret,
-    TestSecret,
-    FinishSecret,
+enum Step {
+    #[strum(serialize = "createSecret")]
+    Create,
+    #[strum(serialize = "setSecret")]
+    Set,
+    #[strum(serialize = "testSecret")]
+    Test,
+    #[strum(serialize = "finishSecret")]
+    Finish,
 }
 
 /// Why a step was not taken. Nothing has changed, and Secrets Manager tries again.
@@ -43,6 +46,8 @@ pub enum Step {
 pub enum StepError {
     #[error("this function rotates only the keys secret")]
     OtherSecret,
+    #[error("there is no such step")]
+    UnknownStep,
     #[error("rotation is not enabled for this secret")]
     NotEnabled,
     #[error("the secret has no pending version with this token")]
@@ -80,17 +85,18 @@ impl RotateKeys {
     ///
     /// # Errors
     /// [`StepError`]
-    pub async fn step(&self, secret: &str, token: &str, step: Step) -> Result<(), StepError> {
+    pub async fn step(&self, secret: &str, token: &str, step: &str) -> Result<(), StepError> {
         if secret != self.keys_secret {
             return Err(StepError::OtherSecret);
         }
+        let step = step.parse().map_err(|_| StepError::UnknownStep)?;
         let Version::Pending { current } = self.version(token).await? else { return Ok(()) };
         match step {
-            Step::CreateSecret => self.create(token).await,
+            Step::Create => self.create(token).await,
             // The functions read the keys from the secret itself, so there is nowhere else to set them.
-            Step::SetSecret => Ok(()),
-            Step::TestSecret => self.test(token).await,
-            Step::FinishSecret => self.finish(token, current).await,
+            Step::Set => Ok(()),
+            Step::Test => self.test(token).await,
+            Step::Finish => self.finish(token, current).await,
         }
     }
 

@@ -350,12 +350,6 @@ impl BreakerChange {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TestMessageBody {
-    pub phone: String,
-}
-
 #[derive(Serialize)]
 pub struct TestedBody {
     pub delivery: &'static str,

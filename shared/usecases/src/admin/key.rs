@@ -52,7 +52,7 @@ impl AdminKey {
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(warm_up::secret(&self.keys), warm_up::secret(&self.key));
+        tokio::join!(warm_up::secret(&self.keys), warm_up::secret(&self.key), self.attempts.open_connection());
     }
 
     /// Checks the admin key in constant time. Wrong ones are counted per client IP.

@@ -27,7 +27,7 @@ use crate::{
 pub struct ChangeSettings {
     clock: Arc<dyn Clock>,
     settings: Arc<CachedSettings>,
-    breaker: BreakerStore,
+    breaker: Arc<BreakerStore>,
     account: CachedAccount,
     clickatell: Client,
 }
@@ -210,9 +210,8 @@ fn apply<T>(
     is_valid: fn(&T) -> bool,
     field: &'static str,
 ) -> Result<(), SettingsError> {
-    if let Some(change) = change {
-        *part = change(part);
-    }
+    let Some(change) = change else { return Ok(()) };
+    *part = change(part);
     if is_valid(part) { Ok(()) } else { Err(SettingsError::Invalid(field)) }
 }
 

@@ -20,7 +20,7 @@ pub struct ReadUsage {
     clock: Arc<dyn Clock>,
     settings: Arc<CachedSettings>,
     counters: CounterStore,
-    breaker: BreakerStore,
+    breaker: Arc<BreakerStore>,
 }
 
 pub struct Usage {

@@ -23,7 +23,7 @@ use crate::caller::Caller;
 pub struct Admission {
     clock: Arc<dyn Clock>,
     pub settings: Arc<CachedSettings>,
-    breaker: BreakerStore,
+    breaker: Arc<BreakerStore>,
     windows: SlidingWindowStore,
     /// Limits that make no sense on a laptop.
     lifted: bool,

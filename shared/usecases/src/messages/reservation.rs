@@ -76,7 +76,7 @@ pub struct MessageIntent<'a> {
 pub struct Spending {
     clock: Arc<dyn Clock>,
     pub counters: CounterStore,
-    pub breaker: BreakerStore,
+    pub breaker: Arc<BreakerStore>,
     windows: SlidingWindowStore,
     /// On a laptop only the limit of each number holds; the rest is counted and not enforced.
     lifted: bool,
