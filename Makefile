@@ -88,7 +88,7 @@ browser-setup: .venv/browser
 
 package: setup ## Build the arm64 artifacts of all functions and print their sizes
 	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
-	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(stat -c %s target/lambda/$$function/bootstrap.zip) $$function; done
+	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(wc -c < target/lambda/$$function/bootstrap.zip) $$function; done
 
 arm64: test-setup build ## Build the main functions for arm64 and run them here, under an emulator
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
