@@ -1,9 +1,9 @@
-//! The machine's own time. A clock that a test has moved is the functions' alone.
+//! The machine's clock. A test that moves the clock moves only the functions' clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "compared with the stamps of the embedded services, which use it too")]
+/// Milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "compared with the embedded services' own timestamps")]
 #[must_use]
 pub fn epoch_millis() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

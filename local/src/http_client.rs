@@ -1,11 +1,11 @@
-//! The stack's one HTTP client.
+//! The stack's HTTP client.
 
 use std::time::Duration;
 
 /// # Panics
-/// Never: plain HTTP needs nothing of the machine.
-#[expect(clippy::disallowed_methods, reason = "the one place here that makes a client, with a time limit")]
+/// Never, because plain HTTP depends on nothing on the machine.
+#[expect(clippy::disallowed_methods, reason = "the only place that builds a client, with a timeout")]
 #[must_use]
 pub fn http_client(timeout: Duration) -> reqwest::Client {
-    reqwest::Client::builder().timeout(timeout).no_proxy().build().expect("a client for plain HTTP")
+    reqwest::Client::builder().timeout(timeout).no_proxy().build().expect("a plain HTTP client")
 }

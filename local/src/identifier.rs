@@ -1,4 +1,4 @@
-//! Identifiers of requests and processes.
+//! IDs for requests and processes.
 
 use rand::RngExt;
 use twostep_runtime::entropy;

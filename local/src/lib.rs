@@ -1,7 +1,7 @@
 //! The whole service on a laptop: stand-ins for API Gateway, Lambda and its event sources, DynamoDB, Secrets Manager,
 //! SQS and Clickatell. Everything listens on loopback only.
 //!
-//! The pieces are public so that tests can run a service against one of them alone.
+//! The modules are public so that tests can run a service against one of them alone.
 
 pub mod aws;
 pub mod clickatell;

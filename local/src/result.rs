@@ -1,4 +1,4 @@
-//! Errors of the stack: one line that says what is in the way.
+//! The stack's errors: one line that names the problem.
 
 use std::error::Error;
 

@@ -1,16 +1,16 @@
-//! What can be set on a laptop, through environment variables.
+//! The laptop's settings, read from environment variables.
 
 use std::{env, path::PathBuf};
 
 use crate::result::Result;
 
-/// The token in the address that `sms-status` answers at; a deployment has its own, long and random.
+/// The token in the callback URL of `sms-status`. A deployment has its own, long and random.
 pub const CALLBACK_TOKEN: &str = "local-callback-token-0123456789abcdef";
 
-/// The account that queues belong to, as in AWS's examples.
+/// The account ID that owns the queues, as in AWS's examples.
 pub const ACCOUNT: &str = "123456789012";
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct Settings {
     pub api_port: u16,
     pub sandbox_port: u16,
@@ -19,26 +19,26 @@ pub struct Settings {
     pub sqs_port: u16,
     /// How many processes of one function may run at once.
     pub concurrency: u16,
-    /// Whether functions are built anew when their source changes.
+    /// Whether functions are rebuilt when their source changes.
     pub reload: bool,
-    /// Whether the limits by client IP and range, the budgets and the breaker hold. On a laptop all requests come from
-    /// one address and no message costs anything.
+    /// Whether the client IP and range limits, the budgets and the breaker apply. On a laptop, all requests come from
+    /// one IP and messages cost nothing.
     pub limits_as_deployed: bool,
-    /// Whether the gateway throttles routes as the template says. As the limits, unless it is set.
+    /// Whether the gateway applies the template's route throttles. Defaults to `limits_as_deployed`.
     pub throttles: bool,
-    /// The origins whose pages may call the API, as `AllowedOrigins` of a deployment.
+    /// Origins whose pages may call the API, like a deployment's `AllowedOrigins`.
     pub allowed_origins: Vec<String>,
-    /// A header that tells the gateway the caller's address, for tests that need many callers.
+    /// A header that sets the client IP, for tests that need many clients.
     pub source_ip_header: Option<String>,
-    /// Whether the stack ends when its standard input closes; for programs that start it.
+    /// Whether the stack stops when its standard input closes, for programs that start it.
     pub until_stdin_closes: bool,
-    /// Where tables and secrets are kept; none keeps nothing.
+    /// Where tables and secrets are stored; `None` keeps them in memory.
     pub data: Option<PathBuf>,
 }
 
 impl Settings {
     /// # Errors
-    /// Names the variable that is malformed.
+    /// If a variable is malformed. The error names it.
     pub fn read() -> Result<Self> {
         let limits_as_deployed = env::var("LIMITS").as_deref() == Ok("deployed");
         Ok(Self {
@@ -54,16 +54,16 @@ impl Settings {
                 Err(_) | Ok("") => limits_as_deployed,
                 Ok("on") => true,
                 Ok("off") => false,
-                Ok(other) => return Err(format!("THROTTLES is {other:?}; it may be `on` or `off`").into()),
+                Ok(other) => return Err(format!("THROTTLES is {other:?}; expected `on` or `off`").into()),
             },
             allowed_origins: origins()?,
             source_ip_header: env::var("SOURCE_IP_HEADER").ok().filter(|name| !name.is_empty()),
             until_stdin_closes: env::var("UNTIL_STDIN_CLOSES").is_ok(),
             data: match env::var("DATA").as_deref() {
                 Ok("memory") => None,
-                // Under `target/`: the watcher of sources looks everywhere else.
+                // Under `target/`, because the source watcher ignores only that folder.
                 Err(_) | Ok("" | "disk") => Some(PathBuf::from("target/local")),
-                Ok(other) => return Err(format!("DATA is {other:?}; it may be `disk` or `memory`").into()),
+                Ok(other) => return Err(format!("DATA is {other:?}; expected `disk` or `memory`").into()),
             },
         })
     }
@@ -92,7 +92,7 @@ impl Settings {
 fn number(variable: &str, default: u16) -> Result<u16> {
     match env::var(variable) {
         Ok(value) if !value.is_empty() => {
-            value.parse().map_err(|_| format!("{variable} is {value:?}; it must be a number up to 65535").into())
+            value.parse().map_err(|_| format!("{variable} is {value:?}; expected a number up to 65535").into())
         }
         _ => Ok(default),
     }
@@ -103,7 +103,7 @@ fn origins() -> Result<Vec<String>> {
     let origins: Vec<String> =
         text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
     match origins.iter().find(|origin| !is_origin(origin)) {
-        Some(wrong) => Err(format!("ALLOWED_ORIGINS has {wrong:?}; an origin is such as https://shop.example").into()),
+        Some(wrong) => Err(format!("ALLOWED_ORIGINS has {wrong:?}; expected e.g. https://shop.example").into()),
         None => Ok(origins),
     }
 }

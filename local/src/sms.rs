@@ -13,7 +13,7 @@ pub struct Sms {
     pub api: Api,
 }
 
-/// The one of Clickatell's APIs that it came through.
+/// Which of Clickatell's APIs accepted the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Api {

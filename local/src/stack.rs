@@ -1,4 +1,4 @@
-//! Starts everything, says where it is, and ends it in order.
+//! Starts all stand-ins, prints their addresses, and shuts them down in order.
 
 use std::{env, future, io, path::PathBuf, sync::Arc};
 
@@ -17,14 +17,14 @@ use crate::{
     template::Template,
 };
 
-/// Runs until it is told to end.
+/// Runs until a signal or the end of standard input stops it.
 ///
 /// # Errors
-/// One line that says what is in the way: a port, a setting, a function that was not built.
+/// One line that names the problem: a port, a setting, or a function that isn't built.
 pub async fn run() -> Result<()> {
     let settings = Settings::read()?;
     let template = Template::read("template.yaml")?;
-    // All ports first, so that one that is taken is told before anything starts.
+    // Bind all ports first, so that a port conflict is reported before anything starts.
     let api = listen(settings.api_port, "API_PORT").await?;
     let dynamodb = listen(settings.dynamodb_port, "DYNAMODB_PORT").await?;
     let secrets = listen(settings.secrets_port, "SECRETS_PORT").await?;
@@ -69,13 +69,13 @@ pub async fn run() -> Result<()> {
     }
 }
 
-/// The functions' binaries are beside this one.
+/// The functions' binaries are in the same folder as this one.
 fn binaries() -> Result<PathBuf> {
     let this = env::current_exe()?;
-    Ok(this.parent().ok_or("this program is in no folder")?.to_owned())
+    Ok(this.parent().ok_or("this program has no parent folder")?.to_owned())
 }
 
-/// Ctrl-C, a polite `kill`, or the end of the program that holds our standard input.
+/// Waits for SIGINT, SIGTERM or, with `with_stdin`, the end of standard input.
 async fn told_to_end(with_stdin: bool) {
     let signalled = async |kind| match signal(kind) {
         Ok(mut signals) => signals.recv().await.unwrap_or_default(),
@@ -83,7 +83,8 @@ async fn told_to_end(with_stdin: bool) {
     };
     let (closed, stdin_closed) = oneshot::channel();
     if with_stdin {
-        // A thread, because a read of standard input cannot be given up and would keep the runtime from ending.
+        // A thread, because a blocking read of standard input can't be canceled and would keep the runtime from
+        // shutting down.
         std::thread::spawn(move || {
             let _ = io::copy(&mut io::stdin(), &mut io::sink());
             closed.send(())
@@ -104,7 +105,7 @@ async fn told_to_end(with_stdin: bool) {
 async fn listen(port: u16, variable: &str) -> Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port))
         .await
-        .map_err(|error| format!("port {port} cannot be used ({error}); choose another with {variable}").into())
+        .map_err(|error| format!("port {port} can't be used ({error}); choose another with {variable}").into())
 }
 
 fn banner(settings: &Settings, admin_key: &str) -> String {

@@ -1,4 +1,4 @@
-//! The stack's gateway, Lambda and event sources in this process, around the function `probe`.
+//! The stack's gateway, Lambda and event sources in this process, with the function `probe`.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -26,7 +26,7 @@ pub struct Laptop {
     template: Template,
 }
 
-/// The settings of a stack whose ports do not matter.
+/// Settings for a stack whose ports don't matter.
 #[must_use]
 pub fn settings() -> Settings {
     Settings {
@@ -50,7 +50,7 @@ impl Laptop {
     /// Starts what `template` declares, without its event sources.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it can't be started.
     pub async fn start(template: &str, settings: &Settings) -> Self {
         let template = Template::parse(template).expect("a template");
         let listen = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -68,32 +68,32 @@ impl Laptop {
         Self { url, sqs_url, lambda, database, http: http(), queues, template }
     }
 
-    /// # Panics
+    /// If an event source is declared incorrectly.
     /// When one is not declared as it should be.
     pub fn start_event_sources(&self) {
         let sources = self.template.event_sources().expect("event sources");
-        event_sources::start(sources, &self.database, &self.queues, &self.lambda).expect("known rules");
+        event_sources::start(sources, &self.database, &self.queues, &self.lambda).expect("supported filter rules");
     }
 
-    /// A request with a JSON body for `probe` to act on.
+    /// A request to `probe`, with the order as its JSON body.
     pub fn request(&self, method: Method, path: &str, order: &Value) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         request.header("content-type", "application/json").body(order.to_string())
     }
 
     /// # Panics
-    /// When nothing answers.
+    /// If there is no response.
     pub async fn post(&self, order: &Value) -> (u16, Value) {
         let answer = self.request(Method::POST, "/probe", order).send().await.expect("the gateway answers");
         let status = answer.status().as_u16();
-        let text = answer.text().await.expect("an answer has an end");
+        let text = answer.text().await.expect("a complete response");
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    /// The batches that `probe` has got so far, each record by its name.
+    /// The batches that `probe` has received so far, as lists of record names.
     ///
     /// # Panics
-    /// When it fails.
+    /// If the invocation fails.
     pub async fn batches(&self) -> Value {
         let answer = self.lambda.invoke("probe", json!({ "batches": true }).to_string().into()).await;
         serde_json::from_slice(&answer.expect("an answer")).expect("JSON")

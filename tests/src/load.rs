@@ -1,4 +1,4 @@
-//! Registrations in numbers that no laptop was made for: what is answered, and whether every promised message comes.
+//! Registrations far beyond a laptop's capacity: counts the responses and checks that every promised message arrives.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -6,17 +6,17 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{Stack, fresh_phone, http_for};
 
-/// How long the messages of a whole run may take after the last answer.
+/// How long all messages of a run may take after the last response.
 const DELIVERY: Duration = Duration::from_secs(240);
 
-/// An answer that takes longer counts as none: the gateway waits for 30 seconds at most, and a busy machine for the rest.
+/// A response that takes longer counts as none. The gateway waits at most 30 seconds; the rest is for a busy machine.
 const LONGEST_ANSWER: Duration = Duration::from_secs(120);
 
 #[derive(Default)]
 pub struct Figures {
-    /// How often each status was answered; 0 stands for no answer.
+    /// How many responses had each status; 0 stands for no response.
     pub statuses: BTreeMap<u16, usize>,
-    /// The answers that promise a message.
+    /// How many responses promise a message.
     pub promised: usize,
     pub longest: Duration,
     pub took: Duration,
@@ -24,7 +24,8 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// What the gateway does not document: anything but an accepted start, a throttle, or an exhausted concurrency.
+    /// Statuses that the gateway doesn't document. Only an accepted start, a throttle and exhausted concurrency are
+    /// expected.
     #[must_use]
     pub fn undocumented(&self) -> Vec<u16> {
         self.statuses.keys().copied().filter(|status| ![202, 429, 503].contains(status)).collect()
@@ -40,13 +41,13 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Starts `count` registrations, `rate` of them each second, whether or not the earlier ones were answered.
+/// Starts `count` registrations at `rate` per second, whether or not earlier ones have been answered.
 pub async fn steady(stack: &Stack, count: usize, rate: usize) -> Figures {
     let pause = Duration::from_secs(1) / u32::try_from(rate).unwrap_or(u32::MAX);
     run(stack, count, pause).await
 }
 
-/// Starts `count` registrations at the same moment, each over a connection of its own.
+/// Starts `count` registrations at once, each on its own connection.
 pub async fn burst(stack: &Stack, count: usize) -> Figures {
     run(stack, count, Duration::ZERO).await
 }
@@ -79,7 +80,7 @@ async fn run(stack: &Stack, count: usize, pause: Duration) -> Figures {
     figures
 }
 
-/// Waits until `promised` messages are in the inbox, and gives how many are there in the end.
+/// Waits until `promised` messages are in the inbox. Returns how many are there at the end.
 pub async fn arrived(stack: &Stack, promised: usize) -> usize {
     let client = stack.client();
     let end = Instant::now() + DELIVERY;

@@ -1,4 +1,4 @@
-//! Where things are in the repository.
+//! Paths in the repository.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// Where every stack writes which permissions its functions used.
+/// The folder in which every stack records the permissions that its functions used.
 #[must_use]
 pub fn usage_folder() -> PathBuf {
     root().join("target/iam-usage")

@@ -172,7 +172,7 @@ impl Stack {
     /// The process IDs of `function`'s running instances in this stack.
     ///
     /// # Panics
-    /// If the stack does not answer.
+    /// If the stack doesn't answer.
     pub async fn instances_of(&self, function: &str) -> Vec<u32> {
         let url = format!("http://localhost:{}/2015-03-31/functions/{function}/instances", self.api_port);
         http().get(url).send().await.expect("the stack answers").json().await.expect("a list of processes")
@@ -186,16 +186,16 @@ impl Drop for Stack {
     }
 }
 
-/// Kills processes as an out-of-memory killer does.
+/// Kills processes with SIGKILL, like an out-of-memory killer.
 ///
 /// # Panics
-/// If one of them does not exist.
+/// If a process doesn't exist.
 pub fn kill(processes: &[u32]) {
     let ids = processes.iter().map(u32::to_string);
     assert!(Command::new("kill").arg("-9").args(ids).status().is_ok_and(|status| status.success()), "{processes:?}");
 }
 
-/// What runs the tests: `e2e-` and a hash.
+/// The name of the test program: `e2e-` and a hash.
 fn program() -> String {
     let path = env::current_exe().unwrap_or_default();
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()

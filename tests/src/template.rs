@@ -21,7 +21,7 @@ static EXPANDED: LazyLock<(Value, PathBuf)> = LazyLock::new(|| {
         .expect(".venv: run `make test-setup`");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let file = root().join("target/expanded-template.json");
-    // Written beside and moved, so that a stack that another process starts never reads half of it.
+    // Write to a second file and rename it, so that a stack of another process never reads a partial file.
     let beside = file.with_extension(format!("{}.new", std::process::id()));
     fs::write(&beside, &output.stdout).and_then(|()| fs::rename(&beside, &file)).expect("a file under target/");
     (serde_json::from_slice(&output.stdout).expect("JSON"), file)
@@ -34,7 +34,7 @@ pub fn expanded() -> &'static Value {
     &EXPANDED.0
 }
 
-/// The file of the expanded template, for scanners and for stacks that enforce IAM.
+/// The path of the expanded template, for scanners and for stacks that enforce IAM.
 ///
 /// # Panics
 /// If it can't be expanded.

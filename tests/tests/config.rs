@@ -67,15 +67,15 @@ fn good(variable: &str) -> String {
     .to_owned()
 }
 
-/// What a function reads of its environment, besides `LOG_LEVEL`.
+/// The environment variables that a function reads, besides `LOG_LEVEL`.
 struct Reads {
     function: &'static str,
     own: &'static [&'static str],
-    /// Whether it reads the settings, and so what they are until an admin has saved some.
+    /// Whether it reads the settings, and therefore the defaults for settings that no admin has saved yet.
     settings: bool,
 }
 
-/// Each function reads what its job needs, and the template sets exactly that.
+/// Each function reads only what it needs, and the template sets exactly these variables.
 const READS: [Reads; 16] = [
     Reads {
         function: "start-registration",
@@ -165,11 +165,11 @@ const READS: [Reads; 16] = [
     Reads { function: "rotate-keys", own: &["KEYS_SECRET"], settings: false },
 ];
 
-/// What a function reads that reads the settings.
+/// The variables of each function that reads the settings.
 const SETTINGS: [&str; 7] =
     ["SETTINGS_TABLE", "SITE_NAME", "SITE_HOST", "ALLOWED_COUNTRIES", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
 
-/// For a laptop only, so no template sets them.
+/// For a laptop only, so the template doesn't set them.
 const LAPTOP: [&str; 2] = ["LIMITS", "CLICKATELL_URL"];
 
 impl Reads {
@@ -183,7 +183,7 @@ impl Reads {
     }
 
     fn reads(&self, variable: &str) -> bool {
-        // The limits are lifted as a whole: a function that limits anything reads this too.
+        // These functions also read `LIMITS`, because it lifts all limits at once.
         let limits = ["ADDRESS_LIMITS", "CLICKATELL_SECRET"];
         match variable {
             "LIMITS" => self.own.iter().any(|own| limits.contains(own)),

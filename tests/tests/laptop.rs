@@ -1,4 +1,4 @@
-//! The laptop's gateway, Lambda and event sources behave as AWS's do, seen through a function that does as it is told.
+//! The laptop's gateway, Lambda and event sources behave like AWS's, as seen through a function that follows orders.
 
 use std::sync::Arc;
 
@@ -123,9 +123,9 @@ async fn what_a_function_does_wrong_is_an_internal_server_error_and_the_next_req
 async fn a_request_whose_function_is_killed_is_answered() {
     let laptop = http_laptop().await;
     assert_eq!(laptop.post(&json!({ "do": "die" })).await, (500, message("Internal Server Error")));
-    assert_eq!(laptop.post(&json!({ "do": "wait", "millis": 0 })).await.0, 200, "a successor");
+    assert_eq!(laptop.post(&json!({ "do": "wait", "millis": 0 })).await.0, 200, "another process takes over");
     kill(&laptop.lambda.processes("probe").unwrap());
-    assert_eq!(laptop.post(&json!({ "do": "wait", "millis": 0 })).await.0, 200, "an idle one is not missed");
+    assert_eq!(laptop.post(&json!({ "do": "wait", "millis": 0 })).await.0, 200, "a killed idle process is replaced");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn more_requests_than_may_wait_are_refused_and_none_is_lost() {
     let answers = requests.join_all().await;
     let count = |answer: &(u16, Value)| answers.iter().filter(|other| *other == answer).count();
     let (served, refused) = (count(&(200, json!("waited"))), count(&(503, message("Service Unavailable"))));
-    assert_eq!(served + refused, REQUESTS, "each is answered");
+    assert_eq!(served + refused, REQUESTS, "every request gets a response");
     assert!(served > 0 && refused > 0, "{served} were served, {refused} refused");
 }
 
@@ -157,7 +157,7 @@ async fn a_route_is_throttled_as_the_template_says() {
     let answer = laptop.request(Method::GET, "/throttled", &Value::Null).send().await.unwrap();
     assert_eq!(answer.status(), 429);
     assert_eq!(answer.json::<Value>().await.unwrap(), message("Too Many Requests"));
-    assert_eq!(laptop.post(&json!({ "do": "wait", "millis": 0 })).await.0, 200, "another route has its own");
+    assert_eq!(laptop.post(&json!({ "do": "wait", "millis": 0 })).await.0, 200, "another route has its own throttle");
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn the_gateway_speaks_cors_to_allowed_origins_only() {
     assert_eq!(
         cors_headers(&ask("https://evil.example").await),
         pairs(&[("vary", "origin")]),
-        "the function's is replaced"
+        "the gateway replaces the function's headers"
     );
 }
 
@@ -266,7 +266,7 @@ Resources:
                 - Pattern: '{"dynamodb":{"NewImage":{"kind":{"S":["seen"]}}}}'
 "#;
 
-/// Puts items that `probe` fails on so many times, alone or with their whole batch.
+/// Puts items that make `probe` fail the given number of times, alone or with their whole batch.
 fn put(laptop: &Laptop, items: &[(&str, u32, bool)]) {
     for (name, times, all) in items {
         let item = json!({
@@ -366,7 +366,7 @@ async fn the_sdk_receives_hides_and_deletes_messages() {
     };
     let first = receive().await.pop().expect("a message");
     assert_eq!((first.message_id(), first.body()), (sent.message_id(), Some("hello")));
-    assert!(receive().await.is_empty(), "it is hidden");
+    assert!(receive().await.is_empty(), "the message is hidden");
     let handle = first.receipt_handle().unwrap();
     client
         .change_message_visibility()
@@ -376,7 +376,7 @@ async fn the_sdk_receives_hides_and_deletes_messages() {
         .send()
         .await
         .unwrap();
-    let second = receive().await.pop().expect("it is visible again");
+    let second = receive().await.pop().expect("the message is visible again");
     let count = second.attributes().and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
     assert_eq!(count.map(String::as_str), Some("2"));
     let handle = second.receipt_handle().unwrap();

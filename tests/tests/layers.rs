@@ -1,5 +1,5 @@
-//! The layers of `docs/architecture.md`, drawn from the code: no import goes up a layer, and no two files import each
-//! other, directly or around a corner.
+//! Checks the layers of `docs/architecture.md` against the code: no import goes up a layer, and no modules import each
+//! other, directly or through others.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,10 +9,10 @@ use std::{
 
 use twostep_tests::paths::root;
 
-/// From the ground up. A crate may use only those before it.
+/// From the bottom up. A crate may use only the crates before it.
 const LAYERS: [&str; 7] = ["domain", "crypto", "runtime", "stores", "senders", "usecases", "http"];
 
-/// Crates that a layer must not depend on, at any depth of its own manifest.
+/// Prefixes of third-party crates that a layer's manifest must not list.
 const FOREIGN: [(&str, &[&str]); 4] = [
     ("domain", &["aws", "tokio", "lambda", "reqwest", "http"]),
     ("crypto", &["aws-sdk", "aws-config", "tokio", "lambda", "reqwest"]),
@@ -29,7 +29,7 @@ fn manifest(layer: &str) -> toml::Table {
 fn crates_depend_only_on_layers_below() {
     let folders = fs::read_dir(root().join("shared")).expect("shared/");
     let present: BTreeSet<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(present, LAYERS.map(str::to_owned).into(), "a crate without a layer");
+    assert_eq!(present, LAYERS.map(str::to_owned).into(), "every crate has a layer");
     for (place, layer) in LAYERS.iter().enumerate() {
         let dependencies: Vec<String> = manifest(layer)["dependencies"].as_table().unwrap().keys().cloned().collect();
         for own in dependencies.iter().filter_map(|name| name.strip_prefix("twostep-")) {
@@ -43,8 +43,7 @@ fn crates_depend_only_on_layers_below() {
     }
 }
 
-/// The `.rs` files of a crate by module path: `a::b` for `a/b.rs` and `a/b/mod.rs`. Tests in files of their own are left
-/// out.
+/// The `.rs` files of a crate by module path: `a::b` for `a/b.rs` and `a/b/mod.rs`. Leaves out test files.
 fn modules(source: &Path) -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
     let mut folders = vec![source.to_owned()];
@@ -66,13 +65,13 @@ fn modules(source: &Path) -> BTreeMap<String, String> {
     modules
 }
 
-/// The code above the unit tests, without comments.
+/// The code before the unit tests, without comments.
 fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// The paths of all `use` declarations, with groups written out.
+/// The paths of all `use` declarations, with groups expanded.
 fn uses(code: &str) -> Vec<String> {
     fn expand(prefix: &str, tree: &str, into: &mut Vec<String>) {
         let tree = tree.trim();
@@ -105,8 +104,8 @@ fn uses(code: &str) -> Vec<String> {
     paths.into_iter().map(|path| path.split_whitespace().collect()).collect()
 }
 
-/// Which module of the same crate a path in `module` names. A parent that only re-exports stands for its children, so the
-/// re-exported item's own module is looked up in the parent's `pub use`.
+/// The module of the same crate that `path`, used in `module`, refers to. If a parent only re-exports the item, looks
+/// up the item's own module in the parent's `pub use`.
 fn target(path: &str, module: &str, modules: &BTreeMap<String, String>) -> Option<String> {
     let absolute = match path.split_once("::")? {
         ("crate", rest) => rest.to_owned(),
@@ -139,7 +138,7 @@ fn target(path: &str, module: &str, modules: &BTreeMap<String, String>) -> Optio
     Some(owner.unwrap_or_else(|| name.to_owned()))
 }
 
-/// One circle in a graph, if there is any.
+/// A cycle in the graph, if there is one.
 fn circle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
         node: &str,
@@ -163,14 +162,14 @@ fn circle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     graph.keys().find_map(|node| visit(node, graph, &mut Vec::new(), &mut done))
 }
 
-/// How many imports there are between the package's modules, none of which is part of a circle.
+/// The number of imports between the package's modules. Fails if there is a cycle.
 fn imports_without_circle(package: &str) -> usize {
     let modules = modules(&root().join(package).join("src"));
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, text) in &modules {
         for path in uses(&code(text)) {
             let target = target(&path, module, &modules).filter(|target| {
-                // A child uses what its parent defines, and a parent re-exports its children: one of the two is no import.
+                // Parents re-export their children, so a parent's use of its child doesn't count as an import.
                 target != module && target != "lib" && !target.starts_with(&format!("{module}::"))
             });
             graph.entry(module.clone()).or_default().extend(target);
@@ -185,7 +184,7 @@ fn no_modules_import_each_other() {
     let layers = LAYERS.iter().map(|layer| format!("shared/{layer}"));
     let others = ["local", "tests", "functions/web"].map(str::to_owned);
     let imports: usize = layers.chain(others).map(|package| imports_without_circle(&package)).sum();
-    assert!(imports > 100, "only {imports} imports were seen");
+    assert!(imports > 100, "only {imports} imports were found");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! IAM as the laptop's stack enforces it: a permission that the template lacks makes a call fail, with a message that
-//! names function, action and resource.
+//! IAM enforcement on the laptop: without a permission in the template, a call fails with a message that names
+//! function, action and resource.
 
 use std::{fs, path::Path};
 
@@ -27,7 +27,7 @@ fn list(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
 
-/// Takes one action on one resource out of a policy document.
+/// Removes one action on one resource from a policy document.
 fn take_out(document: &mut Value, action: &str, resource: &Value) {
     let mut kept = Vec::new();
     let mut taken = false;
@@ -46,7 +46,7 @@ fn take_out(document: &mut Value, action: &str, resource: &Value) {
             }
         }
     }
-    assert!(taken, "{action} on {resource} is not there");
+    assert!(taken, "{action} on {resource} is not in the policy");
     document["Statement"] = kept.into();
 }
 
@@ -59,8 +59,8 @@ fn table(name: &str) -> Value {
     json!({ "Fn::GetAtt": [name, "Arn"] })
 }
 
-/// A stack whose template lacks a permission of three functions, and one of the boundary. What it denies is not part of
-/// the run's usage.
+/// A stack whose template lacks one permission of each of three functions, and one of the boundary. Its denials are not
+/// part of the run's usage.
 async fn deprived() -> &'static Stack {
     static DEPRIVED: OnceCell<Stack> = OnceCell::const_new();
     let start = async || {
@@ -93,13 +93,13 @@ async fn a_call_that_a_role_does_not_allow_fails_and_the_log_names_function_acti
     let person = json!({ "name": "Grace Hopper", "email": fresh_email(), "password": PASSWORD });
     client.post("/register/password", person).await.expect_problem(503, "temporarily_unavailable");
     client.get("/.well-known/jwks.json").await.expect_problem(503, "temporarily_unavailable");
-    // A function that has its permissions goes on.
+    // A function with all its permissions still works.
     client.get("/site").await.expect(200);
 
     let reason = |action: &str| format!("because no identity-based policy allows the {action} action");
     for (function, action, resource) in [
         ("start-registration", "dynamodb:PutItem", format!("{TABLES}/codes")),
-        // One part of a transaction.
+        // Part of a transaction.
         ("register-password", "dynamodb:PutItem", format!("{TABLES}/sessions")),
         ("discovery", "secretsmanager:GetSecretValue", format!("{SECRETS}:twostep/keys-Laptop")),
     ] {
@@ -146,9 +146,9 @@ async fn a_denied_call_is_answered_as_aws_answers_it_and_other_credentials_are_n
     assert_eq!(error.message(), Some(&*denied("WebFunctionRole/web", "dynamodb:PutItem", &settings, reason)));
     let read = dynamodb(stack, &access_key_id("web")).get_item().table_name("settings");
     let read = read.key("id", AttributeValue::S("spare".into())).send().await.unwrap();
-    assert!(read.item.is_some(), "what the role allows is carried out");
+    assert!(read.item.is_some(), "allowed calls work");
 
-    // Secrets Manager's words, and DynamoDB's for what is not known, as they stand on the wire.
+    // The bodies on the wire: Secrets Manager's denial, and DynamoDB's for an unsupported call.
     let signed = |function: &str| {
         let scope = "20261124/us-east-1/service/aws4_request";
         format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=host, Signature=x", access_key_id(function))
@@ -169,7 +169,7 @@ async fn a_denied_call_is_answered_as_aws_answers_it_and_other_credentials_are_n
 
     let target = "DynamoDB_20120810.ExecuteStatement";
     let answer = ask(stack.dynamodb_port, target, "web", json!({ "Statement": "SELECT * FROM users" })).await;
-    let reason = "because local/src/iam/calls does not know this call";
+    let reason = "because local/src/iam/calls does not support this call";
     let message = denied("WebFunctionRole/web", "dynamodb:ExecuteStatement", "*", reason);
     let body = json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": message });
     assert_eq!(answer, (400, "application/x-amz-json-1.0".into(), body));
@@ -187,7 +187,7 @@ async fn no_function_makes_a_call_at_its_start_that_its_role_denies() {
     let stack = Stack::start(&[("IAM_USAGE", &file), ("CONCURRENCY", "1")]).await;
     let client = http();
     for function in functions().keys() {
-        // A function has made the calls of its start before it answers, whatever its answer to the sample is.
+        // A function makes its initial calls before it responds, however it responds to the sample event.
         let sample = fs::read_to_string(root().join(format!("events/{function}.json"))).unwrap();
         let url = format!("http://localhost:{}/2015-03-31/functions/{function}/invocations", stack.api_port);
         client.post(url).body(sample).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! DynamoDB, embedded, with the tables that `template.yaml` declares.
+//! Embedded DynamoDB with the tables that `template.yaml` declares.
 
 use std::{env, fs, path::Path};
 
@@ -10,7 +10,7 @@ use crate::{result::Result, template::Template};
 const SETTINGS: &str = "settings";
 
 /// # Errors
-/// When the data cannot be opened, or DynamoDB refuses a table.
+/// If the data can't be opened, or DynamoDB rejects a table.
 pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
     let database = match data {
         None => Database::memory()?,
@@ -41,7 +41,7 @@ pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
     Ok(database)
 }
 
-/// On a laptop two-step is on from the start, with the sandbox's key.
+/// The initial settings: on a laptop, two-step sign-in starts enabled and uses the sandbox's key.
 fn first_settings() -> serde_json::Value {
     let countries = env::var("ALLOWED_COUNTRIES").unwrap_or_else(|_| "*".to_owned());
     let countries: Vec<_> = countries.split(',').map(|country| json!({ "S": country })).collect();

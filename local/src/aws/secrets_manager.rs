@@ -1,4 +1,4 @@
-//! Secrets Manager as a server, with the secrets that a deployment's template makes.
+//! Secrets Manager as a server, with the secrets that a deployment creates.
 
 use std::{
     fs,
@@ -28,20 +28,20 @@ pub const KEYS: &str = "twostep/keys";
 pub const ADMIN: &str = "twostep/admin";
 pub const CLICKATELL: &str = "twostep/clickatell";
 
-/// What the service takes from a request that does not name one.
+/// The service's default if a request names no region.
 const REGION: &str = "us-east-1";
 const LONGEST_REQUEST: usize = 1024 * 1024;
 
-/// The secrets, served, and the admin key among them.
+/// The running server, and the admin key that it stores.
 pub struct Secrets {
     pub admin_key: String,
     pub server: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// Restores the secrets of an earlier run or makes new ones.
+/// Restores the secrets of an earlier run, or creates new ones.
 ///
 /// # Errors
-/// When the secrets of an earlier run cannot be read.
+/// If the secrets of an earlier run can't be read.
 pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<Secrets> {
     let service = Arc::new(SecretsManagerService::new());
     let file = data.map(|folder| folder.join("secrets.json"));
@@ -68,7 +68,7 @@ pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<Secre
     let mut versions = secrets["secrets"][ADMIN]["versions"].as_object().into_iter().flatten();
     let admin_key = versions.find_map(|(_, version)| version["secret_string"].as_str()).unwrap_or_default().to_owned();
     let app = Router::new().fallback(handle).with_state(service);
-    let server = Box::pin(async move { axum::serve(listener, app).await.expect("serving does not end") });
+    let server = Box::pin(async move { axum::serve(listener, app).await.expect("the server never returns") });
     Ok(Secrets { admin_key, server })
 }
 
@@ -81,14 +81,14 @@ async fn create(service: &SecretsManagerService, name: &str, text: &str) -> Resu
     };
     request.headers.insert("x-amz-target", "secretsmanager.CreateSecret".parse()?);
     let answer = service.handle(request).await;
-    if answer.status == 200 { Ok(()) } else { Err(format!("the secret {name} could not be made").into()) }
+    if answer.status == 200 { Ok(()) } else { Err(format!("the secret {name} can't be created").into()) }
 }
 
 fn keep(file: &Path, text: &[u8]) {
-    // Written beside and moved, so that a crash leaves the old file or the new one.
+    // Write to a second file and rename it, so that a crash leaves either the old or the new content.
     let beside = file.with_extension("new");
     if let Err(error) = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file)) {
-        eprintln!("twostep-local: secrets are not kept: {error}");
+        eprintln!("twostep-local: can't save secrets: {error}");
     }
 }
 

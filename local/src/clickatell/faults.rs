@@ -1,4 +1,4 @@
-//! How the provider misbehaves when it is told to.
+//! Faults: ways in which the provider misbehaves on demand.
 
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
@@ -28,11 +28,11 @@ pub enum Mode {
     DeliveryFailed,
     DuplicateCallbacks,
     LateCallbacks,
-    /// Deliveries are reported by hand, with the inbox page's buttons.
+    /// Sends no delivery reports. The inbox page's buttons send them instead.
     NoCallbacks,
 }
 
-/// What goes wrong, for which number (for all without one), and how often (always without a count).
+/// The fault, the number that it affects (all numbers if `None`), and how many times (without limit if `None`).
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -41,13 +41,13 @@ pub struct Fault {
     to: Option<String>,
     #[serde(default)]
     count: Option<u32>,
-    /// `bad_key` for one key only.
+    /// Limits the fault to requests with this API key, for example with `bad_key`.
     #[serde(default)]
     key: Option<String>,
 }
 
 impl Fault {
-    /// What happens to one request. A fault with a count is used up by it; says whether anything was.
+    /// Returns the fault for one request, and whether the request used up one of its `count`.
     pub fn strike(&mut self, to: &str, headers: &HeaderMap) -> (Mode, bool) {
         let is_meant =
             self.to.as_deref().is_none_or(|meant| meant.trim_start_matches('+') == to.trim_start_matches('+'));

@@ -1,4 +1,4 @@
-//! The inbox over HTTP, for its page and for tests, and the fault that is set.
+//! The inbox over HTTP, for its page and for tests, and the current fault.
 
 use std::convert::Infallible;
 
@@ -35,7 +35,7 @@ pub async fn list(State(sandbox): State<Shared>, Query(filter): Query<InboxFilte
     Json(sandbox.inbox.list(filter.to.as_deref())).into_response()
 }
 
-/// What the page shows: at once, and again after every change.
+/// Server-sent events with the page's content: once at the start, then after every change.
 pub async fn events(
     State(sandbox): State<Shared>,
     Query(filter): Query<InboxFilter>,
@@ -63,7 +63,7 @@ enum Outcome {
     Failed,
 }
 
-/// Reports the delivery of a message by hand.
+/// Sends a message's delivery report on demand.
 pub async fn set_status(State(sandbox): State<Shared>, Path(id): Path<String>, body: String) -> StatusCode {
     let Ok(report) = serde_json::from_str::<StatusReport>(&body) else { return StatusCode::BAD_REQUEST };
     let Some(sms) = sandbox.inbox.find(&id) else { return StatusCode::NOT_FOUND };

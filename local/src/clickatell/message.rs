@@ -1,4 +1,4 @@
-//! A message as a caller asks for it.
+//! A message as the caller requested it.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! Clickatell's stand-in: both POST APIs, the balance query, delivery reports, faults on demand, and an inbox.
+//! Stand-in for Clickatell: both POST APIs, the balance query, delivery reports, faults on demand, and an inbox.
 
 mod faults;
 mod inbox_api;
@@ -19,11 +19,11 @@ use tokio::net::TcpListener;
 
 use crate::{http_client::http_client, inbox};
 
-/// The key that the laptop begins with. Any other works too, unless a fault refuses it.
+/// The initial API key. Any other key works too, unless a fault rejects it.
 pub const API_KEY: &str = "sandbox-key==";
 
 /// # Panics
-/// When the listener fails.
+/// If the listener fails.
 pub async fn serve(listener: TcpListener, callback_url: String) {
     let sandbox = Arc::new(Sandbox::new(callback_url, http_client(Duration::from_secs(10))));
     let app = Router::new()
@@ -39,5 +39,5 @@ pub async fn serve(listener: TcpListener, callback_url: String) {
         .route("/inbox/{api_message_id}/status", post(inbox_api::set_status))
         .route("/faults", get(inbox_api::fault).put(inbox_api::set_fault))
         .with_state(sandbox);
-    axum::serve(listener, app).await.expect("serving does not end");
+    axum::serve(listener, app).await.expect("the server never returns");
 }

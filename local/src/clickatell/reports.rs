@@ -1,4 +1,4 @@
-//! Delivery reports, as Clickatell calls them back.
+//! Delivery reports, sent to the service's callback as Clickatell does.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     sms::{Api, Sms},
 };
 
-/// How long a message takes to the handset.
+/// How long a message takes to reach the handset.
 const TRAVEL: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
@@ -27,7 +27,8 @@ pub enum Step {
     Failed,
 }
 
-/// Reports the steps of a message's delivery as Clickatell does: in order or, with the fault, late, twice and out of order.
+/// Reports the steps of a message's delivery as Clickatell does: in order or, depending on the fault, late, twice or
+/// out of order.
 pub async fn follow(sandbox: Shared, sms: Sms, mode: Mode) {
     if mode == Mode::NoCallbacks {
         return;
@@ -49,7 +50,7 @@ pub async fn follow(sandbox: Shared, sms: Sms, mode: Mode) {
     }
 }
 
-/// Reports one step of a delivery, and shows it. Says whether the service took the report.
+/// Reports one step of a delivery and updates the inbox. Returns whether the service accepted the report.
 pub async fn report(sandbox: &Sandbox, sms: &Sms, step: Step) -> bool {
     let status = match step {
         Step::Sent => Status::Sent,
@@ -60,7 +61,7 @@ pub async fn report(sandbox: &Sandbox, sms: &Sms, step: Step) -> bool {
     call_back(sandbox, &callback(sms, step)).await
 }
 
-/// Anything but a 2xx is tried again, as Clickatell does.
+/// Retries after any response other than 2xx, as Clickatell does.
 async fn call_back(sandbox: &Sandbox, body: &Value) -> bool {
     for attempt in 0..TRIES {
         let answer = sandbox.client.post(&sandbox.callback_url).json(body).send().await;

@@ -1,4 +1,4 @@
-//! What the sandbox knows: the messages, and the fault that is set.
+//! The sandbox's state: the messages and the current fault.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,7 +35,7 @@ impl Sandbox {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the fault does to a request about a message to `to`.
+    /// Applies the current fault to a request to send a message to `to`.
     pub fn strike(&self, to: &str, headers: &HeaderMap) -> Mode {
         let (mode, changed) = self.fault().strike(to, headers);
         if changed {

@@ -100,7 +100,7 @@ async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<Me
     (StatusCode::ACCEPTED, Json(json!({ "messages": accepted, "error": null }))).into_response()
 }
 
-/// The error's shape in each API; `to` makes it one of a message instead of the whole request.
+/// The error in each API's format. With `to`, the error concerns one message instead of the whole request.
 fn refuse(api: Api, status: u16, code: u32, error: &str, to: Option<&str>) -> Response {
     let body = match (api, to) {
         (Api::Rest, None) => json!({"messages": [], "errorCode": code, "error": error, "errorDescription": error}),
@@ -119,7 +119,7 @@ fn has_key(headers: &HeaderMap) -> bool {
     headers.get(header::AUTHORIZATION).is_some_and(|key| !key.is_empty())
 }
 
-/// An answer that breaks off: the caller cannot know what became of its request.
+/// A response that breaks off, so that the caller can't know whether its request succeeded.
 fn cut_off() -> Response {
     let broken = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("cut off")) });
     Body::from_stream(broken).into_response()

@@ -1,5 +1,5 @@
-//! One lane of a shard: batches of records in their order, and what is tried again after a failure. Lambda developer
-//! guide, "Configuring partial batch response with DynamoDB" and "Retry attempts".
+//! One lane of a shard: ordered batches of records and their retries (Lambda developer guide, "Configuring partial
+//! batch response with DynamoDB" and "Retry attempts").
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -12,12 +12,12 @@ pub struct Policy {
     pub bisects: bool,
     /// Older records are skipped.
     pub maximum_age: Option<Duration>,
-    /// How often a batch is tried again before it is skipped. Splitting it does not count.
+    /// How often a batch is retried before it is skipped. Splitting a batch doesn't count as a retry.
     pub maximum_retries: Option<u32>,
 }
 
-/// Records in their order. The first batch is the one to invoke the function with; those behind it are what is left of
-/// a batch that failed.
+/// Records in order. The first batch is the next one to invoke the function with; the others are the rest of a failed
+/// batch.
 #[derive(Default)]
 pub struct Lane {
     waiting: VecDeque<Value>,
@@ -35,7 +35,7 @@ impl Lane {
         self.waiting.push_back(record);
     }
 
-    /// Whether a whole batch can be formed, or one is being tried again.
+    /// Whether there are enough records for a full batch, or a batch is being retried.
     #[must_use]
     pub fn is_full(&self, policy: &Policy) -> bool {
         !self.batches.is_empty() || self.waiting.len() >= policy.batch_size
@@ -46,7 +46,7 @@ impl Lane {
         self.batches.is_empty() && self.waiting.is_empty()
     }
 
-    /// The records to invoke the function with. `now` is in milliseconds since 1970.
+    /// The records to invoke the function with. `now` is in milliseconds since the Unix epoch.
     pub fn batch(&mut self, policy: &Policy, now: u64) -> Option<&[Value]> {
         while let Some(batch) = self.batches.front_mut() {
             batch.records.retain(|record| !policy.is_too_old(record, now));
@@ -66,7 +66,8 @@ impl Lane {
         self.batches.front().map(|batch| batch.records.as_slice())
     }
 
-    /// Takes what became of the batch. Says whether the lane goes on at once; otherwise it waits before the next try.
+    /// Applies the outcome of the current batch. Returns true if the lane continues at once, false if it must pause
+    /// before the next attempt.
     pub fn settle(&mut self, outcome: &Outcome, policy: &Policy) -> bool {
         let Some(mut batch) = self.batches.pop_front() else { return true };
         match outcome {

@@ -1,4 +1,4 @@
-//! What is tried again, with a function that fails on some records.
+//! Tests of retries, with a function that fails on some records.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn partly(number: u32) -> Outcome {
     Outcome::Partly(vec![number.to_string()])
 }
 
-/// Invokes `function` with each batch until the lane is empty, at most fifty times; gives the batches.
+/// Invokes `function` with each batch until the lane is empty, at most fifty times. Returns the batches.
 fn run(lane: &mut Lane, policy: &Policy, mut function: impl FnMut(&[u32]) -> Outcome) -> Vec<Vec<u32>> {
     let mut batches = Vec::new();
     while batches.len() < 50 {
@@ -45,7 +45,7 @@ fn the_lowest_failed_record_is_tried_again_with_everything_behind_it() {
     let batches = run(&mut lane(1..=5), &policy(), |batch| {
         if batch.contains(&3) && failures > 0 {
             failures -= 1;
-            // The order of the report does not matter.
+            // The order of the reported failures doesn't matter.
             return Outcome::Partly(vec!["5".into(), "3".into()]);
         }
         Outcome::Succeeded
@@ -91,7 +91,7 @@ fn without_a_limit_a_batch_is_tried_until_it_is_too_old() {
     let later = |seconds: u64| NOW + seconds * 1_000;
     for _ in 0..100 {
         assert_eq!(lane.batch(&policy, later(300)).map(<[Value]>::len), Some(2));
-        assert!(!lane.settle(&Outcome::Failed, &policy), "it waits before it tries again");
+        assert!(!lane.settle(&Outcome::Failed, &policy), "it pauses before the retry");
     }
     lane.push(record(3, 1_800_000_010));
     let batch = lane.batch(&policy, later(301)).unwrap();

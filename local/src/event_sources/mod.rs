@@ -1,5 +1,4 @@
-//! Event source mappings, as Lambda runs them: every table with a stream and every queue that the template connects to
-//! a function.
+//! Event source mappings as in Lambda: every table stream and every queue that the template connects to a function.
 
 mod lane;
 mod outcome;
@@ -18,10 +17,10 @@ use crate::{
     template::{EventSource, Source},
 };
 
-/// Starts one task for each mapping.
+/// Starts the tasks of each mapping.
 ///
 /// # Errors
-/// When a mapping has a filter that is not known here, or a queue that is not there.
+/// If a mapping has an unsupported filter or names an unknown queue.
 pub fn start(sources: Vec<EventSource>, database: &Database, queues: &Arc<Queues>, lambda: &Arc<Lambda>) -> Result<()> {
     for EventSource { function, source, batch_size, batching_window, patterns, reports_failures } in sources {
         patterns.iter().try_for_each(pattern::check)?;
@@ -40,7 +39,7 @@ pub fn start(sources: Vec<EventSource>, database: &Database, queues: &Arc<Queues
                     batching_window,
                     reports_failures,
                     patterns,
-                    // Lambda's pollers begin with five batches at once.
+                    // Lambda's pollers start with five concurrent batches.
                     concurrency: maximum_concurrency.unwrap_or(5),
                 };
                 queue::start(mapping, queues, lambda);

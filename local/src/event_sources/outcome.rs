@@ -1,4 +1,4 @@
-//! What a function said of a batch (Lambda developer guide, "Configuring partial batch response").
+//! The outcome of a batch (Lambda developer guide, "Configuring partial batch response").
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -8,14 +8,15 @@ use crate::lambda::Answer;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     Succeeded,
-    /// The function failed, or reported a record that it was not given.
+    /// The function failed, or its report is malformed or names a record that isn't in the batch.
     Failed,
-    /// These records failed, by their identifiers.
+    /// These records failed, by identifier.
     Partly(Vec<String>),
 }
 
 impl Outcome {
-    /// With `reports_failures`, the mapping has `ReportBatchItemFailures`; without it, an answer is a success.
+    /// `reports_failures` means that the mapping has `ReportBatchItemFailures`. Without it, every response is a
+    /// success.
     #[must_use]
     pub fn of(answer: &Answer, reports_failures: bool, identifiers: &[&str]) -> Self {
         match answer {
@@ -62,6 +63,6 @@ mod tests {
             assert_eq!(read(all_failed), Outcome::Failed, "{all_failed}");
         }
         let other = Outcome::of(&Ok(Bytes::from_static(b"not JSON")), false, &["1"]);
-        assert_eq!(other, Outcome::Succeeded, "without ReportBatchItemFailures only an error fails");
+        assert_eq!(other, Outcome::Succeeded, "without ReportBatchItemFailures, only an error is a failure");
     }
 }

@@ -1,16 +1,17 @@
-//! Event patterns (Lambda developer guide, "Filter rule syntax"): objects name fields, lists hold what a field may be.
+//! Event patterns (Lambda developer guide, "Filter rule syntax"): objects name fields, lists contain the allowed
+//! values.
 
 use serde_json::Value;
 
 use crate::result::Result;
 
 /// # Errors
-/// When the pattern uses a rule that is not known here.
+/// If the pattern uses an unsupported rule.
 pub fn check(pattern: &Value) -> Result<()> {
     match pattern {
         Value::Object(fields) => fields.values().try_for_each(check),
         Value::Array(rules) if rules.iter().all(is_known) => Ok(()),
-        other => Err(format!("the laptop's event sources know no filter rule {other}").into()),
+        other => Err(format!("the laptop's event sources don't support the filter rule {other}").into()),
     }
 }
 

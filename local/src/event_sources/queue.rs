@@ -1,5 +1,5 @@
-//! A queue as an event source (Lambda developer guide, "Using Lambda with Amazon SQS"): what a function has done is
-//! deleted, what it has failed becomes visible again after the queue's visibility timeout.
+//! A queue as an event source (Lambda developer guide, "Using Lambda with Amazon SQS"): processed messages are deleted;
+//! failed ones become visible again after the queue's visibility timeout.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     settings::ACCOUNT,
 };
 
-/// How long a poller waits for messages before it looks again.
+/// How long one poll waits for messages.
 const LONG_POLL: Duration = Duration::from_secs(20);
 
 pub struct Mapping {
@@ -24,9 +24,10 @@ pub struct Mapping {
     pub batch_size: usize,
     pub batching_window: Duration,
     pub reports_failures: bool,
-    /// Messages that no pattern matches are deleted unread. No pattern lets all through.
+    /// Messages that match no pattern are deleted without invoking the function. An empty list lets all messages
+    /// through.
     pub patterns: Vec<Value>,
-    /// How many batches are worked on at once.
+    /// How many batches are processed at once.
     pub concurrency: usize,
 }
 
@@ -100,7 +101,7 @@ impl Mapping {
         })
     }
 
-    /// A filter of a JSON body looks into it; other bodies are texts.
+    /// JSON bodies are parsed so that a filter can match their fields; other bodies match as strings.
     fn admits(&self, record: &Value) -> bool {
         let mut record = record.clone();
         if let Some(body) = record["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok()) {

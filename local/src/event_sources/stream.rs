@@ -1,5 +1,5 @@
-//! A table's stream as an event source: reads the records in order, filters them, and runs them through parallel lanes,
-//! each of which keeps the order of its keys.
+//! A table's stream as an event source: reads the records in order, filters them, and distributes them to parallel
+//! lanes. Each lane keeps the order of its keys.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -23,7 +23,7 @@ use super::{
 use crate::{clock, lambda::Lambda, result::Result};
 
 const POLL: Duration = Duration::from_millis(50);
-/// Records that may wait in a lane. The reader waits when one is full, as Lambda reads no further in a shard.
+/// How many records may wait in a lane. If a lane is full, the reader waits, as Lambda does with a shard.
 const LONGEST_LANE: usize = 1_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -34,12 +34,12 @@ pub struct Stream {
     pub lanes: usize,
     pub batching_window: Duration,
     pub reports_failures: bool,
-    /// A record is delivered if one of these patterns matches. None lets all through.
+    /// A record is delivered if it matches one of these patterns. An empty list lets all records through.
     pub patterns: Vec<Value>,
     pub policy: Policy,
 }
 
-/// Runs until the stack ends.
+/// Runs until the stack stops.
 pub async fn run(stream: Stream, database: Database, lambda: Arc<Lambda>) {
     let stream = Arc::new(stream);
     let lanes: Vec<_> = (0..stream.lanes.max(1))
@@ -119,7 +119,7 @@ async fn run_lane(mut records: mpsc::Receiver<Value>, stream: Arc<Stream>, lambd
     }
 }
 
-/// Takes what is there, and more until a batch is full or the batching window has passed.
+/// Takes the available records, then waits for more until the batch is full or the batching window is over.
 async fn gather(lane: &mut Lane, records: &mut mpsc::Receiver<Value>, stream: &Stream) {
     let end = Instant::now() + stream.batching_window;
     while !lane.is_full(&stream.policy) {

@@ -1,5 +1,5 @@
-//! What a function answered, as a response: payload format 2.0, given in full or inferred (API Gateway developer guide,
-//! "Create AWS Lambda proxy integrations for HTTP APIs").
+//! Converts a function's result to a response. Handles payload format 2.0, explicit or inferred (API Gateway developer
+//! guide, "Create AWS Lambda proxy integrations for HTTP APIs").
 
 use axum::{
     body::{Body, Bytes},
@@ -9,11 +9,11 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-/// The headers that the gateway sets itself.
+/// Headers that the gateway sets itself.
 const OWN: [HeaderName; 4] = [header::CONTENT_LENGTH, header::CONNECTION, header::TRANSFER_ENCODING, header::DATE];
 
-/// None if it is not an answer: a status that is none, a body that is not base64 as it says, a header that HTTP does
-/// not allow.
+/// Returns `None` if the result is malformed: an invalid status, a body that isn't the base64 that it claims to be, or
+/// a header that HTTP doesn't allow.
 #[must_use]
 pub fn response(payload: &Bytes) -> Option<Response> {
     let answer: Value = serde_json::from_slice(payload).ok()?;
@@ -36,7 +36,7 @@ pub fn response(payload: &Bytes) -> Option<Response> {
     Some(response)
 }
 
-/// Without a status, the whole answer is the body of a 200.
+/// Without a status code, the whole result is the body of a 200 response.
 fn inferred(answer: &Value) -> Response {
     let mut response = Response::new(Body::from(plain(answer)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -51,7 +51,7 @@ fn body(answer: &Value) -> Option<Vec<u8>> {
     if answer["isBase64Encoded"] == true { STANDARD.decode(body).ok() } else { Some(body.into_bytes()) }
 }
 
-/// A number, or a text that is one.
+/// Accepts a number or a numeric string.
 fn status(value: &Value) -> Option<StatusCode> {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
     StatusCode::from_u16(u16::try_from(number).ok()?)
@@ -59,7 +59,7 @@ fn status(value: &Value) -> Option<StatusCode> {
         .filter(|status| status.as_u16() < 600 && status.as_u16() >= 200)
 }
 
-/// A text as it is, anything else as JSON.
+/// Strings stay as they are; other values become JSON.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,5 +1,5 @@
-//! Cross-origin requests (the Fetch standard, section 3.3), as an HTTP API with a CORS configuration handles them: it
-//! answers preflights by itself, and its headers replace those of the functions.
+//! CORS (Fetch standard, section 3.3) as in an HTTP API with a CORS configuration: the gateway answers preflights
+//! itself, and its headers replace those of the functions.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,13 +10,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// None without origins: an API without a CORS configuration leaves all headers to its functions.
+    /// Returns `None` without origins: an API without a CORS configuration passes on its functions' headers unchanged.
     #[must_use]
     pub fn new(origins: Vec<String>, configuration: crate::template::Cors) -> Option<Self> {
         (!origins.is_empty()).then_some(Self { origins, configuration })
     }
 
-    /// The answer, if the request is a preflight.
+    /// Returns the response if the request is a preflight.
     #[must_use]
     pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         let asks = headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -41,7 +41,7 @@ impl Policy {
         Some(response)
     }
 
-    /// Puts the gateway's headers in the place of the function's.
+    /// Replaces the function's CORS headers with the gateway's.
     pub fn apply(&self, request: &HeaderMap, answer: &mut HeaderMap) {
         let own: Vec<HeaderName> =
             answer.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
@@ -53,7 +53,8 @@ impl Policy {
         }
     }
 
-    /// Says whether the request's origin is allowed. The answer differs by origin either way.
+    /// Returns whether the request's origin is allowed. Sets `Vary` either way, because the response depends on the
+    /// origin.
     fn allow(&self, request: &HeaderMap, answer: &mut HeaderMap) -> bool {
         answer.append(header::VARY, HeaderValue::from_static("origin"));
         let origin = request.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());

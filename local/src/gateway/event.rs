@@ -1,5 +1,5 @@
-//! A request as a function gets it: an event of payload format 2.0 (API Gateway developer guide, "Create AWS Lambda
-//! proxy integrations for HTTP APIs").
+//! Converts a request to the event that a function receives, in payload format 2.0 (API Gateway developer guide,
+//! "Create AWS Lambda proxy integrations for HTTP APIs").
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -14,20 +14,20 @@ use time::OffsetDateTime;
 use super::{percent, routes::Match};
 use crate::settings::ACCOUNT;
 
-/// What an event says that does not stand in the request.
+/// The parts of an event that don't come from the request itself.
 pub struct Context {
     pub source_ip: IpAddr,
-    /// The port that the request came to.
+    /// The port that received the request.
     pub port: u16,
     pub request_id: String,
-    /// Milliseconds since 1970.
+    /// Milliseconds since the Unix epoch.
     pub time: u64,
 }
 
-/// The event of a request that takes the route of `found`.
+/// The event for a request to the route in `found`.
 #[must_use]
 pub fn event(found: &Match, parts: &Parts, body: &Bytes, context: &Context) -> Value {
-    // Decoded, and cut at a `?` that the path had encoded: HTTP APIs do both.
+    // HTTP APIs decode the path and cut it at an encoded `?`.
     let path = percent::decode(parts.uri.path());
     let raw_path = path.split('?').next().unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
@@ -60,7 +60,7 @@ pub fn event(found: &Match, parts: &Parts, body: &Bytes, context: &Context) -> V
         },
         "isBase64Encoded": false,
     });
-    // What a request does not have, its event does not name.
+    // Fields that the request lacks are omitted.
     let mut add = |name: &str, value: Value| event[name] = value;
     let cookies = cookies(&parts.headers);
     if !cookies.is_empty() {
@@ -81,7 +81,7 @@ pub fn event(found: &Match, parts: &Parts, body: &Bytes, context: &Context) -> V
     event
 }
 
-/// Names in lower case, values of one name joined by commas, cookies left out, and what the gateway adds.
+/// Lowercases names, joins repeated values with commas, leaves out cookies, and adds the gateway's headers.
 fn headers(sent: &HeaderMap, context: &Context) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::new();
     for name in sent.keys().filter(|name| *name != header::COOKIE) {
@@ -107,7 +107,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
     each.filter(|cookie| !cookie.is_empty()).collect()
 }
 
-/// Decoded, values of one name joined by commas.
+/// Decoded parameters. Repeated values are joined with commas.
 fn query_parameters(query: &str) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::<String, String>::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -119,7 +119,8 @@ fn query_parameters(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-/// The body, if its type is one that the gateway passes as text. Everything else is binary to it, forms included.
+/// The body as text, if the gateway passes its media type as text. It treats everything else as binary, including
+/// forms.
 fn text_body(headers: &HeaderMap, body: &Bytes) -> Option<String> {
     let kind = text(headers, header::CONTENT_TYPE.as_str()).to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -131,7 +132,7 @@ fn text_body(headers: &HeaderMap, body: &Bytes) -> Option<String> {
     is_plain.then(|| String::from_utf8(body.to_vec()).ok()).flatten()
 }
 
-/// `24/Nov/2026:12:00:00 +0000`
+/// For example, `24/Nov/2026:12:00:00 +0000`.
 fn common_log_time(millis: u64) -> String {
     let seconds = i64::try_from(millis / 1000).unwrap_or(0);
     let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! Golden events: what AWS documents for payload format 2.0, for requests that are easy to get wrong.
+//! Golden events for payload format 2.0 as AWS documents it, for requests that are easy to get wrong.
 
 use axum::http::Request;
 

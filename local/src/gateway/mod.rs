@@ -1,4 +1,4 @@
-//! API Gateway's stand-in: an HTTP API with the routes, throttles and CORS of `template.yaml`. HTTP/1.1 only.
+//! Stand-in for API Gateway: an HTTP API with the routes, throttles and CORS of `template.yaml`. HTTP/1.1 only.
 
 mod answer;
 mod cors;
@@ -49,7 +49,7 @@ struct Gateway {
     lambda: Arc<Lambda>,
 }
 
-/// The API, and Lambda's own beside it, as `cargo lambda watch` has it.
+/// The HTTP API and Lambda's own API on one port, as in `cargo lambda watch`.
 pub fn router(api: HttpApi, lambda: Arc<Lambda>, settings: &Settings) -> Router {
     let gateway = Gateway {
         routes: Routes::new(api.routes),
@@ -63,10 +63,10 @@ pub fn router(api: HttpApi, lambda: Arc<Lambda>, settings: &Settings) -> Router 
 }
 
 /// # Panics
-/// When the listener fails.
+/// If the listener fails.
 pub async fn serve(listener: TcpListener, router: Router) {
     let app = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).await.expect("serving does not end");
+    axum::serve(listener, app).await.expect("the server never returns");
 }
 
 async fn handle(
@@ -124,7 +124,7 @@ impl Gateway {
         }
     }
 
-    /// The peer's, unless a test names another: the header counts from this machine only.
+    /// The peer's IP, unless a test overrides it with a header. The header is trusted only from loopback.
     fn source_ip(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         let named = self.source_ip_header.as_ref().filter(|_| peer.is_loopback());
         let named = named.and_then(|name| headers.get(name)?.to_str().ok()?.parse().ok());
@@ -132,21 +132,21 @@ impl Gateway {
     }
 }
 
-/// The caller is told nothing of why a function failed; the developer is.
+/// Logs why a function failed. The caller gets no details.
 fn report(function: &str, failure: &Failure) {
     if let Failure::Function { payload, .. } = failure {
         eprintln!("twostep-local: {function} failed: {}", String::from_utf8_lossy(payload));
     }
 }
 
-/// Bytes of the request line and the headers.
+/// Size of the request line and headers, in bytes.
 fn head_size(parts: &Parts) -> usize {
     let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     parts.method.as_str().len() + target + headers.sum::<usize>()
 }
 
-/// As API Gateway's look: `JKJaXmPLvHcESHA=`.
+/// An ID that looks like API Gateway's: `JKJaXmPLvHcESHA=`.
 fn request_id() -> String {
     STANDARD.encode(&uuid().as_bytes()[..11])
 }

@@ -1,6 +1,6 @@
 //! Percent-encoding (RFC 3986, section 2.1).
 
-/// Decodes each `%XX`; what is no valid escape stays as it is. Bytes that are no UTF-8 become U+FFFD.
+/// Decodes each `%XX`. Invalid escapes stay unchanged; invalid UTF-8 becomes U+FFFD.
 #[must_use]
 pub fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -20,7 +20,7 @@ pub fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// As [`decode`], with `+` for a space, as forms are encoded.
+/// Like [`decode`], but also decodes `+` to a space, as in form encoding.
 #[must_use]
 pub fn decode_form(text: &str) -> String {
     decode(&text.replace('+', " "))

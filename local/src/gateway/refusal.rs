@@ -1,4 +1,4 @@
-//! What the gateway answers by itself. Texts as API Gateway's HTTP APIs have them.
+//! Errors that the gateway returns itself, with the texts of API Gateway's HTTP APIs.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -14,9 +14,9 @@ pub enum Refusal {
     HeadersTooLarge,
     /// The route's throttle is exhausted.
     TooManyRequests,
-    /// The function failed, or what it answered is not an answer.
+    /// The function failed or returned a malformed result.
     InternalServerError,
-    /// The function's concurrency is exhausted, or it took longer than an integration may.
+    /// The function's concurrency is exhausted, or the function exceeded the integration timeout.
     ServiceUnavailable,
 }
 

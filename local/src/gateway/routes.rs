@@ -1,11 +1,11 @@
-//! Which route a request takes.
+//! Route matching.
 
 use super::percent;
 use crate::template::Route;
 
 pub struct Routes(Vec<Route>);
 
-/// A route, and what stands in the path where its template has names in braces.
+/// A matching route, with the values of its path parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Match<'a> {
     pub route: &'a Route,
@@ -20,8 +20,8 @@ impl Routes {
         Self(routes)
     }
 
-    /// The most specific route of that method: literal segments win over names, names over a greedy `{name+}`, and a
-    /// method over `ANY`. The path is as it was sent, so `%2F` separates no segments.
+    /// Finds the most specific route: literal segments take precedence over parameters, parameters over a greedy
+    /// `{name+}`, and a specific method over `ANY`. Expects the path as sent, so that `%2F` doesn't separate segments.
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> Option<Match<'_>> {
         let candidates = self.0.iter().filter(|route| route.method == method || route.method == "ANY");
@@ -33,7 +33,7 @@ impl Routes {
     }
 }
 
-/// For each segment 0 if it is literal, 1 if it is a name, 2 if it is greedy; with the decoded parameters.
+/// Returns 0 for each literal segment, 1 for a parameter and 2 for a greedy one, with the decoded parameters.
 fn matches(template: &str, path: &str) -> Option<(Vec<u8>, Parameters)> {
     let (mut ranks, mut parameters) = (Vec::new(), Vec::new());
     let mut rest = path.strip_prefix('/')?;

@@ -1,4 +1,5 @@
-//! The routes' token buckets. AWS applies them as a best effort over many machines; here they are exact.
+//! Token buckets of the routes. AWS enforces throttles on a best-effort basis across many machines; here they are
+//! exact.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,7 +27,7 @@ impl Throttles {
         Self { routes, default, buckets: Mutex::default() }
     }
 
-    /// Takes a token of the route, if it has one at this moment.
+    /// Takes one token from the route's bucket. Returns whether one was available.
     pub fn admits(&self, route_key: &str, now: Instant) -> bool {
         let Some(throttle) = self.routes.get(route_key).or(self.default.as_ref()) else { return true };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +62,7 @@ mod tests {
         assert_eq!(admitted("GET /slow", 100), 0);
         assert_eq!(admitted("GET /slow", 1_000), 5);
         assert_eq!(admitted("GET /slow", 60_000), 10, "a bucket holds no more than its burst");
-        assert_eq!(admitted("GET /other", 0), 2, "the default, in a bucket of its own");
+        assert_eq!(admitted("GET /other", 0), 2, "the default throttle, in its own bucket");
         assert_eq!(admitted("GET /third", 0), 2);
     }
 

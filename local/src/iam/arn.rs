@@ -1,13 +1,13 @@
-//! What the stand-ins are called in AWS: the ARNs that a deployment's tables, secrets and queues would have.
+//! ARNs that the laptop's tables, secrets and queues would have in a deployment.
 
 pub const PARTITION: &str = "aws";
 pub const REGION: &str = "us-east-1";
 pub const ACCOUNT: &str = "123456789012";
 
-/// Secrets Manager ends every secret's ARN in a hyphen and six random characters.
+/// Secrets Manager appends a hyphen and six random characters to every secret's ARN.
 const SECRET_SUFFIX: &str = "Laptop";
 
-/// `service:resource` in this account and region.
+/// The ARN of `resource` of `service` in this account and region.
 #[must_use]
 pub fn regional(service: &str, resource: &str) -> String {
     format!("arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{resource}")
@@ -28,7 +28,7 @@ pub fn stream(table: &str) -> String {
     regional("dynamodb", &format!("table/{table}/stream/2026-01-01T00:00:00.000"))
 }
 
-/// Of a secret that a call names by its name, its whole ARN or its ARN without the random end.
+/// The ARN of a secret. `id` is its name, its full ARN, or its ARN without the random suffix.
 #[must_use]
 pub fn secret(id: &str) -> String {
     let name = match id.split_once(":secret:") {
@@ -51,7 +51,7 @@ pub fn queue(name: &str) -> String {
     regional("sqs", name)
 }
 
-/// Who calls when a function calls.
+/// The ARN that identifies a function as the caller.
 #[must_use]
 pub fn session(role: &str, function: &str) -> String {
     format!("arn:{PARTITION}:sts::{ACCOUNT}:assumed-role/{role}/{function}")

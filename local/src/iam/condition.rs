@@ -1,6 +1,6 @@
 //! The `Condition` element: operators, keys and values (IAM User Guide, "JSON policy elements: Condition operators" and
-//! "Set operators for multivalued context keys"). Dates, IP addresses and binary values are not understood, nor are
-//! policy variables; a policy that uses them is refused.
+//! "Set operators for multivalued context keys"). Dates, IP addresses, binary values and policy variables are not
+//! supported; a policy that uses them is rejected.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::result::Result;
 #[derive(Clone, Copy, Debug)]
 pub struct ConditionKey {
     pub name: &'static str,
-    /// Whether one request can carry many values of it. Such a key needs a set operator.
+    /// Whether a request can carry several values of the key. Such a key needs a set operator.
     pub multivalued: bool,
 }
 
@@ -30,7 +30,7 @@ impl ConditionKey {
     }
 }
 
-/// One key under one operator. All of a statement's conditions must hold.
+/// One operator applied to one key. All conditions of a statement must hold.
 #[derive(Clone, Debug)]
 pub struct Condition {
     test: Test,
@@ -62,7 +62,7 @@ impl Condition {
     /// All conditions of a `Condition` element.
     ///
     /// # Errors
-    /// Names the operator, key or value that is not understood.
+    /// If an operator, key or value isn't supported. The error names it.
     pub fn parse_all(element: &Value, known: &[ConditionKey]) -> Result<Vec<Self>> {
         let mut conditions = Vec::new();
         for (operator, keys) in element.as_object().ok_or("Condition is not an object")? {
@@ -80,16 +80,16 @@ impl Condition {
             _ => (None, operator),
         };
         let (name, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
-        let (test, negated) = test(name).ok_or(format!("the condition operator {operator} is not understood"))?;
+        let (test, negated) = test(name).ok_or(format!("the condition operator {operator} is not supported"))?;
         if matches!(test, Test::Null) && (if_exists || set.is_some()) {
-            return Err(format!("the condition operator {operator} is not understood").into());
+            return Err(format!("the condition operator {operator} is not supported").into());
         }
         let carried = known.iter().find(|known| known.name.eq_ignore_ascii_case(key));
         let carried = carried.ok_or(format!("no request here carries the condition key {key}"))?;
         if carried.multivalued && set.is_none() && !matches!(test, Test::Null) {
             return Err(format!("{key} can have many values; {operator} needs ForAllValues or ForAnyValue").into());
         }
-        let values = texts(values).ok_or(format!("{operator} {key}: a value is not understood"))?;
+        let values = texts(values).ok_or(format!("{operator} {key}: a value is not supported"))?;
         for value in &values {
             let understood = match test {
                 Test::Bool | Test::Null => matches!(&*value.to_ascii_lowercase(), "true" | "false"),
@@ -97,7 +97,7 @@ impl Condition {
                 Test::Text | Test::TextIgnoringCase | Test::TextPattern | Test::Arn => !value.contains("${"),
             };
             if !understood {
-                return Err(format!("{operator} {key}: the value {value:?} is not understood").into());
+                return Err(format!("{operator} {key}: the value {value:?} is not supported").into());
             }
         }
         Ok(Self { test, negated, set, if_exists, key: key.to_owned(), values })
@@ -106,7 +106,7 @@ impl Condition {
     #[must_use]
     pub fn holds(&self, context: &Context) -> bool {
         let carried = context.get(&self.key);
-        // To a set operator and to Null, an empty value is no value.
+        // Set operators and `Null` treat an empty value as absent.
         let filled = || carried.iter().filter(|value| !value.is_empty());
         if matches!(self.test, Test::Null) {
             let absent = filled().next().is_none();
@@ -121,8 +121,8 @@ impl Condition {
         }
     }
 
-    /// One carried value against all of the policy's: any of them for an operator that looks for a match, none for one
-    /// that excludes.
+    /// Compares one carried value with all values of the policy. A positive operator accepts it if any value matches, a
+    /// negated operator if none does.
     fn accepts(&self, carried: &str) -> bool {
         let found = self.values.iter().any(|value| match self.test {
             Test::Text => value == carried,
@@ -154,7 +154,7 @@ fn test(operator: &str) -> Option<(Test, bool)> {
         "NumericLessThanEquals" => (Test::Number(f64::le), false),
         "NumericGreaterThan" => (Test::Number(f64::gt), false),
         "NumericGreaterThanEquals" => (Test::Number(f64::ge), false),
-        // The two names of each do the same.
+        // Both names of each pair behave the same.
         "ArnEquals" | "ArnLike" => (Test::Arn, false),
         "ArnNotEquals" | "ArnNotLike" => (Test::Arn, true),
         "Null" => (Test::Null, false),

@@ -1,5 +1,5 @@
-//! Whether an identity may do something, by its policies and its permissions boundary, within one account (IAM User
-//! Guide, "Policy evaluation logic").
+//! Evaluates an identity's policies and permissions boundary within one account (IAM User Guide, "Policy evaluation
+//! logic").
 
 use std::fmt;
 
@@ -17,9 +17,9 @@ pub enum Decision {
 /// The part of an identity policy that allowed a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Grant {
-    /// The policy's name and the statement's place in it, from 0.
+    /// The policy's name and the statement's index in it, from 0.
     pub statement: String,
-    /// As written there, with wildcards.
+    /// As the policy spells it, with wildcards.
     pub action: String,
     pub resource: String,
 }
@@ -53,7 +53,8 @@ impl Denial {
     }
 }
 
-/// An explicit deny anywhere wins; else the identity's policies and its boundary, if it has one, must both allow.
+/// An explicit deny always wins. Otherwise, the identity's policies and its boundary, if any, must both allow the
+/// request.
 #[must_use]
 pub fn decide(identity: &[Policy], boundary: Option<&Policy>, request: &Request) -> Decision {
     let boundary = boundary.map(std::slice::from_ref);
@@ -72,7 +73,7 @@ pub fn decide(identity: &[Policy], boundary: Option<&Policy>, request: &Request)
     Decision::Allowed(grant)
 }
 
-/// The first statement of that effect that applies.
+/// The first statement with this effect that applies.
 fn find(policies: &[Policy], effect: Effect, request: &Request) -> Option<Grant> {
     policies.iter().find_map(|policy| {
         policy.statements.iter().enumerate().find_map(|(place, statement)| {

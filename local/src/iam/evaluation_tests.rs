@@ -1,5 +1,5 @@
-//! IAM's documented rules, one case each. Every case names the page that documents it; pages are of the IAM User Guide
-//! (docs.aws.amazon.com/IAM/latest/UserGuide) unless they name another guide.
+//! IAM's documented rules, one case per rule. Each case names its page in the IAM User Guide
+//! (docs.aws.amazon.com/IAM/latest/UserGuide) or in another guide.
 
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ fn outcome(identity: &[Policy], boundary: Option<&Policy>, request: &Request) ->
 
 #[test]
 fn identity_policies_and_the_boundary_are_weighed_as_documented() {
-    // Page, rule, policies of the identity, boundary, what becomes of dynamodb:GetItem on the table.
+    // Page, rule, the identity's policies, boundary, outcome of dynamodb:GetItem on the table.
     type Case = (&'static str, &'static str, Vec<Value>, Option<Value>, Outcome);
     let allow = |action: &str, resource: &str| statement("Allow", action, resource);
     let deny = |action: &str, resource: &str| statement("Deny", action, resource);
@@ -86,30 +86,30 @@ fn identity_policies_and_the_boundary_are_weighed_as_documented() {
     let no_get = deny("dynamodb:GetItem", USERS);
     let put = allow("dynamodb:PutItem", USERS);
     let cases: [Case; 14] = [
-        (LOGIC, "no policy: denied by default", vec![], None, NoIdentity),
-        (LOGIC, "a policy about something else: denied by default", vec![json!([put])], None, NoIdentity),
+        (LOGIC, "without a policy, everything is denied", vec![], None, NoIdentity),
+        (LOGIC, "a policy for another action doesn't allow it", vec![json!([put])], None, NoIdentity),
         (LOGIC, "an allow is enough without a boundary", vec![json!([get])], None, Allowed),
-        (LOGIC, "a statement may stand without a list", vec![get.clone()], None, Allowed),
-        (LOGIC, "one of many policies is enough", vec![json!([put]), json!([get])], None, Allowed),
-        (INTERPLAY, "an explicit deny wins over an allow", vec![json!([get, no_get])], None, DeniedIdentity),
-        (INTERPLAY, "an explicit deny wins, whatever the order", vec![json!([no_get, get])], None, DeniedIdentity),
+        (LOGIC, "a single statement needs no list", vec![get.clone()], None, Allowed),
+        (LOGIC, "one matching policy is enough", vec![json!([put]), json!([get])], None, Allowed),
+        (INTERPLAY, "an explicit deny overrides an allow", vec![json!([get, no_get])], None, DeniedIdentity),
+        (INTERPLAY, "an explicit deny wins in any order", vec![json!([no_get, get])], None, DeniedIdentity),
         (
             INTERPLAY,
-            "a deny in one policy wins over all others",
+            "a deny in one policy overrides all other policies",
             vec![json!([any]), json!([no_get])],
             None,
             DeniedIdentity,
         ),
         (
             INTERPLAY,
-            "a deny about something else denies nothing",
+            "a deny of another action has no effect",
             vec![json!([get, deny("dynamodb:PutItem", "*")])],
             None,
             Allowed,
         ),
         (BOUNDARIES, "identity and boundary must both allow", vec![json!([get])], Some(json!([get])), Allowed),
         (BOUNDARIES, "a boundary grants nothing by itself", vec![json!([put])], Some(json!([any])), NoIdentity),
-        (BOUNDARIES, "beyond the boundary nothing is allowed", vec![json!([any])], Some(json!([put])), NoBoundary),
+        (BOUNDARIES, "the boundary limits the identity", vec![json!([any])], Some(json!([put])), NoBoundary),
         (BOUNDARIES, "an empty boundary allows nothing", vec![json!([any])], Some(json!([])), NoBoundary),
         (BOUNDARIES, "a deny in the boundary wins", vec![json!([any])], Some(json!([any, no_get])), DeniedBoundary),
     ];
@@ -126,11 +126,11 @@ fn identity_policies_and_the_boundary_are_weighed_as_documented() {
 fn actions_and_resources_match_as_documented() {
     let other = "arn:aws:dynamodb:us-east-1:123456789012:table/Users";
     let index = "arn:aws:dynamodb:us-east-1:123456789012:table/users/index/by-email";
-    // Page, rule, elements of an Allow statement, action, resource, whether it is allowed.
+    // Page, rule, elements of an Allow statement, action, resource, whether the request is allowed.
     let cases: [(&str, &str, Value, &str, &str, bool); 23] = [
         (
             ACTION,
-            "the prefix and the name of an action are case-insensitive",
+            "an action's prefix and name are case-insensitive",
             json!({ "Action": "DynamoDB:getitem", "Resource": USERS }),
             "dynamodb:GetItem",
             USERS,
@@ -138,7 +138,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "* stands for any characters of an action",
+            "* matches any characters of an action",
             json!({ "Action": "dynamodb:*Item", "Resource": USERS }),
             "dynamodb:PutItem",
             USERS,
@@ -146,7 +146,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "* stands for none too",
+            "* matches an empty string",
             json!({ "Action": "dynamodb:GetItem*", "Resource": USERS }),
             "dynamodb:GetItem",
             USERS,
@@ -154,7 +154,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "a pattern covers the whole action",
+            "a pattern must match the whole action",
             json!({ "Action": "dynamodb:*Item", "Resource": USERS }),
             "dynamodb:BatchGetItems",
             USERS,
@@ -162,7 +162,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "? stands for one character",
+            "? matches one character",
             json!({ "Action": "dynamodb:?etItem", "Resource": USERS }),
             "dynamodb:GetItem",
             USERS,
@@ -170,7 +170,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "? does not stand for none",
+            "? doesn't match an empty string",
             json!({ "Action": "dynamodb:GetItem?", "Resource": USERS }),
             "dynamodb:GetItem",
             USERS,
@@ -178,7 +178,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "all actions of a service",
+            "a service's wildcard matches all its actions",
             json!({ "Action": "dynamodb:*", "Resource": USERS }),
             "dynamodb:Scan",
             USERS,
@@ -186,7 +186,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "and of no other service",
+            "a service's wildcard matches no other service",
             json!({ "Action": "dynamodb:*", "Resource": "*" }),
             "sqs:SendMessage",
             QUEUE,
@@ -194,7 +194,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             ACTION,
-            "one of a list is enough",
+            "one matching action of a list is enough",
             json!({ "Action": ["sqs:*", "dynamodb:GetItem"], "Resource": "*" }),
             "dynamodb:GetItem",
             USERS,
@@ -202,7 +202,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             NOT_ACTION,
-            "everything but what is listed",
+            "NotAction matches unlisted actions",
             json!({ "NotAction": "sqs:*", "Resource": "*" }),
             "dynamodb:GetItem",
             USERS,
@@ -210,7 +210,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             NOT_ACTION,
-            "and nothing of what is listed",
+            "NotAction doesn't match listed actions",
             json!({ "NotAction": ["sqs:*", "dynamodb:Get*"], "Resource": "*" }),
             "dynamodb:GetItem",
             USERS,
@@ -218,7 +218,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             NOT_ACTION,
-            "the resource limits it all the same",
+            "Resource also limits NotAction",
             json!({ "NotAction": "sqs:*", "Resource": USERS }),
             "dynamodb:GetItem",
             other,
@@ -232,7 +232,7 @@ fn actions_and_resources_match_as_documented() {
             other,
             false,
         ),
-        (RESOURCE, "* is every resource", json!({ "Action": "*", "Resource": "*" }), "dynamodb:ListStreams", "*", true),
+        (RESOURCE, "* matches anything", json!({ "Action": "*", "Resource": "*" }), "dynamodb:ListStreams", "*", true),
         (
             RESOURCE,
             "an action without resources needs *",
@@ -243,7 +243,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             RESOURCE,
-            "a table is not its indexes",
+            "a table's ARN doesn't match its indexes",
             json!({ "Action": "*", "Resource": USERS }),
             "dynamodb:Query",
             index,
@@ -251,7 +251,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             RESOURCE,
-            "* at the end takes everything below",
+            "* at the end matches all child resources",
             json!({ "Action": "*", "Resource": format!("{USERS}/index/*") }),
             "dynamodb:Query",
             index,
@@ -259,7 +259,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             RESOURCE,
-            "* within a segment",
+            "* matches within a segment",
             json!({ "Action": "*", "Resource": "arn:aws:dynamodb:*:123456789012:table/u*s" }),
             "dynamodb:GetItem",
             USERS,
@@ -283,7 +283,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             RESOURCE,
-            "? is one character of a resource",
+            "? matches one character of a resource",
             json!({ "Action": "*", "Resource": "arn:aws:secretsmanager:us-east-1:123456789012:secret:twostep/keys-??????" }),
             "secretsmanager:GetSecretValue",
             "arn:aws:secretsmanager:us-east-1:123456789012:secret:twostep/keys-Laptop",
@@ -291,7 +291,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             NOT_RESOURCE,
-            "everything but what is listed",
+            "NotResource matches unlisted resources",
             json!({ "Action": "*", "NotResource": [QUEUE] }),
             "dynamodb:GetItem",
             USERS,
@@ -299,7 +299,7 @@ fn actions_and_resources_match_as_documented() {
         ),
         (
             NOT_RESOURCE,
-            "and nothing of what is listed",
+            "NotResource doesn't match listed resources",
             json!({ "Action": "*", "NotResource": [QUEUE, "arn:aws:dynamodb:*:*:table/*"] }),
             "dynamodb:GetItem",
             USERS,
@@ -327,18 +327,18 @@ fn conditions_hold_as_documented() {
     let tags: Carried = &[("aws:TagKeys", &["key1a", "key2b"])];
     let empty_tags: Carried = &[("aws:TagKeys", &[""])];
     let both: Carried = &[("aws:RequestedRegion", &["eu-west-1"]), ("aws:SecureTransport", &["false"])];
-    // Page, rule, condition, what the request carries, whether the condition holds.
+    // Page, rule, condition, the request's condition keys, whether the condition holds.
     let cases: [(&str, &str, Value, Carried, bool); 49] = [
         (
             CONDITION,
-            "names of keys are case-insensitive",
+            "key names are case-insensitive",
             json!({ "StringEquals": { "AWS:requestedregion": "eu-west-1" } }),
             region,
             true,
         ),
         (
             MULTIPLE,
-            "one of many values is enough",
+            "one matching value is enough",
             json!({ "StringEquals": { "aws:RequestedRegion": ["us-east-1", "eu-west-1"] } }),
             region,
             true,
@@ -373,14 +373,14 @@ fn conditions_hold_as_documented() {
         ),
         (
             OPERATORS,
-            "StringEquals knows no wildcards",
+            "StringEquals has no wildcards",
             json!({ "StringEquals": { "aws:RequestedRegion": "eu-*" } }),
             region,
             false,
         ),
         (
             OPERATORS,
-            "StringNotEquals is its opposite",
+            "StringNotEquals negates StringEquals",
             json!({ "StringNotEquals": { "aws:RequestedRegion": "us-east-1" } }),
             region,
             true,
@@ -401,7 +401,7 @@ fn conditions_hold_as_documented() {
         ),
         (
             OPERATORS,
-            "StringLike takes * and ?",
+            "StringLike supports * and ?",
             json!({ "StringLike": { "aws:RequestedRegion": "eu-*-?" } }),
             region,
             true,
@@ -426,7 +426,7 @@ fn conditions_hold_as_documented() {
         (OPERATORS, "NumericLessThanEquals", json!({ "NumericLessThanEquals": { "s3:max-keys": "10" } }), most, true),
         (
             OPERATORS,
-            "NumericGreaterThan compares numbers, not texts",
+            "NumericGreaterThan compares numbers, not strings",
             json!({ "NumericGreaterThan": { "s3:max-keys": "9" } }),
             most,
             true,
@@ -439,24 +439,24 @@ fn conditions_hold_as_documented() {
             false,
         ),
         (OPERATORS, "Bool", json!({ "Bool": { "aws:SecureTransport": "true" } }), tls, true),
-        (OPERATORS, "Bool of the other value", json!({ "Bool": { "aws:SecureTransport": false } }), tls, false),
+        (OPERATORS, "Bool with the other value", json!({ "Bool": { "aws:SecureTransport": false } }), tls, false),
         (
             OPERATORS,
-            "ArnLike takes wildcards within the parts",
+            "ArnLike supports wildcards within segments",
             json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::*:role/team/*" } }),
             role,
             true,
         ),
         (
             OPERATORS,
-            "ArnLike compares each part by itself",
+            "ArnLike compares each segment separately",
             json!({ "ArnLike": { "aws:PrincipalArn": "arn:*:role/team/web" } }),
             role,
             false,
         ),
         (
             OPERATORS,
-            "ArnEquals does the same as ArnLike",
+            "ArnEquals behaves like ArnLike",
             json!({ "ArnEquals": { "aws:PrincipalArn": "arn:aws:iam::*:role/team/*" } }),
             role,
             true,
@@ -479,7 +479,7 @@ fn conditions_hold_as_documented() {
         (OPERATORS, "Null true with the key", json!({ "Null": { "aws:RequestedRegion": "true" } }), region, false),
         (
             OPERATORS,
-            "Null false: the key is there",
+            "Null false: the key is present",
             json!({ "Null": { "aws:RequestedRegion": "false" } }),
             region,
             true,
@@ -500,7 +500,7 @@ fn conditions_hold_as_documented() {
         ),
         (
             OPERATORS,
-            "an absent key matches no pattern either",
+            "an absent key matches no pattern",
             json!({ "StringLike": { "aws:RequestedRegion": "*" } }),
             NOTHING,
             false,
@@ -514,14 +514,14 @@ fn conditions_hold_as_documented() {
         ),
         (
             OPERATORS,
-            "so it does ArnNotLike",
+            "an absent key satisfies ArnNotLike",
             json!({ "ArnNotLike": { "aws:PrincipalArn": "arn:aws:iam::*:role/*" } }),
             NOTHING,
             true,
         ),
         (
             OPERATORS,
-            "an absent key is not false",
+            "an absent key doesn't count as false",
             json!({ "Bool": { "aws:SecureTransport": "false" } }),
             NOTHING,
             false,
@@ -535,7 +535,7 @@ fn conditions_hold_as_documented() {
         ),
         (
             OPERATORS,
-            "IfExists compares when there is one",
+            "IfExists compares a present key",
             json!({ "StringEqualsIfExists": { "dynamodb:Select": "COUNT" } }),
             &[("dynamodb:Select", &["ALL_ATTRIBUTES"])],
             false,
@@ -543,14 +543,14 @@ fn conditions_hold_as_documented() {
         (OPERATORS, "BoolIfExists", json!({ "BoolIfExists": { "aws:SecureTransport": "true" } }), NOTHING, true),
         (
             SETS,
-            "ForAllValues: each value of the request matches one",
+            "ForAllValues holds if every carried value matches",
             json!({ "ForAllValues:StringLike": { "aws:TagKeys": ["key1*", "key2*"] } }),
             tags,
             true,
         ),
         (
             SETS,
-            "ForAllValues: one value that matches none is too many",
+            "ForAllValues fails if one carried value doesn't match",
             json!({ "ForAllValues:StringLike": { "aws:TagKeys": ["key1*"] } }),
             tags,
             false,
@@ -571,21 +571,21 @@ fn conditions_hold_as_documented() {
         ),
         (
             SET_EXAMPLES,
-            "Null false beside it asks for a value",
+            "Null false also requires a value",
             json!({ "ForAllValues:StringEquals": { "aws:TagKeys": "key1" }, "Null": { "aws:TagKeys": "false" } }),
             empty_tags,
             false,
         ),
         (
             SETS,
-            "ForAnyValue: one value of the request is enough",
+            "ForAnyValue holds if one carried value matches",
             json!({ "ForAnyValue:StringEquals": { "aws:TagKeys": ["key2b", "x"] } }),
             tags,
             true,
         ),
         (
             SETS,
-            "ForAnyValue: none of them",
+            "ForAnyValue fails if no carried value matches",
             json!({ "ForAnyValue:StringEquals": { "aws:TagKeys": ["x"] } }),
             tags,
             false,
@@ -599,21 +599,21 @@ fn conditions_hold_as_documented() {
         ),
         (
             SETS,
-            "ForAnyValue, negated, fails without the key too",
+            "a negated ForAnyValue also fails without the key",
             json!({ "ForAnyValue:StringNotEquals": { "aws:TagKeys": "key1" } }),
             NOTHING,
             false,
         ),
         (
             TRANSACTIONS,
-            "only within transactions",
+            "a policy can require a transaction",
             json!({ "ForAnyValue:StringEquals": { "dynamodb:EnclosingOperation": ["TransactWriteItems", "TransactGetItems"] } }),
             &[("dynamodb:EnclosingOperation", &["TransactWriteItems"])],
             true,
         ),
         (
             FINE_GRAINED,
-            "only items of one owner",
+            "a policy can limit access to one owner's items",
             json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["USER#1"] } }),
             &[("dynamodb:LeadingKeys", &["USER#1", "USER#2"])],
             false,
@@ -630,7 +630,7 @@ fn conditions_hold_as_documented() {
         };
         let expected = if holds { Allowed } else { NoIdentity };
         assert_eq!(outcome(&[with("Allow")], None, &request), expected, "{rule} ({page}): {condition}");
-        // A condition is the same to a deny.
+        // The same condition must hold for a deny.
         let any = parse("any", &statement("Allow", "*", "*"));
         let expected = if holds { DeniedIdentity } else { Allowed };
         assert_eq!(outcome(&[any, with("Deny")], None, &request), expected, "{rule} ({page}), denying: {condition}");
@@ -645,7 +645,7 @@ fn a_document_that_is_not_wholly_understood_is_refused() {
         document(&json!([statement]))
     };
     let condition = |operator: &str, key: &str, value: &str| with("Condition", json!({ operator: { key: value } }));
-    // Page, document, what the error names.
+    // Page, document, what the error must name.
     let cases: [(&str, Value, &str); 22] = [
         (VERSION, json!({ "Statement": [] }), "Version"),
         (VERSION, json!({ "Version": "2008-10-17", "Statement": [] }), "Version"),
@@ -687,7 +687,7 @@ fn a_grant_names_the_first_statement_that_allows() {
         ]),
     );
     let Decision::Allowed(grant) = decide(&[policy], None, &Request::new("dynamodb:GetItem", USERS)) else {
-        panic!("it is allowed")
+        panic!("the request is denied")
     };
     assert_eq!(grant.to_string(), format!("dynamodb:Get* on {USERS} (P[1])"));
 }

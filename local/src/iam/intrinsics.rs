@@ -1,12 +1,12 @@
-//! CloudFormation's intrinsic functions, resolved as a deployment with the default parameters would (CloudFormation
-//! User Guide, "Intrinsic function reference"). One that is not understood is an error.
+//! CloudFormation's intrinsic functions, resolved as in a deployment with default parameters (CloudFormation User
+//! Guide, "Intrinsic function reference"). An unsupported function is an error.
 
 use serde_json::{Map, Value};
 
 use super::arn;
 use crate::{result::Result, template::physical_name};
 
-/// What `AWS::NoValue` leaves behind, until the list or object around it drops it.
+/// Marks the result of `AWS::NoValue` until the surrounding list or object drops it.
 const NO_VALUE: &str = "AWS::NoValue";
 
 pub struct Resolver<'a> {
@@ -19,10 +19,10 @@ impl<'a> Resolver<'a> {
         Self { template }
     }
 
-    /// `value` without any intrinsic function.
+    /// Resolves all intrinsic functions in `value`.
     ///
     /// # Errors
-    /// Names the function, parameter or resource that is not understood.
+    /// If a function, parameter or resource isn't supported. The error names it.
     pub fn resolve(&self, value: &Value) -> Result<Value> {
         match value {
             Value::Array(items) => {
@@ -50,10 +50,10 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Whether the template's condition `name` holds.
+    /// Evaluates the template's condition `name`.
     ///
     /// # Errors
-    /// When it is not understood.
+    /// If the condition isn't supported.
     pub fn condition(&self, name: &str) -> Result<bool> {
         let condition = &self.template["Conditions"][name];
         if condition.is_null() {
@@ -88,7 +88,7 @@ impl<'a> Resolver<'a> {
                 Ok(parts.collect::<Result<Vec<_>>>()?.join(text(&argument[0])?).into())
             }
             "Fn::If" => self.resolve(self.branch(argument)?),
-            other => Err(format!("{other} is not understood").into()),
+            other => Err(format!("{other} is not supported").into()),
         }
     }
 
@@ -105,14 +105,14 @@ impl<'a> Resolver<'a> {
         match function {
             "Condition" => self.condition(text(argument)?),
             "Fn::Equals" => match parts()?.as_slice() {
-                // Parameters are texts, whatever the other side is written as.
+                // Parameters are strings, so compare both sides as strings.
                 [one, other] => Ok(plain(&self.resolve(one)?) == plain(&self.resolve(other)?)),
                 _ => Err("Fn::Equals takes two values".into()),
             },
             "Fn::Not" => Ok(!self.holds(&argument[0])?),
             "Fn::And" => parts()?.iter().try_fold(true, |all, part| Ok(all & self.holds(part)?)),
             "Fn::Or" => parts()?.iter().try_fold(false, |any, part| Ok(any | self.holds(part)?)),
-            other => Err(format!("{other} is not understood in a condition").into()),
+            other => Err(format!("{other} is not supported in a condition").into()),
         }
     }
 
@@ -124,7 +124,7 @@ impl<'a> Resolver<'a> {
         let mut result = String::new();
         let mut rest = template;
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after.split_once('}').ok_or("Fn::Sub without an end")?;
+            let (name, after) = after.split_once('}').ok_or("Fn::Sub with an unclosed ${")?;
             result += before;
             if let Some(literal) = name.strip_prefix('!') {
                 result += &["${", literal, "}"].concat();
@@ -159,7 +159,7 @@ impl<'a> Resolver<'a> {
             "AWS::SQS::Queue" => Ok(format!("https://sqs.{}.amazonaws.com/{}/{called}", arn::REGION, arn::ACCOUNT)),
             "AWS::Lambda::Function" | "AWS::Logs::LogGroup" | "AWS::IAM::Role" => Ok(name.to_owned()),
             "AWS::SNS::Topic" => Ok(arn::regional("sns", name)),
-            _ => Err(format!("a reference to {name}, of type {kind}, is not understood").into()),
+            _ => Err(format!("a reference to {name}, of type {kind}, is not supported").into()),
         }
     }
 
@@ -173,19 +173,19 @@ impl<'a> Resolver<'a> {
             ("AWS::SQS::Queue", "QueueName") => Ok(called),
             ("AWS::Logs::LogGroup", "Arn") => Ok(arn::regional("logs", &format!("log-group:{name}:*"))),
             ("AWS::Lambda::Function", "Arn") => Ok(arn::regional("lambda", &format!("function:{name}"))),
-            _ => Err(format!("the attribute {attribute} of {name}, of type {kind}, is not understood").into()),
+            _ => Err(format!("the attribute {attribute} of {name}, of type {kind}, is not supported").into()),
         }
     }
 
-    /// The type of a resource, and what the laptop calls it.
+    /// A resource's type and its name on the laptop.
     fn resource(&self, name: &str) -> Result<(&'a str, String)> {
         let resource = &self.template["Resources"][name];
-        let kind = resource["Type"].as_str().ok_or(format!("the template has nothing called {name}"))?;
+        let kind = resource["Type"].as_str().ok_or(format!("the template has no resource or parameter {name}"))?;
         Ok((kind, physical_name(name, resource).unwrap_or_else(|| name.to_owned())))
     }
 }
 
-/// An object that is a function call has one field, its name.
+/// A function call is an object with one field, the function's name.
 fn call(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
     let (name, argument) = fields.iter().next().filter(|_| fields.len() == 1)?;
     let is_function = name.starts_with("Fn::") || name == "Ref" || (name == "Condition" && argument.is_string());
@@ -193,7 +193,7 @@ fn call(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
 }
 
 fn text(value: &Value) -> Result<&str> {
-    Ok(value.as_str().ok_or(format!("{value} is not a text"))?)
+    Ok(value.as_str().ok_or(format!("{value} is not a string"))?)
 }
 
 fn plain(value: &Value) -> String {

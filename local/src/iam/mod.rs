@@ -1,15 +1,15 @@
-//! IAM, enforced: with `IAM=enforced` every call of a function to a stand-in of AWS is allowed only by what the
-//! function's role and permissions boundary allow in the template as SAM expands it.
+//! IAM enforcement: with `IAM=enforced`, a function's call to an AWS stand-in needs the permission of the function's
+//! role and permissions boundary in the template, as SAM expands it.
 //!
 //! | part | does |
 //! |---|---|
-//! | [`policy`], [`condition`], [`pattern`], [`request`], [`evaluation`] | IAM's rules; they know no AWS service |
+//! | [`policy`], [`condition`], [`pattern`], [`request`], [`evaluation`] | implement IAM's rules for any service |
 //! | [`intrinsics`], [`roles`], [`arn`] | read the roles from the expanded template |
-//! | [`calls`] | turns a call on the wire into what IAM is asked |
-//! | [`proxy`] | stands in front of a stand-in and answers denied calls |
-//! | [`usage`] | records what was used and denied, and finds permissions that nothing used |
+//! | [`calls`] | converts a call on the wire to IAM requests |
+//! | [`proxy`] | sits in front of an AWS stand-in and rejects denied calls |
+//! | [`usage`] | records used permissions and denied calls, and finds permissions that no call used |
 //!
-//! Everything is read once, at the start. A template or a call that is not understood is refused.
+//! The template is read once, at the start. An unsupported policy stops the start; an unsupported call is denied.
 
 pub mod arn;
 pub mod calls;
@@ -39,7 +39,7 @@ use usage::{Entry, Record};
 
 use crate::result::Result;
 
-/// Where `make` and the tests' harness write the expanded template.
+/// Where `make` and the test harness write the expanded template.
 const EXPANDED_TEMPLATE: &str = "target/expanded-template.json";
 
 pub struct Enforcement {
@@ -49,41 +49,41 @@ pub struct Enforcement {
 }
 
 impl Enforcement {
-    /// `IAM=enforced` turns it on; `IAM_TEMPLATE` is the expanded template's path, `IAM_USAGE` a file that what was used
-    /// and denied is added to.
+    /// Enabled by `IAM=enforced`. `IAM_TEMPLATE` is the path of the expanded template. `IAM_USAGE` is a file to which
+    /// used permissions and denied calls are appended.
     ///
     /// # Errors
-    /// Names the variable, or the part of the template that is not understood.
+    /// If a variable or a part of the template isn't supported. The error names it.
     pub fn from_environment() -> Result<Option<Arc<Self>>> {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         match variable("IAM").as_deref() {
             None => return Ok(None),
             Some("enforced") => {}
-            Some(other) => return Err(format!("IAM is {other:?}; it may be `enforced`").into()),
+            Some(other) => return Err(format!("IAM is {other:?}; expected `enforced`").into()),
         }
         let path = variable("IAM_TEMPLATE").unwrap_or_else(|| EXPANDED_TEMPLATE.to_owned());
-        let text = fs::read_to_string(&path).map_err(|error| format!("{path} cannot be read ({error})"))?;
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path} can't be read ({error})"))?;
         let template: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
         let record = variable("IAM_USAGE").map(|path| Record::append_to(Path::new(&path))).transpose()?;
         Ok(Some(Arc::new(Self::new(&template, record).map_err(|error| format!("{path}: {error}"))?)))
     }
 
     /// # Errors
-    /// Names the part of the template that is not understood.
+    /// If a part of the template isn't supported. The error names it.
     pub fn new(template: &Value, record: Option<Record>) -> Result<Self> {
         Ok(Self { roles: roles::read(template)?, tables: Tables::read(template), record })
     }
 
-    /// Whether `function` may make the call; all that it needs must be allowed.
+    /// Checks whether `function` may make the call. IAM must allow all of its parts.
     ///
     /// # Errors
-    /// AWS's message for the first part that is denied.
+    /// AWS's message for the first denied part.
     pub fn check(&self, function: &str, call: &Call) -> Result<(), String> {
         let Some(role) = self.roles.get(function) else {
             return Err(self.deny(function, "?", "*", "because the template has no such function", call.service));
         };
         let requests = call.requests(&self.tables).map_err(|Unknown(action)| {
-            let reason = "because local/src/iam/calls does not know this call";
+            let reason = "because local/src/iam/calls does not support this call";
             self.deny(function, &action, "*", reason, call.service)
         })?;
         let mut used = Vec::new();
@@ -114,7 +114,7 @@ impl Enforcement {
         let user = arn::session(role, function);
         match service {
             Service::Ses => format!("User `{user}' is not authorized to perform `{action}' on resource `{resource}'"),
-            // SQS prints actions in lower case.
+            // SQS prints actions in lowercase.
             Service::Sqs => {
                 let (action, reason) = (action.to_lowercase(), reason.replace(action, &action.to_lowercase()));
                 format!("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}")
@@ -127,15 +127,15 @@ impl Enforcement {
 
     fn note(&self, entry: Entry) {
         if let Some(Err(error)) = self.record.as_ref().map(|record| record.add(entry)) {
-            eprintln!("twostep-local: what IAM allowed is not recorded: {error}");
+            eprintln!("twostep-local: can't record a used permission: {error}");
         }
     }
 }
 
-/// The listener that the stand-in of `service` must serve: `listener` itself, or one behind IAM.
+/// Returns the listener that the stand-in of `service` must serve: `listener` itself, or one behind the IAM proxy.
 ///
 /// # Errors
-/// When there is no port for it.
+/// If no port is free.
 pub async fn guard(
     enforcement: Option<&Arc<Enforcement>>,
     service: Service,

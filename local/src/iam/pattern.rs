@@ -1,26 +1,26 @@
-//! IAM's wildcards: `*` stands for any run of characters and `?` for exactly one.
+//! IAM's wildcards: `*` matches any number of characters and `?` exactly one.
 
-/// A text against a pattern, case-sensitive, as `StringLike` compares them.
+/// Matches a string case-sensitively, like `StringLike`.
 #[must_use]
 pub fn text_matches(pattern: &str, text: &str) -> bool {
     matches(pattern, text, |_| true)
 }
 
-/// An action against a pattern such as `dynamodb:*`. Actions are case-insensitive.
+/// Matches an action with a pattern such as `dynamodb:*`. Actions are case-insensitive.
 #[must_use]
 pub fn action_matches(pattern: &str, action: &str) -> bool {
     text_matches(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
 }
 
-/// A resource against a pattern of a `Resource` element, case-sensitive. `*` crosses the colons of an ARN only at the
+/// Matches a resource with a pattern of a `Resource` element, case-sensitively. `*` crosses an ARN's colons only at the
 /// end of a segment (IAM User Guide, "JSON policy elements: Resource", wildcards).
 #[must_use]
 pub fn resource_matches(pattern: &str, resource: &str) -> bool {
     matches(pattern, resource, |rest| matches!(rest.first(), None | Some(':')))
 }
 
-/// An ARN against a pattern of an ARN condition operator, which compares each of the six parts by itself (IAM User
-/// Guide, "JSON policy elements: Condition operators", ARN condition operators).
+/// Matches an ARN with a pattern of an ARN condition operator, which compares each of the six segments separately (IAM
+/// User Guide, "JSON policy elements: Condition operators", ARN condition operators).
 #[must_use]
 pub fn arn_matches(pattern: &str, arn: &str) -> bool {
     const PARTS: usize = 6;
@@ -31,7 +31,7 @@ pub fn arn_matches(pattern: &str, arn: &str) -> bool {
         && pattern.iter().zip(&arn).all(|(pattern, part)| text_matches(pattern, part))
 }
 
-/// `crosses_colons` gets what follows a `*` and says whether that `*` may stand for colons too.
+/// `crosses_colons` receives the pattern after a `*` and returns whether that `*` may match colons.
 fn matches(pattern: &str, text: &str, crosses_colons: impl Fn(&[char]) -> bool) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();

@@ -1,5 +1,5 @@
 //! Policy documents of identities and boundaries (IAM User Guide, "Grammar of the IAM JSON policy language"). A
-//! document that is not wholly understood is refused: a part that was passed over could allow too much.
+//! document with an unsupported part is rejected, because ignoring the part could allow too much.
 
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub enum Patterns {
 
 impl Policy {
     /// # Errors
-    /// Names what is not understood.
+    /// If an element or a value isn't supported. The error names it.
     pub fn parse(name: &str, document: &Value, keys: &[ConditionKey]) -> Result<Self> {
         let parsed = || -> Result<Self> {
             only(document, &["Version", "Id", "Statement"])?;
@@ -73,7 +73,7 @@ impl Statement {
         Ok(Self { effect, actions, resources, conditions })
     }
 
-    /// The action pattern and the resource pattern by which the statement is about this request, if it is.
+    /// The action pattern and the resource pattern that match the request, if the statement applies to it.
     #[must_use]
     pub fn applies(&self, request: &Request) -> Option<(&str, &str)> {
         let action = self.actions.find(|pattern| action_matches(pattern, &request.action))?;
@@ -91,18 +91,18 @@ impl Patterns {
             };
             let text = |value: &Value| {
                 let text = value.as_str().filter(|text| understood(text));
-                Ok(text.ok_or(format!("{name} {value} is not understood"))?.to_owned())
+                Ok(text.ok_or(format!("{name} {value} is not supported"))?.to_owned())
             };
             values.into_iter().map(text).collect()
         };
         match (statement.get(name), statement.get(inverse)) {
             (Some(_), None) => Ok(Self::AnyOf(list(name)?)),
             (None, Some(_)) => Ok(Self::NoneOf(list(inverse)?)),
-            _ => Err(format!("a statement has either {name} or {inverse}").into()),
+            _ => Err(format!("a statement needs either {name} or {inverse}").into()),
         }
     }
 
-    /// The pattern that includes what `matches` looks for; of an exclusion, `*`.
+    /// The pattern that `matches` accepts. For an exclusion, returns `*` if `matches` accepts none of the patterns.
     fn find(&self, matches: impl Fn(&str) -> bool) -> Option<&str> {
         match self {
             Self::AnyOf(patterns) => patterns.iter().map(String::as_str).find(|pattern| matches(pattern)),
@@ -110,7 +110,7 @@ impl Patterns {
         }
     }
 
-    /// What [`Statement::applies`] can name.
+    /// All patterns that [`Statement::applies`] can return.
     #[must_use]
     pub fn listed(&self) -> Vec<&str> {
         match self {
@@ -135,7 +135,7 @@ fn is_resource(text: &str) -> bool {
 fn only(object: &Value, names: &[&str]) -> Result<()> {
     let fields = object.as_object().ok_or(format!("{object} is not an object"))?;
     match fields.keys().find(|field| !names.contains(&field.as_str())) {
-        Some(unknown) => Err(format!("the element {unknown} is not understood").into()),
+        Some(unknown) => Err(format!("the element {unknown} is not supported").into()),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! What stands in front of a stand-in of AWS and asks IAM about every call of a function.
+//! A proxy in front of an AWS stand-in that checks every function call with IAM.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use super::{
 };
 use crate::{http_client::http_client, result::Result};
 
-/// The start of the access key ids that name functions.
+/// Prefix of the access key IDs that name functions.
 const FUNCTION_KEY: &str = "function-";
 
-/// More than DynamoDB takes.
+/// In bytes; more than DynamoDB accepts.
 const LONGEST_REQUEST: usize = 16 * 1024 * 1024;
 
 /// Longer than any client here waits.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// The access key id that a function signs its calls with.
+/// The access key ID that a function signs its calls with.
 #[must_use]
 pub fn access_key_id(function: &str) -> String {
     format!("{FUNCTION_KEY}{function}")
@@ -40,16 +40,16 @@ struct Proxy {
     behind: String,
 }
 
-/// Takes the calls that arrive at `listener`, and gives the listener that the stand-in must serve instead.
+/// Accepts the calls that arrive at `listener`. Returns the listener that the stand-in must serve instead.
 ///
 /// # Errors
-/// When there is no port for it.
+/// If no port is free.
 pub async fn start(listener: TcpListener, service: Service, enforcement: Arc<Enforcement>) -> Result<TcpListener> {
     let inner = TcpListener::bind(("127.0.0.1", 0)).await?;
     let behind = format!("http://{}", inner.local_addr()?);
     let proxy = Arc::new(Proxy { service, enforcement, client: http_client(PATIENCE), behind });
     let app = Router::new().fallback(handle).with_state(proxy);
-    tokio::spawn(async move { axum::serve(listener, app).await.expect("serving does not end") });
+    tokio::spawn(async move { axum::serve(listener, app).await.expect("the server never returns") });
     Ok(inner)
 }
 
@@ -87,15 +87,15 @@ async fn hand_back(answer: reqwest::Response) -> Response {
     response
 }
 
-/// The function that signed a call, by the access key id in its signature (IAM User Guide, "Create a signed AWS API
-/// request", `Credential`). None for any other signer.
+/// The function that signed a call, from the access key ID in its signature (IAM User Guide, "Create a signed AWS API
+/// request", `Credential`). `None` for any other signer.
 fn function_of(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = authorization.split_once("Credential=")?;
     credential.split('/').next()?.strip_prefix(FUNCTION_KEY)
 }
 
-/// A denied call's answer, as each service gives it.
+/// The response to a denied call, in the service's own format.
 fn denied(service: Service, message: &str) -> Response {
     let (status, content_type, body) = match service {
         Service::DynamoDb => (
@@ -138,7 +138,7 @@ mod tests {
         } })
     }
 
-    /// Status, headers and body of what a function without any permission is answered.
+    /// The status, headers and body of the response to a function without any permission.
     async fn answer(service: Service, target: &str, path: &str, asked: &Value) -> (u16, HeaderMap, Value) {
         let enforcement = Enforcement::new(&template("send-email"), None).unwrap();
         let call = Call { service, method: "POST", path, target, body: asked };

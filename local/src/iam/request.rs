@@ -1,4 +1,4 @@
-//! What IAM is asked: one action on one resource, in a context.
+//! An IAM request: one action on one resource in a context.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub struct Request {
     /// `service:Operation`.
     pub action: String,
-    /// An ARN, or `*` for an action that knows no resources.
+    /// An ARN, or `*` for an action without resource types.
     pub resource: String,
     pub context: Context,
 }
@@ -24,7 +24,7 @@ impl Request {
     }
 }
 
-/// The values of the condition keys that a request carries. A key that it does not carry is absent.
+/// The values of a request's condition keys. An unset key is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context(BTreeMap<String, Vec<String>>);
 
@@ -33,7 +33,7 @@ impl Context {
         self.0.insert(key.to_ascii_lowercase(), values.into_iter().map(Into::into).collect());
     }
 
-    /// The key's values, none if it is absent. Names of keys are case-insensitive.
+    /// The key's values; empty if the key is absent. Key names are case-insensitive.
     #[must_use]
     pub fn get(&self, key: &str) -> &[String] {
         self.0.get(&key.to_ascii_lowercase()).map_or(&[], Vec::as_slice)

@@ -1,4 +1,4 @@
-//! The functions' roles, read from the template as SAM expands it: their policies and their boundaries.
+//! The functions' roles, with their policies and boundaries, from the template as SAM expands it.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,26 @@ use serde_json::Value;
 use super::{calls, intrinsics::Resolver, policy::Policy};
 use crate::result::Result;
 
-/// AWS's own policies that SAM attaches, as the AWS Managed Policy Reference Guide prints them.
+/// The AWS managed policies that SAM attaches, as in the AWS Managed Policy Reference Guide.
 const MANAGED_POLICIES: &str = include_str!("managed_policies.json");
 const MANAGED_PREFIXES: [&str; 2] = ["arn:aws:iam::aws:policy/service-role/", "arn:aws:iam::aws:policy/"];
 
 pub struct Role {
-    /// Its logical id in the template.
+    /// The role's logical ID in the template.
     pub name: String,
     pub policies: Vec<Policy>,
     pub boundary: Option<Policy>,
     /// The ARNs of the streams and queues that Lambda reads with this role.
     pub event_sources: Vec<String>,
-    /// The ARNs of the queues that Lambda sends records to with this role when the function failed on them.
+    /// The ARNs of the queues to which Lambda sends failed records with this role.
     pub failure_destinations: Vec<String>,
 }
 
-/// By the names of the functions' folders.
+/// Roles by the name of the function's folder.
 pub type Roles = BTreeMap<String, Role>;
 
 /// # Errors
-/// Names the function and the part of its role that is not understood.
+/// If a part of a function's role isn't supported. The error names both.
 pub fn read(template: &Value) -> Result<Roles> {
     let resources = template["Resources"].as_object().ok_or("the expanded template has no resources")?;
     let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function");
@@ -48,7 +48,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn role(&self, function: &str, properties: &Value) -> Result<Role> {
-        let name = properties["Role"]["Fn::GetAtt"][0].as_str().ok_or("it is not of this template")?;
+        let name = properties["Role"]["Fn::GetAtt"][0].as_str().ok_or("it is not defined in this template")?;
         let role = &self.template["Resources"][name];
         if role["Type"] != "AWS::IAM::Role" {
             return Err(format!("{name} is not a role of this template").into());
@@ -72,7 +72,7 @@ impl Reader<'_> {
         Ok(Role { name: name.to_owned(), policies, boundary, event_sources, failure_destinations })
     }
 
-    /// A managed policy of the template or of AWS, none if a condition leaves it out.
+    /// A managed policy of the template or of AWS. `None` if a condition leaves it out.
     fn managed(&self, policy: &Value) -> Result<Option<Policy>> {
         if let Some(name) = policy["Ref"].as_str().filter(|name| self.template["Resources"].get(name).is_some()) {
             return self.of_template(name).map(Some);
@@ -91,7 +91,7 @@ impl Reader<'_> {
         parse(name, &self.resolver.resolve(document)?)
     }
 
-    /// Policies that are resources of their own and name the roles that they belong to.
+    /// Policies that are separate resources and name this role.
     fn attached_elsewhere(&self, role: &str) -> Result<Vec<Policy>> {
         let mut policies = Vec::new();
         for (name, resource) in self.template["Resources"].as_object().into_iter().flatten() {
@@ -109,7 +109,7 @@ impl Reader<'_> {
         Ok(policies)
     }
 
-    /// An ARN of each event source mapping that calls the function, where it has one.
+    /// One ARN of each event source mapping of the function, where present.
     fn of_mappings(&self, function: &str, part: impl Fn(&Value) -> &Value) -> Result<Vec<String>> {
         let resources = self.template["Resources"].as_object().into_iter().flatten();
         let mappings = resources

@@ -1,5 +1,4 @@
-//! Which permissions were used and which calls were denied, kept in files beside each other, one a run, and what that
-//! says of the roles: permissions that nothing used.
+//! Records the used permissions and denied calls, one file per run, and finds permissions that no call used.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::result::Result;
 
-/// One line of a file of usage.
+/// One line of a usage file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
@@ -38,31 +37,31 @@ impl fmt::Display for Entry {
     }
 }
 
-/// A file that is written to while a stack runs.
+/// A usage file that a running stack appends to.
 pub struct Record(Mutex<(File, BTreeSet<Entry>)>);
 
 impl Record {
     /// # Errors
-    /// When the file cannot be opened.
+    /// If the file can't be opened.
     pub fn append_to(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| format!("{} cannot be written ({error})", path.display()))?;
+        let file = file.map_err(|error| format!("{} can't be written ({error})", path.display()))?;
         Ok(Self(Mutex::new((file, BTreeSet::new()))))
     }
 
-    /// Each entry once.
+    /// Adds an entry once.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the file can't be written.
     pub fn add(&self, entry: Entry) -> Result<()> {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, known) = &mut *guard;
         if !known.contains(&entry) {
             let line = serde_json::to_string(&entry)? + "\n";
-            // In one write, so that another process's line never stands inside of it.
+            // Write the line at once, so that it doesn't mix with another process's lines.
             file.write_all(line.as_bytes())?;
             known.insert(entry);
         }
@@ -73,7 +72,7 @@ impl Record {
 /// All entries of all files in `folder`.
 ///
 /// # Errors
-/// When there is no such folder, or a line is malformed.
+/// If there is no such folder, or a line is malformed.
 pub fn read(folder: &Path) -> Result<BTreeSet<Entry>> {
     let mut entries = BTreeSet::new();
     for file in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
@@ -84,7 +83,7 @@ pub fn read(folder: &Path) -> Result<BTreeSet<Entry>> {
     Ok(entries)
 }
 
-/// A permission of a function that nothing used.
+/// A permission of a function that no call used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unused {
     pub function: String,
@@ -97,7 +96,7 @@ impl fmt::Display for Unused {
     }
 }
 
-/// Every pair of an action and a resource that a statement allows, unless it was used or only AWS uses it.
+/// Every allowed pair of an action and a resource, except those that were used and those that only AWS uses.
 #[must_use]
 pub fn unused(roles: &Roles, entries: &BTreeSet<Entry>) -> Vec<Unused> {
     let mut unused = Vec::new();
@@ -122,11 +121,11 @@ pub fn unused(roles: &Roles, entries: &BTreeSet<Entry>) -> Vec<Unused> {
     unused
 }
 
-/// Lambda writes a function's log with the function's role.
+/// Lambda writes a function's logs with the function's role.
 const LOG_ACTIONS: [&str; 3] = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
 
-/// Lambda's event source mapping reads a stream or a queue with the function's role, so these are for AWS only where the
-/// function has such a source.
+/// Lambda's event source mappings read streams and queues with the function's role. The actions count as used by AWS
+/// only if the function has such a source.
 const SOURCE_ACTIONS: [&str; 7] = [
     "dynamodb:DescribeStream",
     "dynamodb:GetRecords",
@@ -137,7 +136,7 @@ const SOURCE_ACTIONS: [&str; 7] = [
     "sqs:ReceiveMessage",
 ];
 
-/// It sends the records that it gave up on with the function's role, too.
+/// Lambda also sends records that failed for good with the function's role.
 const DESTINATION_ACTIONS: [&str; 1] = ["sqs:SendMessage"];
 
 /// Whether only AWS itself uses the permission.

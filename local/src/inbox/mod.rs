@@ -1,4 +1,4 @@
-//! The messages that the sandbox accepted, for people and for tests: a page that updates by itself, and JSON.
+//! The messages that the sandbox accepted: a page for developers that updates by itself, and JSON for tests.
 
 use std::{
     collections::VecDeque,
@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use crate::sms::Sms;
 
 const LIMIT: usize = 20_000;
-/// The page shows the newest ones only.
+/// The page shows only the newest messages.
 const SHOWN: usize = 100;
 
-/// What was last reported about a message.
+/// A message's last reported status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -73,24 +73,24 @@ impl Inbox {
         self.changed();
     }
 
-    /// Newest first; `to` leaves only the messages to one number, however it is written.
+    /// All messages, newest first. `to` selects one number; only its digits count.
     pub fn list(&self, to: Option<&str>) -> Vec<Sms> {
         self.filtered(to, LIMIT).into_iter().map(|message| message.sms).collect()
     }
 
-    /// The newest ones, as the page shows them.
+    /// The newest messages, for the page.
     pub fn shown(&self, to: Option<&str>) -> Vec<Shown> {
         self.filtered(to, SHOWN)
     }
 
-    /// Tells of every change from now on, and once at the beginning.
+    /// Notifies of every later change, and once immediately.
     pub fn watch(&self) -> watch::Receiver<()> {
         let mut changes = self.changes.subscribe();
         changes.mark_changed();
         changes
     }
 
-    /// Something beside the messages has changed that the page shows.
+    /// Call this after changing anything other than messages that the page shows.
     pub fn changed(&self) {
         self.changes.send_replace(());
     }
@@ -107,7 +107,7 @@ impl Inbox {
     }
 }
 
-/// The page. Messages say what they want: nothing of them is run, and nothing is fetched from elsewhere.
+/// The page. Message texts are untrusted: the policy runs no script in them and loads nothing from other hosts.
 pub fn page() -> Response {
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,4 +1,4 @@
-// The inbox: every change comes as one server-sent event with all that is to be seen.
+// The inbox. After every change, one server-sent event carries the complete view.
 
 const byId = (id) => document.getElementById(id);
 const shown = new Map();
@@ -10,7 +10,7 @@ const STATUS = {
   failed: "Failed",
 };
 
-// Text nodes only: whatever a message says is shown and never run.
+// Text nodes only: message texts are shown, never executed.
 function emphasised(text) {
   const found = /(?<!\d)\d{6}(?!\d)/.exec(text);
   if (!found) return [text];
@@ -55,7 +55,7 @@ function element(message) {
   return item;
 }
 
-// Elements stay where they are, so that neither focus nor selection is lost when something arrives.
+// Elements stay in place, so that updates lose neither focus nor selection.
 function show({ messages, fault }) {
   const present = new Set(messages.map((message) => message.api_message_id));
   for (const [id, item] of shown) {

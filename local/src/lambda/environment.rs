@@ -1,4 +1,4 @@
-//! The environment that functions run in on a laptop.
+//! The environment of functions on a laptop.
 
 use std::env;
 
@@ -8,12 +8,12 @@ use crate::{
     template::{Function, Template},
 };
 
-/// The variables of one function. What refers to a table, a secret or a queue is taken from the template; the rest of
-/// the template's variables have their defaults in the functions, unless they are set for the stack.
+/// The environment variables of one function. Names of tables, secrets and queues come from the template. The
+/// template's other variables keep the functions' defaults, unless they are set for the stack.
 #[must_use]
 pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<(String, String)> {
     let local = |port: u16| format!("http://localhost:{port}");
-    // Another endpoint may be put before the stack's own, as tests do.
+    // Tests can put another endpoint in front of the stack's own.
     let endpoint = |variable: &str, port: u16| env::var(variable).unwrap_or_else(|_| local(port));
     let limits = if settings.limits_as_deployed { "deployed" } else { "lifted" };
     let mut variables: Vec<(String, String)> = [
@@ -23,7 +23,7 @@ pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", iam::access_key_id(&function.name)),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-        // The calls to DynamoDB then say which function each is of.
+        // DynamoDB calls then identify the function that made them.
         ("AWS_SDK_UA_APP_ID", function.name.clone()),
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
@@ -40,7 +40,7 @@ pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<
     .into();
     let named = function.resources.iter().filter_map(|(variable, id)| {
         let name = template.physical_name(id)?;
-        // `!Ref` of a queue is its URL.
+        // `!Ref` of a queue returns its URL.
         let value = if template.is_queue(id) { settings.queue_url(&name) } else { name };
         Some((variable.clone(), value))
     });

@@ -1,4 +1,4 @@
-//! Why an invocation has no answer.
+//! Reasons why an invocation has no result.
 
 use std::{fmt, time::Duration};
 
@@ -8,12 +8,12 @@ use serde_json::json;
 #[derive(Debug)]
 pub enum Failure {
     UnknownFunction,
-    /// As many invocations wait as may.
+    /// The queue is full, or the event waited too long.
     TooManyRequests,
     PayloadTooLarge,
     /// The process ended before it took the event.
     NotStarted,
-    /// The function failed, or its process did. The payload is what Lambda answers: `errorType` and `errorMessage`.
+    /// The function or its process failed. The payload is Lambda's error object: `errorType` and `errorMessage`.
     Function {
         payload: Bytes,
         ends_instance: bool,
@@ -41,7 +41,7 @@ impl Failure {
         Self::of_process("Sandbox.Timedout", &message)
     }
 
-    /// The process answered more than Lambda takes.
+    /// The response exceeds Lambda's payload limit.
     #[must_use]
     pub fn answer_too_large(bytes: usize) -> Self {
         let message = format!("Response payload size ({bytes} bytes) exceeded maximum allowed payload size");
@@ -50,7 +50,7 @@ impl Failure {
         )
     }
 
-    /// The function reported an error and goes on.
+    /// The function reported an error and keeps running.
     #[must_use]
     pub fn function(payload: Bytes) -> Self {
         Self::Function { payload, ends_instance: false }
@@ -66,7 +66,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::UnknownFunction => formatter.write_str("no such function"),
-            Self::TooManyRequests => formatter.write_str("too many invocations wait"),
+            Self::TooManyRequests => formatter.write_str("too many invocations are waiting"),
             Self::PayloadTooLarge => formatter.write_str("the event is too large"),
             Self::NotStarted => formatter.write_str("the process ended before it took the event"),
             Self::Function { payload, .. } => formatter.write_str(&String::from_utf8_lossy(payload)),

@@ -23,16 +23,16 @@ use super::{
 };
 use crate::identifier::uuid;
 
-/// How many invocations may wait for an instance. One more is refused, as Lambda refuses what exceeds a function's
-/// concurrency. A laptop has few instances, so some have to wait here.
+/// How many invocations may wait for an instance. Further ones are rejected, as Lambda rejects invocations beyond a
+/// function's concurrency. A laptop has few instances, so some invocations must wait.
 const MOST_WAITING: usize = 200;
 
-/// How long an event may wait and run together: less than the gateway waits for an answer, so what the gateway answers
-/// as refused was never begun. An event may always wait for [`SHORTEST_WAIT`].
+/// How long an event may take in total, waiting and running. It is less than the gateway's timeout, so a request that
+/// the gateway rejects was never started. Every event may wait at least [`SHORTEST_WAIT`].
 const LONGEST_ANSWER: Duration = Duration::from_secs(29);
 const SHORTEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Lambda's quota for the payload of a synchronous invocation, in bytes, in both directions.
+/// Lambda's payload quota for synchronous invocations, in bytes, for requests and for responses.
 const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
 
 pub struct Function {
@@ -45,17 +45,17 @@ pub struct Function {
     first_use: Once,
 }
 
-/// What a function runs in.
+/// What a function needs to run.
 pub struct Place {
     pub binary: PathBuf,
     pub environment: Vec<(String, String)>,
     pub timeout: Duration,
     /// How many processes may run at once.
     pub concurrency: usize,
-    /// Where the runtime API answers: `http://127.0.0.1:1234`.
+    /// URL of the runtime API, such as `http://127.0.0.1:1234`.
     pub runtime_url: String,
     pub seats: Seats,
-    /// Hears the function's name when it is invoked first.
+    /// Receives the function's name at its first invocation.
     pub used: UnboundedSender<String>,
 }
 
@@ -74,8 +74,8 @@ impl Function {
         }
     }
 
-    /// Runs one event through an instance. Dropping the future while the event waits takes it out of the queue; an
-    /// event that an instance has begun goes on without its caller, as on Lambda.
+    /// Runs one event in an instance. Dropping the future while the event waits removes it from the queue. An event
+    /// that an instance has started runs to its end without its caller, as on Lambda.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -99,7 +99,7 @@ impl Function {
         running.await.unwrap_or_else(|error| Err(Failure::init(&error.to_string())))
     }
 
-    /// The process ids of the running instances.
+    /// The process IDs of the running instances.
     #[must_use]
     pub fn processes(&self) -> Vec<u32> {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
@@ -111,7 +111,7 @@ impl Function {
                 Some(instance) => instance,
                 None => self.start().await?,
             };
-            // A process that was killed while it was idle is noticed here: another one takes the event.
+            // If the process was killed while idle, another instance takes the event.
             match instance.handle(uuid(), event.clone(), self.place.timeout).await {
                 Err(Failure::NotStarted) => {}
                 answer => break (instance, answer),
@@ -127,7 +127,7 @@ impl Function {
         }
     }
 
-    /// The instance that was used last, so that few stay warm when little happens. Those of an earlier build end.
+    /// The most recently used instance, so that few stay warm under low load. Drops the instances of an earlier build.
     fn take_idle(&self) -> Option<Instance> {
         let build = self.build();
         let mut idle = self.idle();
@@ -144,7 +144,7 @@ impl Function {
         Instance::start(&self.place.binary, &environment, seat, build, Arc::clone(&self.processes)).await
     }
 
-    /// When the binary was built.
+    /// The binary's modification time.
     fn build(&self) -> Option<SystemTime> {
         fs::metadata(&self.place.binary).and_then(|file| file.modified()).ok()
     }
@@ -154,7 +154,7 @@ impl Function {
     }
 }
 
-/// A turn in the queue.
+/// A place in the queue.
 struct Turn<'a>(&'a AtomicUsize);
 
 impl<'a> Turn<'a> {

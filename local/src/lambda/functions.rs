@@ -23,11 +23,11 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// The functions of the template, whose binaries are in the folder `binaries`. Their runtime API must be served at
-    /// `listener` by [`super::serve`]. A function's name is sent to `used` when it is invoked first.
+    /// The template's functions, with binaries in the folder `binaries`. [`super::serve`] must serve the runtime API at
+    /// `listener`. `used` receives each function's name at its first invocation.
     ///
     /// # Errors
-    /// When a function was not built.
+    /// If a function isn't built.
     pub fn new(
         template: &Template,
         settings: &Settings,
@@ -37,7 +37,7 @@ impl Lambda {
     ) -> Result<Arc<Self>> {
         let declared = template.functions();
         if let Some(missing) = declared.iter().find(|function| !binaries.join(&function.name).exists()) {
-            return Err(format!("the function {} is not built; `make build` builds it", missing.name).into());
+            return Err(format!("the function {} is not built; run `make build`", missing.name).into());
         }
         let url = format!("http://{}", listener.local_addr()?);
         let seats = Seats::default();
@@ -70,7 +70,7 @@ impl Lambda {
         function.invoke(event).await
     }
 
-    /// The process ids of a function's instances.
+    /// The process IDs of a function's instances.
     #[must_use]
     pub fn processes(&self, name: &str) -> Option<Vec<u32>> {
         Some(self.functions.get(name)?.processes())

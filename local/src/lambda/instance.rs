@@ -1,4 +1,4 @@
-//! One running copy of a function: a process, and the invocation that it works on.
+//! One running instance of a function: a process and its current invocation.
 
 use std::{
     collections::BTreeSet,
@@ -21,26 +21,26 @@ use super::{
 };
 use crate::clock;
 
-/// How long a process may take until it asks for its first event (Lambda developer guide, "Init phase").
+/// How long a process may take until it requests its first event (Lambda developer guide, "Init phase").
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The ids of a function's running processes.
+/// The IDs of a function's running processes.
 pub type Processes = Arc<Mutex<BTreeSet<u32>>>;
 
 pub struct Instance {
-    /// When the binary that it runs was built.
+    /// The build of the binary that this instance runs.
     pub build: Option<SystemTime>,
     seat: Arc<Seat>,
     exit: watch::Receiver<Option<ExitStatus>>,
-    /// Dropping it ends the process.
+    /// Dropping this sender ends the process.
     _life: oneshot::Sender<()>,
 }
 
 impl Instance {
-    /// Starts `binary` and waits until it asks for its first event.
+    /// Starts `binary` and waits until it requests its first event.
     ///
     /// # Errors
-    /// When it cannot be started, ends, or takes too long.
+    /// If the process can't be started, exits, or takes too long.
     pub async fn start(
         binary: &Path,
         environment: &[(String, String)],
@@ -53,11 +53,11 @@ impl Instance {
             .env_remove("AWS_SESSION_TOKEN")
             .env_remove("AWS_PROFILE")
             .stdin(Stdio::null())
-            // Its own group: a Ctrl-C in the terminal reaches the stack alone, which ends its functions itself.
+            // Runs in its own process group, so that Ctrl-C reaches only the stack, which ends its functions itself.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| Failure::init(&format!("{} cannot be started: {error}", binary.display())))?;
+            .map_err(|error| Failure::init(&format!("{} can't be started: {error}", binary.display())))?;
         let (exited, exit) = watch::channel(None);
         let (life, end) = oneshot::channel();
         tokio::spawn(supervise(child, end, exited, processes));
@@ -71,7 +71,7 @@ impl Instance {
             return Err(Failure::init(&format!("Runtime exited with error: {status}")));
         }
         if !*ready.borrow() {
-            return Err(Failure::init("Runtime took longer than 10 seconds to initialise"));
+            return Err(Failure::init("Runtime took longer than 10 seconds to initialize"));
         }
         Ok(instance)
     }
@@ -81,17 +81,17 @@ impl Instance {
         self.exit.borrow().is_none()
     }
 
-    /// Hands over one event and waits for the answer. An error other than the function's own leaves the instance
-    /// unusable.
+    /// Sends one event to the process and waits for its response. Unless the function itself reported the error, the
+    /// instance is unusable after an error.
     ///
     /// # Errors
-    /// What the function reports; that the process ended; that it took longer than `limit`.
+    /// If the function reports an error, the process exits, or the invocation takes longer than `limit`.
     pub async fn handle(&mut self, request: String, event: Bytes, limit: Duration) -> Answer {
         let deadline = clock::epoch_millis() + u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let invocation = Invocation { request: request.clone(), event, deadline };
         let answer = self.seat.hand_over(invocation).await;
         tokio::select! {
-            // The answer first: a process may end right after it.
+            // Check the response first, because a process may exit right after it.
             biased;
             Ok(answer) = answer => answer,
             () = tokio::time::sleep(limit) => Err(Failure::timed_out(&request, limit)),
@@ -104,7 +104,7 @@ impl Instance {
     }
 }
 
-/// Owns the process until it ends by itself or its instance is dropped.
+/// Owns the process until it exits or its instance is dropped.
 async fn supervise(
     mut child: Child,
     end: oneshot::Receiver<()>,

@@ -1,6 +1,6 @@
-//! Lambda's own API, as far as developers and tests use it: `POST /2015-03-31/functions/{name}/invocations`, which
-//! `cargo lambda invoke` calls. `GET /2015-03-31/functions/{name}/instances` lists the process ids of the running
-//! instances; AWS has no such thing.
+//! The part of Lambda's API that developers and tests use: `POST /2015-03-31/functions/{name}/invocations`, which
+//! `cargo lambda invoke` calls. `GET /2015-03-31/functions/{name}/instances` lists the process IDs of the running
+//! instances; AWS has no such endpoint.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ async fn invoke(
     headers: HeaderMap,
     event: Bytes,
 ) -> Response {
-    // An empty payload is `null`, as the API reference says.
+    // An empty payload means `null` (Lambda API reference, Invoke).
     let event = if event.is_empty() { Bytes::from_static(b"null") } else { event };
     if headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "Event") {
         tokio::spawn(async move { lambda.invoke(&name, event).await });

@@ -1,6 +1,6 @@
-//! Lambda's stand-in: runs the functions' binaries, each in up to `CONCURRENCY` processes, and hands them events
-//! through the runtime API. A process works on one event at a time, is ended when it takes longer than the template
-//! allows, and gets a successor when it was killed.
+//! Stand-in for Lambda: runs the functions' binaries, each in up to `CONCURRENCY` processes, and sends them events
+//! through the runtime API. A process handles one event at a time, is killed if it exceeds the template's `Timeout`,
+//! and is replaced if it is killed.
 
 mod environment;
 mod failure;
@@ -20,11 +20,11 @@ pub use invoke_api::router as invoke_api;
 pub use seats::Answer;
 use tokio::net::TcpListener;
 
-/// Serves the runtime API, and Lambda's own.
+/// Serves the runtime API and Lambda's own API.
 ///
 /// # Panics
-/// When the listener fails.
+/// If the listener fails.
 pub async fn serve(lambda: Arc<Lambda>, listener: TcpListener) {
     let app = runtime_api::router(lambda.seats()).merge(invoke_api(lambda));
-    axum::serve(listener, app).await.expect("serving does not end");
+    axum::serve(listener, app).await.expect("the server never returns");
 }

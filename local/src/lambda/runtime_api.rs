@@ -1,5 +1,5 @@
-//! Lambda's runtime API (version 2018-06-01): where a function's process asks for events and answers them. Each
-//! instance has an address of its own, `/{instance}/2018-06-01/…`.
+//! Lambda's runtime API (version 2018-06-01), where a function's process requests events and sends its responses. Each
+//! instance has its own base path, `/{instance}/2018-06-01/…`.
 
 use axum::{
     Router,
@@ -23,7 +23,7 @@ pub fn router(seats: Seats) -> Router {
 }
 
 async fn next(State(seats): State<Seats>, Path(instance): Path<String>) -> Response {
-    // A strong reference would keep the seat of an instance that has ended while its last request hangs here.
+    // Don't hold a strong reference: it would keep an ended instance's seat while its last request hangs here.
     let Some(seat) = seats.find(&instance) else { return StatusCode::GONE.into_response() };
     let Some(invocation) = seat.next().await else { return StatusCode::GONE.into_response() };
     let mut headers = HeaderMap::new();
@@ -56,9 +56,9 @@ async fn error(
     accepted(seats.find(&instance).is_some_and(|seat| seat.answer(&request, Err(Failure::function(body)))))
 }
 
-/// The process says why it cannot start; it ends right after, which is what counts.
+/// The process reports why it can't start. The report is only logged, because the process exits right after it.
 async fn init_error(Path(_): Path<String>, body: String) -> StatusCode {
-    eprintln!("twostep-local: a function cannot start: {body}");
+    eprintln!("twostep-local: a function can't start: {body}");
     StatusCode::ACCEPTED
 }
 

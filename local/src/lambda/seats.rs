@@ -1,4 +1,4 @@
-//! Where an instance and its process meet: the events that wait for it, and its answers.
+//! Connects an instance with its process: events go one way, responses the other.
 
 use std::{
     collections::HashMap,
@@ -13,18 +13,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::failure::Failure;
 
-/// What a function answers to one invocation.
+/// A function's result for one invocation.
 pub type Answer = Result<Bytes, Failure>;
 
 /// One event for one instance.
 pub struct Invocation {
     pub request: String,
     pub event: Bytes,
-    /// When the invocation will be ended, in milliseconds since 1970.
+    /// When the invocation times out, in milliseconds since the Unix epoch.
     pub deadline: u64,
 }
 
-/// The place of one instance.
+/// The connection between one instance and its process.
 pub struct Seat {
     events: mpsc::Sender<Invocation>,
     next: tokio::sync::Mutex<mpsc::Receiver<Invocation>>,
@@ -48,7 +48,7 @@ impl Default for Seat {
 }
 
 impl Seat {
-    /// Waits for the next event; the process has finished with the one before.
+    /// Waits for the next event. The process calls this after it has finished the previous one.
     pub async fn next(&self) -> Option<Invocation> {
         self.ready.send_replace(true);
         let invocation = self.next.lock().await.recv().await;
@@ -56,7 +56,7 @@ impl Seat {
         invocation
     }
 
-    /// Says whether `request` is the one that is being worked on.
+    /// Returns whether `request` is the current invocation.
     pub fn answer(&self, request: &str, answer: Answer) -> bool {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_none_or(|(id, _)| id != request) {
@@ -68,34 +68,34 @@ impl Seat {
         true
     }
 
-    /// Hands an event to the process. The answer comes through the receiver.
+    /// Sends an event to the process. The receiver gets the response.
     pub async fn hand_over(&self, invocation: Invocation) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         self.taken.store(false, Ordering::SeqCst);
         let request = invocation.request.clone();
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((request, sender));
-        // There is room: the event before was answered.
+        // The channel has room, because the previous event has been answered.
         let _ = self.events.send(invocation).await;
         receiver
     }
 
-    /// Whether the process has taken the event that was handed over last.
+    /// Whether the process has taken the most recent event.
     pub fn is_taken(&self) -> bool {
         self.taken.load(Ordering::SeqCst)
     }
 
-    /// Becomes true when the process asks for its first event.
+    /// Becomes true when the process requests its first event.
     pub fn ready(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
     }
 }
 
-/// The instances that may call, by their ids.
+/// The instances that may call, by ID.
 #[derive(Clone, Default)]
 pub struct Seats(Arc<Mutex<HashMap<String, Weak<Seat>>>>);
 
 impl Seats {
-    /// Makes a seat, which its instance keeps.
+    /// Creates a seat that its instance owns.
     #[must_use]
     pub fn add(&self, id: &str) -> Arc<Seat> {
         let seat = Arc::<Seat>::default();

@@ -1,5 +1,6 @@
-//! `cargo lambda watch`, which builds a function anew when its source changes. It runs [`stand_in`] in the function's
-//! place; the processes that answer are [`super::Lambda`]'s, which start the new binary as soon as it is there.
+//! `cargo lambda watch`, which rebuilds a function when its source changes. It runs [`stand_in`] in place of the
+//! function. The processes that handle events belong to [`super::Lambda`], which uses a new binary from the next event
+//! on.
 
 use std::{env, os::unix::process::CommandExt, path::Path, process::ExitStatus, time::Duration};
 
@@ -11,23 +12,23 @@ use tokio::{
 
 use crate::{http_client::http_client, result::Result};
 
-/// Where the stand-in finds Lambda's API, and the path of its function.
+/// Environment variables that tell the stand-in the URL of Lambda's API and its function's path.
 const LAMBDA_URL: &str = "TWOSTEP_LAMBDA_URL";
 const FUNCTION_BINARY: &str = "TWOSTEP_FUNCTION_BINARY";
 
-/// An event that no function gets: it makes the emulator build and watch one.
+/// An event that reaches no function. It makes the emulator build and watch one.
 const WAKE: &str = r#"{"watch":true}"#;
 
-/// The emulator answers when the function was built, which may take long.
+/// The emulator answers after it has built the function, which can take minutes.
 const BUILD_LIMIT: Duration = Duration::from_secs(1_800);
 
 pub struct Watch(Child);
 
 impl Watch {
-    /// Starts the emulator and, from then on, its watch over each function whose name comes from `used`.
+    /// Starts the emulator, which then watches each function whose name arrives in `used`.
     ///
     /// # Errors
-    /// When cargo-lambda is not there.
+    /// If cargo-lambda isn't installed.
     pub async fn start(lambda_url: &str, mut used: UnboundedReceiver<String>) -> Result<Self> {
         let program = env::var("CARGO_LAMBDA").unwrap_or_else(|_| "cargo-lambda".to_owned());
         let this = env::current_exe()?;
@@ -37,11 +38,11 @@ impl Watch {
             .args(["lambda", "watch", "--wait", "--disable-cors", "--invoke-address", "127.0.0.1", "--config", &runner])
             .args(["--invoke-port", &port.to_string()])
             .env(LAMBDA_URL, lambda_url)
-            // Its own group: a Ctrl-C in the terminal reaches the stack alone, which ends this in order.
+            // Runs in its own process group, so that Ctrl-C reaches only the stack, which stops the emulator in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("{program} cannot be started ({error}); `make dev` installs it"))?;
+            .map_err(|error| format!("can't start {program} ({error}); `make dev` installs it"))?;
         tokio::spawn(async move {
             let client = http_client(BUILD_LIMIT);
             while let Some(function) = used.recv().await {
@@ -49,7 +50,7 @@ impl Watch {
                 let wake = client.post(url).body(WAKE);
                 tokio::spawn(async move {
                     // The emulator may still be starting.
-                    while let Err(error) = wake.try_clone().expect("a text can be sent twice").send().await
+                    while let Err(error) = wake.try_clone().expect("a string body can be cloned").send().await
                         && error.is_connect()
                     {
                         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -61,15 +62,15 @@ impl Watch {
     }
 
     /// # Errors
-    /// When the process cannot be waited for.
+    /// If waiting for the process fails.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.0.wait().await?)
     }
 
-    /// Lets the emulator end its own processes; it is killed if it does not.
+    /// Lets the emulator end its own processes, and kills it if it takes too long.
     ///
     /// # Errors
-    /// When it cannot be signalled.
+    /// If the process can't be signaled.
     pub async fn stop(&mut self) -> Result<()> {
         const PATIENCE: Duration = Duration::from_secs(5);
         if let Some(id) = self.0.id() {
@@ -82,31 +83,31 @@ impl Watch {
     }
 }
 
-/// Becomes the stand-in of `binary`. The path goes into the environment, so that the stand-in does not look like the
-/// function to a command that ends processes by name.
+/// Replaces this process with the stand-in for `binary`. The path is in the environment, not in the arguments, so that
+/// commands that kill processes by name don't mistake the stand-in for the function.
 ///
 /// # Errors
-/// When it cannot become that.
+/// If the stand-in can't be started.
 pub fn become_stand_in(binary: Option<String>) -> Result<()> {
-    let binary = binary.ok_or("run-function needs the path of a function")?;
+    let binary = binary.ok_or("run-function needs the path of a function's binary")?;
     let mut command = std::process::Command::new(env::current_exe()?);
     Err(command.arg("stand-in").env(FUNCTION_BINARY, binary).exec().into())
 }
 
-/// Runs in the place of a function under the emulator: hands each event on to Lambda's stand-in, and its answer back.
+/// Runs in place of a function under the emulator. Forwards each event to the stack's Lambda, and returns its response.
 ///
 /// # Errors
-/// When the emulator or the stack ends.
+/// If the emulator or the stack ends.
 pub async fn stand_in() -> Result<()> {
     let binary = env::var(FUNCTION_BINARY)?;
-    let name = Path::new(&binary).file_name().and_then(|name| name.to_str()).ok_or("that is no path of a function")?;
+    let name = Path::new(&binary).file_name().and_then(|name| name.to_str()).ok_or("not the path of a binary")?;
     let emulator = format!("{}/2018-06-01/runtime/invocation", env::var("AWS_LAMBDA_RUNTIME_API")?);
     let lambda = format!("{}/2015-03-31/functions/{name}/invocations", env::var(LAMBDA_URL)?);
-    // The next event may be as far away as the next working day.
+    // The next event may come many hours later.
     let client = http_client(Duration::from_secs(u64::from(u32::MAX)));
     loop {
         let next = client.get(format!("{emulator}/next")).send().await?.error_for_status()?;
-        let request = next.headers().get("lambda-runtime-aws-request-id").ok_or("an event without an id")?;
+        let request = next.headers().get("lambda-runtime-aws-request-id").ok_or("an event without an ID")?;
         let request = request.to_str()?.to_owned();
         let event = next.bytes().await?;
         let answer =

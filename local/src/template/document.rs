@@ -1,4 +1,4 @@
-//! The file itself.
+//! The template file.
 
 use std::{collections::BTreeMap, fs};
 
@@ -14,21 +14,21 @@ pub struct Template {
 
 impl Template {
     /// # Errors
-    /// When the file cannot be read or is not YAML.
+    /// If the file can't be read or isn't YAML.
     pub fn read(path: &str) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|error| format!("{path} cannot be read ({error})"))?;
+        let text = fs::read_to_string(path).map_err(|error| format!("{path} can't be read ({error})"))?;
         Self::parse(&text).map_err(|error| format!("{path}: {error}").into())
     }
 
     /// # Errors
-    /// When the text is not YAML.
+    /// If the text isn't YAML.
     pub fn parse(text: &str) -> Result<Self> {
         let yaml: Yaml = serde_yaml_ng::from_str(text)?;
         let mut template = without_tags(yaml);
         Ok(Self { resources: template["Resources"].take(), globals: template["Globals"].take() })
     }
 
-    /// The resources of one type, by logical id.
+    /// The resources of one type, by logical ID.
     pub(super) fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let resources = self.resources.as_object().into_iter().flatten();
         resources
@@ -37,7 +37,7 @@ impl Template {
     }
 }
 
-/// The plain values: `!Ref X` becomes the text `X`, `!GetAtt X.Arn` becomes `X.Arn`.
+/// Replaces tags with plain values: `!Ref X` becomes the string `X`, `!GetAtt X.Arn` becomes `X.Arn`.
 #[must_use]
 pub fn without_tags(yaml: Yaml) -> Value {
     match yaml {

@@ -1,4 +1,4 @@
-//! The event source mappings: which table's stream or which queue invokes which function, and how.
+//! Event source mappings: which table stream or queue invokes which function, and how.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::{document::Template, names};
 use crate::result::Result;
 
-/// The settings of one mapping. Defaults as in the Lambda API reference, `CreateEventSourceMapping`.
+/// The settings of one mapping. Defaults are those of the Lambda API reference, `CreateEventSourceMapping`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventSource {
     pub function: String,
     pub source: Source,
     pub batch_size: usize,
     pub batching_window: Duration,
-    /// A record is delivered if one of these patterns matches. None lets all through.
+    /// A record is delivered if it matches one of these patterns. An empty list lets all records through.
     pub patterns: Vec<Value>,
     pub reports_failures: bool,
 }
@@ -23,11 +23,11 @@ pub struct EventSource {
 pub enum Source {
     Stream {
         table: String,
-        /// How many batches of a shard are processed at once. Records of one key stay in order.
+        /// How many batches of a shard are processed at once. Records with the same key stay in order.
         lanes: usize,
         /// Older records are skipped.
         maximum_age: Option<Duration>,
-        /// How often a batch is tried again before its records are skipped. None sets no limit.
+        /// How often a batch is retried before its records are skipped. `None` means without limit.
         maximum_retries: Option<u32>,
         bisects: bool,
     },
@@ -40,7 +40,7 @@ pub enum Source {
 
 impl Template {
     /// # Errors
-    /// When a mapping names no table or queue of this template, or a filter is not JSON.
+    /// If a mapping names no table or queue of this template, or a filter isn't JSON.
     pub fn event_sources(&self) -> Result<Vec<EventSource>> {
         let mut sources = Vec::new();
         for (id, properties) in self.of_type("AWS::Serverless::Function") {
@@ -60,7 +60,7 @@ impl Template {
 
     fn stream(&self, properties: &Value) -> Option<Source> {
         let id = properties["Stream"].as_str()?.strip_suffix(".StreamArn")?;
-        // -1 means without limit, in both settings.
+        // In both settings, -1 means without limit.
         let limit = |name: &str| properties[name].as_u64();
         Some(Source::Stream {
             table: self.physical_name(id)?,

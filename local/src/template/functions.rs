@@ -1,4 +1,4 @@
-//! The functions, with the limits and the environment that a deployment gives them.
+//! The functions, with the limits and environment that a deployment gives them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Function {
     pub timeout: Duration,
     /// In MiB.
     pub memory: u64,
-    /// The variables that name a resource, with the resource's logical id.
+    /// The variables that refer to a resource, with the resource's logical ID.
     pub resources: Vec<(String, String)>,
 }
 

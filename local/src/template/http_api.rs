@@ -1,4 +1,4 @@
-//! The HTTP API: its routes, their throttles, and what it allows to pages of other origins.
+//! The HTTP API: routes, throttles and CORS settings.
 
 use std::collections::BTreeMap;
 
@@ -16,23 +16,23 @@ pub struct Route {
 }
 
 impl Route {
-    /// `POST /v1/codes/{challenge_id}/verify`
+    /// For example, `POST /v1/codes/{challenge_id}/verify`.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// A token bucket over all callers of a route.
+/// A token bucket that all callers of a route share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Throttle {
-    /// Tokens a second.
+    /// Tokens per second.
     pub rate: f64,
-    /// The bucket's size.
+    /// The bucket's size, in tokens.
     pub burst: f64,
 }
 
-/// What a preflight is told, apart from the origins.
+/// The CORS settings, except the origins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors {
     pub allow_methods: Vec<String>,
@@ -90,7 +90,7 @@ fn throttle(settings: &Value) -> Option<Throttle> {
     Some(Throttle { rate: number("ThrottlingRateLimit")?, burst: number("ThrottlingBurstLimit")? })
 }
 
-/// The template configures CORS under a condition: `!If [Condition, {…}, !Ref AWS::NoValue]`.
+/// The template configures CORS conditionally: `!If [Condition, {…}, !Ref AWS::NoValue]`.
 fn cors(configuration: &Value, routes: &[Route]) -> Cors {
     let configuration = configuration.as_array().and_then(|branches| branches.get(1)).unwrap_or(configuration);
     let list = |name: &str| {

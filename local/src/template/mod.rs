@@ -1,4 +1,4 @@
-//! `template.yaml`, read for what the laptop must do as a deployment does.
+//! The parts of `template.yaml` that the laptop reproduces.
 
 mod document;
 mod event_sources;

@@ -1,18 +1,19 @@
-//! The names that resources have on the laptop.
+//! The names of resources on the laptop.
 
 use serde_json::Value;
 
 use super::document::Template;
 
 impl Template {
-    /// `UsersTable` is `users`, `KeysSecret` is `twostep/keys`. Resources that the laptop does not run have no name.
+    /// `UsersTable` becomes `users`, `KeysSecret` becomes `twostep/keys`. Returns `None` for resources that the laptop
+    /// doesn't run.
     #[must_use]
     pub fn physical_name(&self, id: &str) -> Option<String> {
         physical_name(id, self.resources.get(id)?)
     }
 }
 
-/// The name of `resource`, whose logical ID is `id`, in the template as written or as SAM expands it.
+/// The name of `resource` with the logical ID `id`, in the template as written or as SAM expands it.
 #[must_use]
 pub fn physical_name(id: &str, resource: &Value) -> Option<String> {
     match resource["Type"].as_str()? {
@@ -32,12 +33,12 @@ pub fn queue(id: &str, properties: &Value) -> String {
     properties["QueueName"].as_str().map_or_else(|| kebab(id), str::to_owned)
 }
 
-/// The folder under `functions/`.
+/// The function's folder under `functions/`.
 pub fn function(properties: &Value) -> Option<String> {
     Some(properties["CodeUri"].as_str()?.trim_end_matches('/').rsplit('/').next()?.to_owned())
 }
 
-/// `AuditEvents` as `audit-events`.
+/// Converts `AuditEvents` to `audit-events`.
 fn kebab(id: &str) -> String {
     let mut name = String::new();
     for letter in id.chars() {

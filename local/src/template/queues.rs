@@ -11,13 +11,13 @@ pub struct Queue {
     pub name: String,
     /// How long a received message stays hidden.
     pub visibility_timeout: Duration,
-    /// How long a message waits before it can be received, unless it says otherwise itself.
+    /// How long a message waits before it can be received, unless the message sets its own delay.
     pub delay: Duration,
     pub retention: Duration,
     pub redrive: Option<RedrivePolicy>,
 }
 
-/// Where a message goes that was received too often.
+/// Where messages go that exceed the maximum receive count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedrivePolicy {
     pub dead_letter_queue: String,
@@ -36,7 +36,7 @@ impl Template {
     }
 
     fn queue(&self, id: &str, properties: &Value) -> Queue {
-        // Defaults as in the SQS API reference, CreateQueue.
+        // Defaults are those of the SQS API reference, `CreateQueue`.
         let seconds = |name: &str, default: u64| Duration::from_secs(properties[name].as_u64().unwrap_or(default));
         let redrive = &properties["RedrivePolicy"];
         let target = redrive["deadLetterTargetArn"].as_str().and_then(|arn| arn.split('.').next());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{document::Template, names};
 
 pub struct Table {
-    /// The logical id without `Table`, in lower case: `users`.
+    /// The logical ID without `Table`, in lowercase: `users`.
     pub name: String,
     /// The request for `CreateTable`.
     pub create: Value,
@@ -26,7 +26,7 @@ fn table(name: String, properties: &Value) -> Table {
             create[part] = properties[part].clone();
         }
     }
-    // CloudFormation turns a stream on by naming its view; the API wants both.
+    // CloudFormation enables a stream if its view type is set; the API needs both properties.
     if let Some(view) = properties["StreamSpecification"]["StreamViewType"].as_str() {
         create["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": view });
     }

@@ -24,7 +24,7 @@ async fn main() {
     let client = stack.client();
     let (mut by_phone, mut by_both, mut by_password, mut refreshes) = Default::default();
     for _ in 0..TIMES {
-        // After a day, no limit is close, and the number is established.
+        // After a day, the rate limits are far away, and the number is established.
         let (phone, second, email) = (fresh_phone(), fresh_phone(), fresh_email());
         client.register_password(&email, PASSWORD).await;
         let session = client.register(&phone).await;

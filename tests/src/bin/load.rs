@@ -1,5 +1,6 @@
-//! Many people register at once: `make load`. Prints what was answered and how long it took, and checks that every
-//! promised message came. `REGISTRATIONS` (10000), `RATE` (200 a second) and `AT_ONCE` (200) may be set.
+//! Load test: many simultaneous registrations. Run it with `make load`. Prints the responses and their times, and
+//! checks that every promised message arrives. `REGISTRATIONS` (default 10000), `RATE` (200 per second) and `AT_ONCE`
+//! (200) configure it.
 
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ async fn main() -> ExitCode {
         |name: &str, default: usize| std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default);
     let stack = Stack::start(&[("CONCURRENCY", "4"), ("LOG_LEVEL", "warn")]).await;
     let (registrations, rate) = (number("REGISTRATIONS", 10_000), number("RATE", 200));
-    println!("{registrations} registrations, {rate} a second:");
+    println!("{registrations} registrations, {rate} per second:");
     let steady = load::steady(&stack, registrations, rate).await;
     println!("{steady}");
     let at_once = number("AT_ONCE", 200);

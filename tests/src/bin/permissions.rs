@@ -1,5 +1,5 @@
-//! Reads what all stacks of a test run recorded, and fails if a call was denied or a permission was used by nothing.
-//! `make test` runs it last, `make permissions` by itself.
+//! Reads the usage that all stacks of a test run recorded, and fails if a call was denied or a permission is unused.
+//! `make test` runs it last; `make permissions` runs it alone.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use twostep_tests::{paths::usage_folder, template::expanded};
 
 fn main() -> ExitCode {
     let roles = roles::read(expanded()).expect("the template's roles");
-    let entries = usage::read(&usage_folder()).expect("the end-to-end tests have run");
+    let entries = usage::read(&usage_folder()).expect("run the end-to-end tests first");
     let denied: Vec<&Entry> = entries.iter().filter(|entry| matches!(entry, Entry::Denied { .. })).collect();
     let unused = usage::unused(&roles, &entries);
     for entry in &denied {

@@ -1,7 +1,7 @@
-//! A function that does what its event asks for, so that tests see what the laptop's Lambda, gateway and event sources
-//! make of it. It is deployed nowhere.
+//! A function that does what its event requests, so that tests can observe the laptop's Lambda, gateway and event
+//! sources. It is never deployed.
 //!
-//! It finds what to do in the body of a request, or in the records of a batch: see [`Order`].
+//! Its orders are in the body of a request or in the records of a batch; see [`Order`] and [`Record`].
 
 use std::{sync::Mutex, time::Duration};
 
@@ -9,32 +9,32 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What a request's body asks for.
+/// An order in a request's body.
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Order {
-    /// Answers with this.
+    /// Returns `with` as the response.
     Answer {
         with: Value,
     },
-    /// Answers with the event.
+    /// Returns the event.
     Echo,
-    /// Answers after so many milliseconds.
+    /// Responds after `millis` milliseconds.
     Wait {
         millis: u64,
     },
     Fail,
-    /// Ends the process.
+    /// Exits the process.
     Exit,
-    /// Kills the process, as an out-of-memory killer does.
+    /// Kills the process with SIGKILL, like an out-of-memory killer.
     Die,
-    /// Answers with so many bytes.
+    /// Responds with `bytes` bytes.
     Fill {
         bytes: usize,
     },
 }
 
-/// The records of each batch, in the order of their arrival.
+/// The record names of each batch, in order of arrival.
 static BATCHES: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,7 +68,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     }
 }
 
-/// Fails on each record that says `fail`, and as a whole if one says `fail all`, as often as it says.
+/// Reports a record as failed until it has been seen `times` times. Fails the whole batch if such a record has `all`.
 fn batch(records: &Value) -> Result<Value, Error> {
     let mut batches = BATCHES.lock().map_err(|error| error.to_string())?;
     let records: Vec<Record> = records.as_array().into_iter().flatten().map(Record::read).collect();
@@ -81,7 +81,7 @@ fn batch(records: &Value) -> Result<Value, Error> {
     if all { Err("a record asked for it".into()) } else { Ok(json!({ "batchItemFailures": failures })) }
 }
 
-/// `{"name": "a", "times": 2, "all": false}` in a queue's message or in an item's attributes.
+/// `{"name": "a", "times": 2, "all": false}`, as a queue message or as an item's attributes.
 struct Record {
     identifier: Value,
     name: String,

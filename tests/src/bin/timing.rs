@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
         differs |= p <= 0.01;
     }
     if differs {
-        println!("The times differ. On a machine with nothing else to do, that would tell who has an account.");
+        println!("The times differ. On an idle machine, that would reveal who has an account.");
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

@@ -1,4 +1,5 @@
-//! More registrations than a laptop can serve: each is answered, and every promised message comes. `make load` runs more.
+//! More registrations than a laptop can handle: every request gets a response, and every promised message arrives.
+//! `make load` runs a larger version.
 
 use twostep_tests::{Stack, load};
 

@@ -1,4 +1,4 @@
-//! SQS, with the queues that `template.yaml` declares. Messages are kept in memory.
+//! SQS with the queues that `template.yaml` declares. Messages are kept in memory.
 
 mod queue;
 mod queues;
@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 pub use wire::system_attributes;
 
 /// # Panics
-/// When the listener fails.
+/// If the listener fails.
 pub async fn serve(listener: TcpListener, queues: Arc<Queues>) {
     let app = Router::new().route("/", post(wire::handle)).route("/{*queue}", post(wire::handle)).with_state(queues);
-    axum::serve(listener, app).await.expect("serving does not end");
+    axum::serve(listener, app).await.expect("the server never returns");
 }

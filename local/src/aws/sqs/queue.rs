@@ -12,11 +12,11 @@ pub struct Message {
     pub id: String,
     pub body: String,
     pub attributes: Map<String, Value>,
-    /// Milliseconds since 1970.
+    /// In milliseconds since the Unix epoch.
     pub sent_at: u64,
     pub first_received_at: u64,
     pub receive_count: u32,
-    /// Names this receipt of it; a later one has another.
+    /// Identifies the latest receive of this message. Each receive replaces it.
     pub receipt_handle: String,
     visible_at: u64,
 }
@@ -42,7 +42,7 @@ impl Queue {
         self.declared.redrive.as_ref().map(|redrive| redrive.dead_letter_queue.as_str())
     }
 
-    /// Takes a message and gives its id. `delay` is in seconds, the queue's own if there is none.
+    /// Enqueues a message and returns its ID. `delay` is in seconds; `None` uses the queue's default.
     pub fn send(&self, body: String, attributes: Map<String, Value>, delay: Option<u64>, now: u64) -> String {
         let delay = delay.map_or_else(|| millis(self.declared.delay), |seconds| seconds * 1_000);
         let id = uuid();
@@ -64,8 +64,8 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
-    /// Up to `most` visible messages, hidden from now on for `visibility` seconds; and those that were received too
-    /// often, which have left the queue.
+    /// Receives up to `most` visible messages and hides them for `visibility` seconds. Also returns the messages that
+    /// exceeded the maximum receive count, which are removed from the queue.
     pub(super) fn receive(&self, most: usize, visibility: Option<u64>, now: u64) -> (Vec<Message>, Vec<Message>) {
         let hidden = visibility.map_or_else(|| millis(self.declared.visibility_timeout), |seconds| seconds * 1_000);
         let mut messages = self.messages();
@@ -95,12 +95,12 @@ impl Queue {
         (received, dead)
     }
 
-    /// Deletes the message of a receipt; one that is gone was deleted before.
+    /// Deletes the message with this receipt handle. Deleting a message that is already gone does nothing.
     pub fn delete(&self, receipt_handle: &str) {
         self.messages().retain(|message| message.receipt_handle != receipt_handle || receipt_handle.is_empty());
     }
 
-    /// Hides the message of a receipt for another `seconds`. Says whether there is one.
+    /// Hides the message with this receipt handle for another `seconds`. Returns whether such a message is in flight.
     pub fn change_visibility(&self, receipt_handle: &str, seconds: u64, now: u64) -> bool {
         let mut messages = self.messages();
         let message =
@@ -111,12 +111,12 @@ impl Queue {
         found
     }
 
-    /// Waits until a message was sent or became visible sooner.
+    /// Waits until a message is sent, or becomes visible earlier than planned.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// When the next message becomes visible, in milliseconds since 1970.
+    /// When the next message becomes visible, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn next_visible(&self) -> Option<u64> {
         self.messages().iter().map(|message| message.visible_at).min()
@@ -177,7 +177,7 @@ mod tests {
         let (second, _) = queue.receive(10, None, NOW + 30_000);
         assert_eq!((second[0].receive_count, second[0].first_received_at), (2, NOW));
         queue.delete(&first[0].receipt_handle);
-        assert_eq!(bodies(&queue, NOW + 60_000), ["a"], "an old receipt deletes nothing");
+        assert_eq!(bodies(&queue, NOW + 60_000), ["a"], "an outdated receipt handle deletes nothing");
         let (last, _) = queue.receive(10, Some(1), NOW + 90_000);
         queue.delete(&last[0].receipt_handle);
         assert_eq!(bodies(&queue, NOW + 999_000), [""; 0]);
@@ -190,7 +190,7 @@ mod tests {
         let (received, _) = queue.receive(1, None, NOW);
         assert!(queue.change_visibility(&received[0].receipt_handle, 0, NOW));
         assert_eq!(bodies(&queue, NOW), ["a"]);
-        assert!(!queue.change_visibility(&received[0].receipt_handle, 9, NOW), "another receipt is the current one");
+        assert!(!queue.change_visibility(&received[0].receipt_handle, 9, NOW), "the receipt handle is outdated");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::queue::{Message, Queue};
 use crate::template;
 
-/// The queues, by their names.
+/// The queues by name.
 pub struct Queues(BTreeMap<String, Arc<Queue>>);
 
 impl Queues {
@@ -22,8 +22,8 @@ impl Queues {
         self.0.get(name).cloned()
     }
 
-    /// Receives up to `most` messages, after moving those that were received too often to
-    /// their dead-letter queue. `now` is in milliseconds since 1970.
+    /// Receives up to `most` messages. First moves messages that exceeded the maximum receive count to their
+    /// dead-letter queue. `now` is in milliseconds since the Unix epoch.
     #[must_use]
     pub fn receive(&self, queue: &Queue, most: usize, visibility: Option<u64>, now: u64) -> Vec<Message> {
         let (messages, dead) = queue.receive(most, visibility, now);

@@ -1,4 +1,4 @@
-//! The wire that the SDKs speak: AWS JSON 1.0, with the operation in `X-Amz-Target` (Amazon SQS API reference).
+//! The protocol that the SDKs speak: AWS JSON 1.0, with the operation in `X-Amz-Target` (Amazon SQS API reference).
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::clock;
 
-/// Quotas of a message: its size in bytes, and its longest delay, wait and timeout in seconds.
+/// SQS's message quotas: size in bytes; delay, wait and visibility timeout in seconds.
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 const LONGEST_DELAY: u64 = 900;
 const LONGEST_WAIT: u64 = 20;
@@ -37,7 +37,7 @@ fn invalid(message: &str) -> Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let body = json!({ "__type": format!("com.amazonaws.sqs#{}", self.kind), "message": self.message });
-        // The code that the query protocol has for the error: the SDKs go by it.
+        // The error's code in the query protocol. The SDKs map errors by this code.
         let code = match self.kind {
             "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
             "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight",
@@ -72,7 +72,7 @@ async fn answer(queues: &Queues, operation: &str, request: &Value) -> Outcome {
             Ok(json!({}))
         }
         "ChangeMessageVisibility" => change_visibility(&queue, request),
-        other => Err(Error { kind: "InvalidAction", message: format!("the laptop's SQS does not know {other:?}") }),
+        other => Err(Error { kind: "InvalidAction", message: format!("the laptop's SQS doesn't support {other:?}") }),
     }
 }
 
@@ -123,7 +123,7 @@ fn written(message: &Message) -> Value {
     value
 }
 
-/// What SQS says of a message, as texts.
+/// The message's system attributes, as strings.
 #[must_use]
 pub fn system_attributes(message: &Message) -> Map<String, Value> {
     let attributes = [
@@ -155,7 +155,7 @@ fn seconds(request: &Value, name: &str, most: u64) -> Result<Option<u64>, Error>
         Value::Null => Ok(None),
         value => match value.as_u64().filter(|seconds| *seconds <= most) {
             Some(seconds) => Ok(Some(seconds)),
-            None => Err(invalid(&format!("{name} must be from 0 to {most}"))),
+            None => Err(invalid(&format!("{name} must be between 0 and {most}"))),
         },
     }
 }

@@ -1,5 +1,6 @@
-//! DynamoDB (JSON 1.0): actions, tables and indexes, and the keys of fine-grained access control (DynamoDB Developer
-//! Guide, "Using IAM policy conditions for fine-grained access control" and "Using IAM with DynamoDB transactions").
+//! DynamoDB (JSON 1.0): actions, tables and indexes, and the condition keys of fine-grained access control (DynamoDB
+//! Developer Guide, "Using IAM policy conditions for fine-grained access control" and "Using IAM with DynamoDB
+//! transactions").
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,7 +91,7 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// `asked` has the expressions, `items` a `Key` or an `Item` each.
+    /// `asked` contains the expressions, each of `items` a `Key` or an `Item`.
     fn request(&self, action: &str, table: &str, asked: &Value, items: &[&Value]) -> Request {
         let mut request = Request::new(&format!("dynamodb:{action}"), &arn::table(table));
         let context = &mut request.context;
@@ -123,7 +124,7 @@ impl Part<'_> {
         } else if let Some(key) = self.tables.partition_key(table, index).and_then(|key| queried(body, key)) {
             context.set("dynamodb:LeadingKeys", [key]);
         }
-        // What `Select` is when it is left out (DynamoDB API Reference, Query).
+        // The default of `Select` (DynamoDB API Reference, Query).
         let projects = ["ProjectionExpression", "AttributesToGet"].iter().any(|name| !body[*name].is_null());
         let select = match (projects, index) {
             (true, _) => "SPECIFIC_ATTRIBUTES",
@@ -134,7 +135,7 @@ impl Part<'_> {
         Some(request)
     }
 
-    /// One request for each table.
+    /// One request per table.
     fn batch(&self, operation: &str, items: impl Fn(&Value) -> Vec<Value>) -> Option<Vec<Request>> {
         let tables = self.whole["RequestItems"].as_object()?.iter();
         let request = |(table, asked): (&String, &Value)| {
@@ -144,7 +145,7 @@ impl Part<'_> {
         Some(tables.map(request).collect())
     }
 
-    /// One request for each part, as if it were made alone.
+    /// One request per part, as if each part were a call of its own.
     fn transaction(&self, operation: &str) -> Option<Vec<Request>> {
         let parts = self.whole["TransactItems"].as_array()?.iter();
         let request = |part: &Value| {
@@ -177,17 +178,17 @@ fn table_of(name: &Value) -> Option<&str> {
     name.as_str().map(without_arn)
 }
 
-/// DynamoDB takes a table's ARN wherever it takes its name.
+/// DynamoDB accepts a table's ARN in place of its name.
 fn without_arn(name: &str) -> &str {
     name.split_once(":table/").map_or(name, |(_, name)| name)
 }
 
-/// The value of a key attribute: a text, a number or bytes in Base64.
+/// The value of a key attribute: a string, a number, or bytes in Base64.
 fn scalar(value: &Value) -> Option<String> {
     value.as_object()?.values().next()?.as_str().map(str::to_owned)
 }
 
-/// The value that a query asks for in `key`.
+/// The value that a query compares with `key`.
 fn queried(body: &Value, key: &str) -> Option<String> {
     if let Some(condition) = body["KeyConditions"][key].as_object() {
         return scalar(condition.get("AttributeValueList")?.get(0)?);
@@ -202,7 +203,7 @@ fn queried(body: &Value, key: &str) -> Option<String> {
     scalar(&body["ExpressionAttributeValues"][value.as_str()])
 }
 
-/// The top-level attributes that a call names in its expressions.
+/// The top-level attributes that a call's expressions name.
 fn attributes(body: &Value) -> BTreeSet<String> {
     const EXPRESSIONS: [&str; 5] = [
         "ProjectionExpression",
@@ -230,7 +231,7 @@ fn attributes(body: &Value) -> BTreeSet<String> {
     found
 }
 
-/// The attribute that a token stands for, if it stands for one.
+/// The attribute that a token refers to, if any.
 fn resolved(token: &str, body: &Value) -> Option<String> {
     match token.chars().next()? {
         '#' => body["ExpressionAttributeNames"][token].as_str().map(str::to_owned),
@@ -239,7 +240,7 @@ fn resolved(token: &str, body: &Value) -> Option<String> {
     }
 }
 
-/// Names, placeholders and numbers as they are; every other character by itself.
+/// Splits an expression into tokens: names, placeholders and numbers stay whole; every other character is a token.
 fn tokens(expression: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut in_word = false;

@@ -1,5 +1,5 @@
-//! What a call on the wire asks IAM for: actions, resources and condition keys, as the Service Authorization Reference
-//! lists them for each service.
+//! Converts a call on the wire to IAM requests: actions, resources and condition keys, as the Service Authorization
+//! Reference lists them for each service.
 
 mod dynamodb;
 mod secrets_manager;
@@ -15,7 +15,7 @@ use super::{arn, condition::ConditionKey, request::Request};
 pub enum Service {
     DynamoDb,
     SecretsManager,
-    /// Version 2 of its API.
+    /// SES API version 2.
     Ses,
     Sqs,
 }
@@ -24,20 +24,20 @@ pub struct Call<'a> {
     pub service: Service,
     pub method: &'a str,
     pub path: &'a str,
-    /// `X-Amz-Target`, empty in a REST protocol.
+    /// The `X-Amz-Target` header; empty in REST protocols.
     pub target: &'a str,
     pub body: &'a Value,
 }
 
-/// A call that is not known here, as the action that it would be.
+/// An unsupported call, as the action that it would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown(pub String);
 
 impl Call<'_> {
-    /// Everything that must be allowed for the call to be.
+    /// All requests that IAM must allow for the call to be allowed.
     ///
     /// # Errors
-    /// [`Unknown`].
+    /// [`Unknown`] if the call is unsupported.
     pub fn requests(&self, tables: &Tables) -> Result<Vec<Request>, Unknown> {
         let operation = self.target.rsplit('.').next().unwrap_or_default();
         let requests = match self.service {
@@ -66,8 +66,8 @@ const EVERYWHERE: [ConditionKey; 3] = [
     ConditionKey::single("aws:SecureTransport"),
 ];
 
-/// Keys that AWS adds to every request (IAM User Guide, "AWS global condition context keys"). A deployment's calls go
-/// over TLS.
+/// Adds the condition keys that AWS adds to every request (IAM User Guide, "AWS global condition context keys"). A
+/// deployment's calls use TLS.
 fn everywhere(request: Request) -> Request {
     request
         .with("aws:PrincipalAccount", [arn::ACCOUNT])
@@ -75,13 +75,13 @@ fn everywhere(request: Request) -> Request {
         .with("aws:SecureTransport", ["true"])
 }
 
-/// The condition keys that a policy may use, because requests here carry them.
+/// The condition keys that policies may use, because requests carry them.
 #[must_use]
 pub fn condition_keys() -> Vec<ConditionKey> {
     [&EVERYWHERE[..], &dynamodb::CONDITION_KEYS, &secrets_manager::CONDITION_KEYS, &ses::CONDITION_KEYS].concat()
 }
 
-/// The texts of a list, or the one text.
+/// The strings of a list, or a single string.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

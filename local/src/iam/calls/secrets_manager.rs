@@ -1,4 +1,4 @@
-//! Secrets Manager (JSON 1.1): each operation is the action of its name, on one secret.
+//! Secrets Manager (JSON 1.1): each operation is an action of the same name on one secret.
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub fn requests(operation: &str, body: &Value) -> Option<Vec<Request>> {
             }
             Some(vec![request])
         }
-        // It must be allowed itself, and each of the reads that it stands for. With filters it may read any secret.
+        // IAM must allow the batch itself and each read in it. With filters, the batch may read any secret.
         "BatchGetSecretValue" if body["Filters"].is_null() => {
             let reads = texts(&body["SecretIdList"]);
             let batch = Request::new("secretsmanager:BatchGetSecretValue", "*");

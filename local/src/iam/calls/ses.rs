@@ -1,5 +1,5 @@
-//! SES, version 2 of its API (REST, JSON): sending an email. `ses:SendEmail` covers messages that SES composes,
-//! `ses:SendRawEmail` those that come whole.
+//! SES API version 2 (REST, JSON): sending an email. `ses:SendEmail` covers messages that SES composes,
+//! `ses:SendRawEmail` covers raw messages.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub const CONDITION_KEYS: [ConditionKey; 5] = [
     ConditionKey::many("ses:Recipients"),
 ];
 
-/// The sender's identity must be allowed, and the configuration set if one is named.
+/// IAM must allow the sender's identity and, if the call names one, the configuration set.
 pub fn requests(method: &str, path: &str, body: &Value) -> Option<Vec<Request>> {
     if (method, path) != ("POST", "/v2/email/outbound-emails") {
         return None;
@@ -47,7 +47,7 @@ pub fn requests(method: &str, path: &str, body: &Value) -> Option<Vec<Request>> 
     Some(std::iter::once(identity).chain(set.as_deref()).map(request).collect())
 }
 
-/// `Ada <ada@example.com>` or the address alone.
+/// Parses `Ada <ada@example.com>` or an email address alone.
 fn mailbox(text: &str) -> (Option<&str>, &str) {
     match text.split_once('<') {
         Some((name, address)) => (Some(name.trim().trim_matches('"')), address.trim_end_matches([' ', '>'])),

@@ -1,4 +1,4 @@
-//! SQS (JSON 1.0). The batch operations are the actions of the single ones.
+//! SQS (JSON 1.0). A batch operation needs the action of the single operation.
 
 use serde_json::Value;
 
