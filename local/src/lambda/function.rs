@@ -28,7 +28,8 @@ use crate::identifier::uuid;
 const MOST_WAITING: usize = 200;
 
 /// How long an event may take in total, waiting and running. It is less than the gateway's timeout, so a request that
-/// the gateway rejects was never started. Every event may wait at least [`SHORTEST_WAIT`].
+/// the gateway rejects was never started, unless its process took many seconds to start. Every event may wait at least
+/// [`SHORTEST_WAIT`].
 const LONGEST_ANSWER: Duration = Duration::from_secs(29);
 const SHORTEST_WAIT: Duration = Duration::from_secs(5);
 
