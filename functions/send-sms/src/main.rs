@@ -6,7 +6,7 @@ use aws_lambda_events::{
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
-use twostep_stores::Tables;
+use twostep_stores::{Tables, challenges};
 use twostep_usecases::messages::{SendMessages, send::Record};
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
 /// Records that must come again are reported as failures, and the stream brings them again while their code lives.
 async fn handle(messages: &'static SendMessages, batch: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
     let records = batch.payload.records.into_iter().map(|record| Record {
-        challenge: serde_dynamo::from_item(record.change.new_image).ok(),
+        challenge: challenges::from_image(record.change.new_image),
         sequence_number: record.change.sequence_number,
     });
     let failed = messages.send(records.collect()).await.into_iter().map(|sequence_number| {

@@ -25,6 +25,12 @@ impl Versioned for Challenge {
     }
 }
 
+/// The challenge in a record of the table's stream.
+#[must_use]
+pub fn from_image(image: serde_dynamo::Item) -> Option<Challenge> {
+    serde_dynamo::from_item(image).ok()
+}
+
 impl ChallengeStore {
     /// # Errors
     /// [`TableError`]

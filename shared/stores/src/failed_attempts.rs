@@ -10,6 +10,7 @@ use twostep_domain::{
 };
 
 use crate::{
+    client_network::hidden_network,
     compare_and_swap::{Race, Swap, Versioned, VersionedItems},
     table::TableError,
 };
@@ -50,17 +51,6 @@ impl Subject {
     pub fn client_ip(pepper: &Pepper, purpose: &str, client_ip: IpAddr) -> Self {
         Self { id: hidden_network("throttle", pepper, purpose, client_ip), backoff: Backoff::BY_CLIENT_IP }
     }
-}
-
-/// The table key of a caller's network in a counter of one `kind`, for one `purpose`: one IPv4 address, or the /64 of an
-/// IPv6 address, which is what one customer gets.
-#[must_use]
-pub fn hidden_network(kind: &str, pepper: &Pepper, purpose: &str, client_ip: IpAddr) -> String {
-    let network = match client_ip {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{:x?}", &address.segments()[..4]),
-    };
-    pepper.hide(&format!("{kind}|address"), &format!("{purpose}|{network}"))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@
 //! conditional write or a transaction.
 
 pub mod challenges;
+pub mod client_network;
 pub mod compare_and_swap;
 pub mod failed_attempts;
 pub mod sent_messages;

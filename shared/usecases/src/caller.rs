@@ -6,7 +6,7 @@ use twostep_domain::language::Language;
 
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// From the gateway's context, which no header can change.
+    /// Where the connection comes from. The caller cannot choose it.
     pub client_ip: IpAddr,
     /// The language that the caller prefers.
     pub language: Language,

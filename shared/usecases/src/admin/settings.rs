@@ -20,7 +20,7 @@ use twostep_stores::{
 
 use super::key::{Authorised, hint};
 use crate::{
-    messages::send::{OpenError, clickatell},
+    messages::provider::{OpenError, clickatell},
     outage::{Outage, from_outage},
 };
 

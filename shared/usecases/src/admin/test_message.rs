@@ -25,7 +25,7 @@ use crate::{
     caller::Caller,
     messages::{
         MessageIntent, Reservation, ReserveError, Spending,
-        send::{OpenError, clickatell},
+        provider::{OpenError, clickatell},
     },
     outage::{Outage, from_outage},
 };

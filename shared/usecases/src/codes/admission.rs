@@ -13,7 +13,7 @@ use twostep_domain::{
 };
 use twostep_runtime::config::{self, ConfigError};
 use twostep_stores::{
-    CachedSettings, SlidingWindowStore, Tables, failed_attempts::hidden_network, sliding_window::LimitError,
+    CachedSettings, SlidingWindowStore, Tables, client_network::hidden_network, sliding_window::LimitError,
     spending::BreakerStore,
 };
 

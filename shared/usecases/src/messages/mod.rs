@@ -2,6 +2,7 @@
 
 pub mod delivery_reports;
 pub mod notice;
+pub mod provider;
 pub mod reservation;
 pub mod send;
 

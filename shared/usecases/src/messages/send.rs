@@ -1,6 +1,6 @@
 //! Send what was saved. The stream of the `codes` table brings each message here once or more; it is sent at most once.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::task::JoinSet;
 use twostep_crypto::{KeyRing, sealing::UnsealError};
@@ -15,7 +15,6 @@ use twostep_domain::{
     time::Clock,
 };
 use twostep_runtime::{
-    config::{self, ConfigError},
     metrics::{Dimension, Metric, Name},
     secrets::{Keys, SecretError, Secrets},
 };
@@ -24,7 +23,10 @@ use twostep_stores::{
     CachedSettings, ChallengeStore, SentMessageStore, TableError, Tables, sent_messages::SentMessage,
 };
 
-use super::reservation::{MessageIntent, Reservation, ReserveError, Spending};
+use super::{
+    provider::{OpenError, clickatell},
+    reservation::{MessageIntent, Reservation, ReserveError, Spending},
+};
 use crate::warm_up;
 
 pub struct SendMessages {
@@ -65,28 +67,6 @@ enum SendError {
     Secret(#[from] SecretError),
     #[error(transparent)]
     Unseal(#[from] UnsealError),
-}
-
-/// Why the function could not start.
-#[derive(thiserror::Error)]
-pub enum OpenError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("no HTTP client: {0}")]
-    Client(String),
-}
-
-/// A `main` that ends with an error prints this, so it reads like the message.
-impl fmt::Debug for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// The client of the Clickatell that the environment names.
-pub(crate) fn clickatell(tables: &Tables) -> Result<Client, OpenError> {
-    let url = config::clickatell_url(tables.env())?.unwrap_or_else(|| Client::PRODUCTION.to_owned());
-    Client::new(url).map_err(|error| OpenError::Client(error.to_string()))
 }
 
 impl SendMessages {

@@ -57,7 +57,7 @@ impl ChangePhone {
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(self.access.warm_up(), crate::warm_up::settings(&self.admission.settings));
+        self.access.warm_up().await;
     }
 
     /// Sends a code to a number that the user wants to add. Whether another account owns it is told only after the correct

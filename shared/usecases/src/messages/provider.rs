@@ -1,0 +1,29 @@
+//! The provider that the environment names.
+
+use std::fmt;
+
+use twostep_runtime::config::{self, ConfigError};
+use twostep_senders::clickatell::Client;
+use twostep_stores::Tables;
+
+/// Why the function could not start.
+#[derive(thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("no HTTP client: {0}")]
+    Client(String),
+}
+
+/// A `main` that ends with an error prints this, so it reads like the message.
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The client of the Clickatell that the environment names.
+pub(crate) fn clickatell(tables: &Tables) -> Result<Client, OpenError> {
+    let url = config::clickatell_url(tables.env())?.unwrap_or_else(|| Client::PRODUCTION.to_owned());
+    Client::new(url).map_err(|error| OpenError::Client(error.to_string()))
+}
