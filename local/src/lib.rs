@@ -3,6 +3,7 @@
 //!
 //! The modules are public so that tests can run a service against one of them alone.
 
+pub mod arn;
 pub mod aws;
 pub mod clickatell;
 mod clock;

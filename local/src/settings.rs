@@ -2,13 +2,10 @@
 
 use std::{env, path::PathBuf};
 
-use crate::result::Result;
+use crate::{arn::ACCOUNT, result::Result};
 
 /// The token in the callback URL of `sms-status`. A deployment has its own, long and random.
 pub const CALLBACK_TOKEN: &str = "local-callback-token-0123456789abcdef";
-
-/// The account ID that owns the queues, as in AWS's examples.
-pub const ACCOUNT: &str = "123456789012";
 
 #[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct Settings {

@@ -20,8 +20,13 @@ fn is_known(rule: &Value) -> bool {
     rule.len() == 1 && rule.keys().all(|name| ["exists", "prefix", "anything-but"].contains(&name.as_str()))
 }
 
+/// Whether `value` matches one of `patterns`. An empty list admits everything.
 #[must_use]
-pub fn matches(pattern: &Value, value: &Value) -> bool {
+pub fn admit(patterns: &[Value], value: &Value) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, value))
+}
+
+fn matches(pattern: &Value, value: &Value) -> bool {
     match pattern {
         Value::Object(fields) => fields.iter().all(|(name, pattern)| matches(pattern, &value[name])),
         Value::Array(rules) => rules.iter().any(|rule| satisfies(rule, value)),

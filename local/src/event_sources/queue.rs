@@ -9,10 +9,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{outcome::Outcome, pattern};
 use crate::{
+    arn,
     aws::sqs::{Message, Queue, Queues, system_attributes},
     clock,
     lambda::Lambda,
-    settings::ACCOUNT,
 };
 
 /// How long one poll waits for messages.
@@ -24,8 +24,7 @@ pub struct Mapping {
     pub batch_size: usize,
     pub batching_window: Duration,
     pub reports_failures: bool,
-    /// Messages that match no pattern are deleted without invoking the function. An empty list lets all messages
-    /// through.
+    /// Messages that these don't admit are deleted without invoking the function.
     pub patterns: Vec<Value>,
     /// How many batches are processed at once.
     pub concurrency: usize,
@@ -96,8 +95,8 @@ impl Mapping {
             "attributes": system_attributes(message),
             "messageAttributes": message.attributes,
             "eventSource": "aws:sqs",
-            "eventSourceARN": format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{}", self.queue.name()),
-            "awsRegion": "us-east-1",
+            "eventSourceARN": arn::queue(self.queue.name()),
+            "awsRegion": arn::REGION,
         })
     }
 
@@ -107,6 +106,6 @@ impl Mapping {
         if let Some(body) = record["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok()) {
             record["body"] = body;
         }
-        self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern::matches(pattern, &record))
+        pattern::admit(&self.patterns, &record)
     }
 }

@@ -34,7 +34,7 @@ pub struct Stream {
     pub lanes: usize,
     pub batching_window: Duration,
     pub reports_failures: bool,
-    /// A record is delivered if it matches one of these patterns. An empty list lets all records through.
+    /// Only records that these admit are delivered.
     pub patterns: Vec<Value>,
     pub policy: Policy,
 }
@@ -69,7 +69,7 @@ async fn read(database: &Database, stream: &Stream, lanes: &[mpsc::Sender<Value>
             let lane = lane_of(record, lanes.len());
             let mut record = serde_json::to_value(record)?;
             record["eventSourceARN"] = json!(arn);
-            if stream.admits(&record) {
+            if pattern::admit(&stream.patterns, &record) {
                 lanes[lane].send(record).await?;
             }
         }
@@ -79,12 +79,6 @@ async fn read(database: &Database, stream: &Stream, lanes: &[mpsc::Sender<Value>
         }
     }
     Ok(())
-}
-
-impl Stream {
-    fn admits(&self, record: &Value) -> bool {
-        self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern::matches(pattern, record))
-    }
 }
 
 fn lane_of(record: &Record, lanes: usize) -> usize {

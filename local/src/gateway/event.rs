@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::{percent, routes::Match};
-use crate::settings::ACCOUNT;
+use crate::arn::ACCOUNT;
 
 /// The parts of an event that don't come from the request itself.
 pub struct Context {

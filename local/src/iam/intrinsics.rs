@@ -3,8 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::arn;
-use crate::{result::Result, template::physical_name};
+use crate::{arn, result::Result, template::physical_name};
 
 /// Marks the result of `AWS::NoValue` until the surrounding list or object drops it.
 const NO_VALUE: &str = "AWS::NoValue";

@@ -4,14 +4,13 @@
 //! | part | does |
 //! |---|---|
 //! | [`policy`], [`condition`], [`pattern`], [`request`], [`evaluation`] | implement IAM's rules for any service |
-//! | [`intrinsics`], [`roles`], [`arn`] | read the roles from the expanded template |
+//! | [`intrinsics`], [`roles`] | read the roles from the expanded template |
 //! | [`calls`] | converts a call on the wire to IAM requests |
 //! | [`proxy`] | sits in front of an AWS stand-in and rejects denied calls |
 //! | [`usage`] | records used permissions and denied calls, and finds permissions that no call used |
 //!
 //! The template is read once, at the start. An unsupported policy stops the start; an unsupported call is denied.
 
-pub mod arn;
 pub mod calls;
 pub mod condition;
 pub mod evaluation;
@@ -37,7 +36,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use usage::{Entry, Record};
 
-use crate::result::Result;
+use crate::{arn, result::Result};
 
 /// Where `make` and the test harness write the expanded template.
 const EXPANDED_TEMPLATE: &str = "target/expanded-template.json";

@@ -3,7 +3,7 @@
 use std::env;
 
 use crate::{
-    iam,
+    arn, iam,
     settings::{CALLBACK_TOKEN, Settings},
     template::{Function, Template},
 };
@@ -20,7 +20,7 @@ pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<
         ("AWS_ENDPOINT_URL_DYNAMODB", endpoint("AWS_ENDPOINT_URL_DYNAMODB", settings.dynamodb_port)),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER", settings.secrets_port)),
         ("AWS_ENDPOINT_URL_SQS", endpoint("AWS_ENDPOINT_URL_SQS", settings.sqs_port)),
-        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_REGION", arn::REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", iam::access_key_id(&function.name)),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         // DynamoDB calls then identify the function that made them.

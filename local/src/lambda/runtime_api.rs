@@ -11,6 +11,7 @@ use axum::{
 };
 
 use super::{failure::Failure, seats::Seats};
+use crate::arn;
 
 pub fn router(seats: Seats) -> Router {
     Router::new()
@@ -34,7 +35,7 @@ async fn next(State(seats): State<Seats>, Path(instance): Path<String>) -> Respo
     };
     set("lambda-runtime-aws-request-id", &invocation.request);
     set("lambda-runtime-deadline-ms", &invocation.deadline.to_string());
-    set("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:local");
+    set("lambda-runtime-invoked-function-arn", &arn::regional("lambda", "function:local"));
     set("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0");
     set("content-type", "application/json");
     (headers, invocation.event).into_response()

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::texts;
 use crate::{
+    arn,
     iam::{
-        arn,
         condition::ConditionKey,
         request::{Context, Request},
     },

@@ -9,7 +9,8 @@ mod sqs;
 use serde_json::Value;
 
 pub use self::dynamodb::Tables;
-use super::{arn, condition::ConditionKey, request::Request};
+use super::{condition::ConditionKey, request::Request};
+use crate::arn;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::texts;
-use crate::iam::{arn, condition::ConditionKey, request::Request};
+use crate::{
+    arn,
+    iam::{condition::ConditionKey, request::Request},
+};
 
 pub const CONDITION_KEYS: [ConditionKey; 3] = [
     ConditionKey::single("secretsmanager:SecretId"),

@@ -4,7 +4,10 @@
 use serde_json::Value;
 
 use super::texts;
-use crate::iam::{arn, condition::ConditionKey, request::Request};
+use crate::{
+    arn,
+    iam::{condition::ConditionKey, request::Request},
+};
 
 pub const CONDITION_KEYS: [ConditionKey; 5] = [
     ConditionKey::single("ses:ApiVersion"),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::iam::{arn, request::Request};
+use crate::{arn, iam::request::Request};
 
 pub fn requests(operation: &str, body: &Value) -> Option<Vec<Request>> {
     let action = match operation {

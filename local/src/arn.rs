@@ -2,6 +2,7 @@
 
 pub const PARTITION: &str = "aws";
 pub const REGION: &str = "us-east-1";
+/// The account ID of AWS's examples.
 pub const ACCOUNT: &str = "123456789012";
 
 /// Secrets Manager appends a hyphen and six random characters to every secret's ARN.
