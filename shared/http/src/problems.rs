@@ -100,7 +100,6 @@ impl From<Rejection> for Problem {
             Rejection::CodeUsed => Self::CodeUsed,
             Rejection::CodeExpired => Self::CodeExpired,
             Rejection::TooManyAttempts { wait } => Self::TooManyAttempts { retry_after: seconds(wait) },
-            Rejection::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
             Rejection::PhoneTaken => Self::PhoneTaken,
         }
     }

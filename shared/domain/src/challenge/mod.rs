@@ -11,4 +11,4 @@ pub mod state_machine;
 pub use delivery::{Delivery, DeliveryFailure, DeliveryStatus};
 pub use policy::Policy;
 pub use purpose::{Payload, Purpose, PurposeName};
-pub use state_machine::{Challenge, Refusal, Sealed, Start, Verdict};
+pub use state_machine::{Challenge, GuessRefusal, ResendRefusal, Sealed, Start, TooManyCodes, Verdict};

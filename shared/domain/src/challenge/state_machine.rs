@@ -63,17 +63,32 @@ impl fmt::Debug for Sealed {
     }
 }
 
+/// No code is alive, and no message may be sent before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub struct TooManyCodes {
+    pub until: Timestamp,
+}
+
+/// Why a code is not sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResendRefusal {
+    /// The code has been used.
+    Used,
+    Expired,
+    /// No message before `until`.
+    TooManyCodes {
+        until: Timestamp,
+    },
+}
+
+/// Why a guess is not judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuessRefusal {
     /// The code has been used.
     Used,
     Expired,
     /// Wrong codes have used up the guesses; a new code is available at `until`.
     TooManyAttempts {
-        until: Timestamp,
-    },
-    /// No message before `until`.
-    TooManyCodes {
         until: Timestamp,
     },
 }
@@ -107,7 +122,7 @@ impl Challenge {
     /// message does no harm. `seal` makes and seals a new code.
     ///
     /// # Errors
-    /// [`Refusal::TooManyCodes`] if no code is alive and a new one may not be sent yet.
+    /// [`TooManyCodes`]
     pub fn start(
         present: Option<&Self>,
         key: &ChallengeKey,
@@ -115,7 +130,7 @@ impl Challenge {
         now: Timestamp,
         policy: &Policy,
         seal: impl FnOnce(u64) -> Sealed,
-    ) -> Result<Start, Refusal> {
+    ) -> Result<Start, TooManyCodes> {
         let Some(present) = present else {
             return Ok(Start::Send(Self::blank(key, now).with_new_code(ask.decoy, now, policy, seal)));
         };
@@ -131,7 +146,7 @@ impl Challenge {
         }
         let until = send_at.max(present.unlocked_at(policy));
         if until > now {
-            return Err(Refusal::TooManyCodes { until });
+            return Err(TooManyCodes { until });
         }
         Ok(Start::Send(present.with_new_code(ask.decoy, now, policy, seal)))
     }
@@ -167,21 +182,21 @@ impl Challenge {
     /// Asks for the same code again.
     ///
     /// # Errors
-    /// [`Refusal::Used`], [`Refusal::Expired`], or [`Refusal::TooManyCodes`] before the cooldown ends.
-    pub fn resend(&self, now: Timestamp, policy: &Policy) -> Result<Self, Refusal> {
+    /// [`ResendRefusal`]
+    pub fn resend(&self, now: Timestamp, policy: &Policy) -> Result<Self, ResendRefusal> {
         if self.state == State::Used {
-            return Err(Refusal::Used);
+            return Err(ResendRefusal::Used);
         }
         if self.expires_at < now.plus(policy.least_lifetime) {
-            return Err(Refusal::Expired);
+            return Err(ResendRefusal::Expired);
         }
         let until = self.resend_at(policy).max(self.unlocked_at(policy));
         if until > now {
-            return Err(Refusal::TooManyCodes { until });
+            return Err(ResendRefusal::TooManyCodes { until });
         }
         // Wrong guesses have used the code up, so only a new one helps.
         if !self.is_alive(now, policy) {
-            return Err(Refusal::Expired);
+            return Err(ResendRefusal::Expired);
         }
         Ok(self.with_send(now, policy))
     }
@@ -189,16 +204,16 @@ impl Challenge {
     /// Judges a guess. `matches` tells whether it equals the sealed code; a decoy has no correct code.
     ///
     /// # Errors
-    /// [`Refusal::Used`], [`Refusal::Expired`], or [`Refusal::TooManyAttempts`]; the guess was not judged.
-    pub fn verify(&self, matches: bool, now: Timestamp, policy: &Policy) -> Result<Verdict, Refusal> {
+    /// [`GuessRefusal`]
+    pub fn verify(&self, matches: bool, now: Timestamp, policy: &Policy) -> Result<Verdict, GuessRefusal> {
         if self.state == State::Used {
-            return Err(Refusal::Used);
+            return Err(GuessRefusal::Used);
         }
         if now >= self.expires_at {
-            return Err(Refusal::Expired);
+            return Err(GuessRefusal::Expired);
         }
         if self.attempts_left == 0 || self.unlocked_at(policy) > now {
-            return Err(Refusal::TooManyAttempts { until: self.resend_at(policy).max(self.unlocked_at(policy)) });
+            return Err(GuessRefusal::TooManyAttempts { until: self.resend_at(policy).max(self.unlocked_at(policy)) });
         }
         let mut next = self.clone();
         if matches && !self.decoy {

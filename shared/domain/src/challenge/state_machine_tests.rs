@@ -17,11 +17,11 @@ fn seal(issue: u64) -> Sealed {
 
 const ASK: Ask = Ask { decoy: false, same_account: true };
 
-fn start(present: Option<&Challenge>, now: i64) -> Result<Start, Refusal> {
+fn start(present: Option<&Challenge>, now: i64) -> Result<Start, TooManyCodes> {
     Challenge::start(present, &key(), ASK, Timestamp(now), &Policy::default(), seal)
 }
 
-fn sent(start: Result<Start, Refusal>) -> Challenge {
+fn sent(start: Result<Start, TooManyCodes>) -> Challenge {
     match start.unwrap() {
         Start::Send(challenge) => challenge,
         Start::Alive => panic!("nothing was sent"),
@@ -32,7 +32,7 @@ fn fresh(now: i64) -> Challenge {
     sent(start(None, now))
 }
 
-fn guess(challenge: &Challenge, right: bool, now: i64) -> Result<Verdict, Refusal> {
+fn guess(challenge: &Challenge, right: bool, now: i64) -> Result<Verdict, GuessRefusal> {
     challenge.verify(right, Timestamp(now), &Policy::default())
 }
 
@@ -54,8 +54,8 @@ fn right(challenge: &Challenge, now: i64) -> Challenge {
 fn a_code_lives_five_minutes_to_the_second() {
     let challenge = fresh(0);
     right(&challenge, 5 * MINUTE - 1);
-    assert_eq!(guess(&challenge, true, 5 * MINUTE), Err(Refusal::Expired));
-    assert_eq!(guess(&challenge, true, 5 * MINUTE + 1), Err(Refusal::Expired));
+    assert_eq!(guess(&challenge, true, 5 * MINUTE), Err(GuessRefusal::Expired));
+    assert_eq!(guess(&challenge, true, 5 * MINUTE + 1), Err(GuessRefusal::Expired));
 }
 
 #[test]
@@ -66,14 +66,14 @@ fn the_sixth_guess_is_not_looked_at_even_if_it_is_right() {
         assert_eq!(attempts_left, left);
         challenge = next;
     }
-    assert_eq!(guess(&challenge, true, 2), Err(Refusal::TooManyAttempts { until: Timestamp(MINUTE) }));
+    assert_eq!(guess(&challenge, true, 2), Err(GuessRefusal::TooManyAttempts { until: Timestamp(MINUTE) }));
 }
 
 #[test]
 fn a_right_code_is_right_once() {
     let used = right(&fresh(0), 1);
-    assert_eq!(guess(&used, true, 2), Err(Refusal::Used));
-    assert_eq!(used.resend(Timestamp(100), &Policy::default()), Err(Refusal::Used));
+    assert_eq!(guess(&used, true, 2), Err(GuessRefusal::Used));
+    assert_eq!(used.resend(Timestamp(100), &Policy::default()), Err(ResendRefusal::Used));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_cooldown_doubles_up_to_half_an_hour_and_the_hour_s_limit_holds() {
 #[test]
 fn a_code_in_its_last_minute_is_replaced() {
     let first = sent(start(Some(&fresh(0)), 60));
-    assert_eq!(first.resend(Timestamp(241), &Policy::default()), Err(Refusal::Expired));
+    assert_eq!(first.resend(Timestamp(241), &Policy::default()), Err(ResendRefusal::Expired));
     let second = sent(start(Some(&first), 241));
     assert_eq!((second.issue, second.attempts_left), (2, 5));
     assert_ne!(second.sealed, first.sealed);
@@ -114,7 +114,7 @@ fn five_wrong_guesses_leave_no_code_and_the_cooldown_goes_on() {
     for _ in 0..5 {
         challenge = wrong(&challenge, 1).0;
     }
-    assert_eq!(start(Some(&challenge), 10), Err(Refusal::TooManyCodes { until: Timestamp(60) }));
+    assert_eq!(start(Some(&challenge), 10), Err(TooManyCodes { until: Timestamp(60) }));
     assert_eq!(sent(start(Some(&challenge), 60)).issue, 2);
 }
 
@@ -134,7 +134,7 @@ fn a_new_code_does_not_reset_the_failures_and_the_twentieth_locks_for_a_day() {
     }
     let until = Timestamp(24 * 60 * MINUTE);
     let refused = Challenge::start(Some(&challenge), &key(), ASK, Timestamp(now), &policy, seal);
-    assert_eq!(refused, Err(Refusal::TooManyCodes { until }), "a code that nobody may enter is not sent");
+    assert_eq!(refused, Err(TooManyCodes { until }), "a code that nobody may enter is not sent");
     assert!(
         Challenge::start(Some(&challenge), &key(), ASK, until, &policy, seal).is_ok(),
         "the lock ends by the clock"
@@ -151,7 +151,7 @@ fn a_success_ends_the_cooldown_and_the_failures_but_not_the_hour_s_count() {
         assert_eq!(start(Some(&challenge), now), Ok(Start::Alive), "the cooldown begins again");
     }
     challenge = right(&challenge, 5);
-    assert_eq!(start(Some(&challenge), 6), Err(Refusal::TooManyCodes { until: Timestamp(60 * MINUTE) }));
+    assert_eq!(start(Some(&challenge), 6), Err(TooManyCodes { until: Timestamp(60 * MINUTE) }));
 }
 
 #[test]

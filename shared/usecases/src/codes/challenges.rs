@@ -8,7 +8,7 @@ use twostep_crypto::{
 };
 use twostep_domain::{
     challenge::{
-        Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, Refusal, Start,
+        Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, Start, TooManyCodes,
         state_machine::Ask,
     },
     ids::{ChallengeKey, UserId},
@@ -172,7 +172,8 @@ impl Challenges {
         };
         let ask = Ask { decoy, same_account };
         let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
-        match (start.map_err(|refusal| too_many_codes(refusal, now))?, present, opened) {
+        let too_many = |TooManyCodes { until }| ChallengeError::TooManyCodes { wait: now.until(until) };
+        match (start.map_err(too_many)?, present, opened) {
             (Start::Send(challenge), ..) => Ok(Next::Send(challenge)),
             // The same code, now for the session that asks: that one outlives the change.
             (Start::Alive, Some(present), Some(opened)) if !opened.purpose.same_session(&fresh.purpose) => {
@@ -222,13 +223,4 @@ enum Next<'a> {
     SameMessage(Challenge),
     /// Save this; the table's stream sends it.
     Send(Challenge),
-}
-
-/// A start is refused for one reason only; the others need a code that is entered or sent again.
-fn too_many_codes(refusal: Refusal, now: Timestamp) -> ChallengeError {
-    let wait = match refusal {
-        Refusal::TooManyCodes { until } | Refusal::TooManyAttempts { until } => now.until(until),
-        Refusal::Used | Refusal::Expired => Duration::ZERO,
-    };
-    ChallengeError::TooManyCodes { wait }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use twostep_crypto::{KeyRing, challenge_id::ChallengeId};
 use twostep_domain::{
-    challenge::{Challenge, Refusal},
+    challenge::{Challenge, ResendRefusal},
     time::Timestamp,
 };
 use twostep_runtime::{
@@ -91,12 +91,10 @@ fn named(ring: &KeyRing, id: &ChallengeId, found: Option<Challenge>) -> Result<C
     Challenges::named(ring, id, found).ok_or(ResendError::UnknownChallenge)
 }
 
-fn refused(refusal: Refusal, now: Timestamp) -> ResendError {
+fn refused(refusal: ResendRefusal, now: Timestamp) -> ResendError {
     match refusal {
-        Refusal::Used => ResendError::CodeUsed,
-        Refusal::Expired => ResendError::CodeExpired,
-        Refusal::TooManyCodes { until } | Refusal::TooManyAttempts { until } => {
-            ResendError::TooManyCodes { wait: now.until(until) }
-        }
+        ResendRefusal::Used => ResendError::CodeUsed,
+        ResendRefusal::Expired => ResendError::CodeExpired,
+        ResendRefusal::TooManyCodes { until } => ResendError::TooManyCodes { wait: now.until(until) },
     }
 }

@@ -11,7 +11,7 @@ use twostep_crypto::{
 };
 use twostep_domain::{
     account::{PhoneTrust, User},
-    challenge::{Challenge, Payload, Purpose, PurposeName, Refusal, Verdict},
+    challenge::{Challenge, GuessRefusal, Payload, Purpose, PurposeName, Verdict},
     country::Country,
     ids::UserId,
     one_time_code::OneTimeCode,
@@ -79,7 +79,6 @@ pub enum Rejection {
     CodeUsed,
     CodeExpired,
     TooManyAttempts { wait: Duration },
-    TooManyCodes { wait: Duration },
     PhoneTaken,
 }
 
@@ -111,18 +110,6 @@ pub(crate) struct CorrectCode<'a> {
 
 /// How the use of a correct code ended.
 pub(crate) type Use = Round<Challenge, Verified>;
-
-/// The outcome of using a code up together with companion writes.
-pub(crate) enum Used {
-    Done,
-    /// Another request changed the challenge first; judge the guess again on what it left.
-    Lost(Option<Challenge>),
-    /// The condition of this companion failed.
-    Refused {
-        companion: usize,
-        found: Option<twostep_stores::table::Item>,
-    },
-}
 
 impl VerifyCode {
     /// # Errors
@@ -218,12 +205,12 @@ impl VerifyCode {
     }
 
     /// Uses a code up, all or nothing with `companions`.
-    pub(crate) async fn use_with(&self, code: &CorrectCode<'_>, companions: Vec<Write>) -> Result<Used, TableError> {
-        Ok(match self.challenges.store.save_with(&code.next, companions).await? {
-            SwapWith::Saved => Used::Done,
-            SwapWith::Lost(winner) => Used::Lost(winner),
-            SwapWith::Refused { companion, found } => Used::Refused { companion, found },
-        })
+    pub(crate) async fn use_with(
+        &self,
+        code: &CorrectCode<'_>,
+        companions: Vec<Write>,
+    ) -> Result<SwapWith<Challenge>, TableError> {
+        self.challenges.store.save_with(&code.next, companions).await
     }
 
     /// Uses a code up and rejects it: what it was for is not possible any more.
@@ -283,11 +270,10 @@ impl CountedCode {
     }
 }
 
-fn rejection(refusal: Refusal, now: Timestamp) -> Rejection {
+fn rejection(refusal: GuessRefusal, now: Timestamp) -> Rejection {
     match refusal {
-        Refusal::Used => Rejection::CodeUsed,
-        Refusal::Expired => Rejection::CodeExpired,
-        Refusal::TooManyAttempts { until } => Rejection::TooManyAttempts { wait: now.until(until) },
-        Refusal::TooManyCodes { until } => Rejection::TooManyCodes { wait: now.until(until) },
+        GuessRefusal::Used => Rejection::CodeUsed,
+        GuessRefusal::Expired => Rejection::CodeExpired,
+        GuessRefusal::TooManyAttempts { until } => Rejection::TooManyAttempts { wait: now.until(until) },
     }
 }

@@ -8,7 +8,11 @@ use twostep_domain::{
     phone::PhoneNumber,
 };
 use twostep_runtime::{config::ConfigError, entropy, secrets::Secrets};
-use twostep_stores::{Tables, compare_and_swap::Round, users::PHONE_OWNER_WRITE};
+use twostep_stores::{
+    Tables,
+    compare_and_swap::{Round, SwapWith},
+    users::PHONE_OWNER_WRITE,
+};
 
 use crate::{
     access::{Access, AccessError},
@@ -16,7 +20,7 @@ use crate::{
     codes::{
         Admission, ChallengeView, Challenges, StartError,
         challenges::NewCode,
-        verify::{CorrectCode, Rejection, Use, Used, Verified, VerifyCode, VerifyError},
+        verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     messages::notice,
     outage::Outage,
@@ -129,18 +133,18 @@ impl VerifyCode {
         }
         let (used, user) = tokio::join!(self.use_with(&code, writes), self.users.find(&account.user_id));
         match used? {
-            Used::Done => {
+            SwapWith::Saved => {
                 let mut user = self.read_again(user, &account.user_id).await?;
                 user.phone = Some(code.phone);
                 user.two_step = true;
                 Ok(Round::Done(Verified::PhoneSet { user: Box::new(user), recovery_codes: codes }))
             }
-            Used::Lost(winner) => Ok(Round::Lost(winner)),
-            Used::Refused { companion: PHONE_OWNER_WRITE, .. } => {
+            SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
+            SwapWith::Refused { companion: PHONE_OWNER_WRITE, .. } => {
                 self.use_for_nothing(code, Rejection::PhoneTaken).await
             }
             // The account was changed meanwhile, so what was asked for is out of date.
-            Used::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
+            SwapWith::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
         }
     }
 }

@@ -23,7 +23,7 @@ use twostep_runtime::{
 };
 use twostep_stores::{
     SessionStore, Tables, UserStore,
-    compare_and_swap::Round,
+    compare_and_swap::{Round, SwapWith},
     users::{ChangeError, owner_in},
 };
 
@@ -32,7 +32,7 @@ use crate::{
     codes::{
         Admission, ChallengeView, Challenges, StartError,
         challenges::NewCode,
-        verify::{CorrectCode, Rejection, Use, Used, Verified, VerifyCode, VerifyError},
+        verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     outage::{Outage, from_outage},
     signed_in::{self, SignedIn},
@@ -74,12 +74,12 @@ impl VerifyCode {
     /// A free number may be registered. One that has an account signs in to it.
     pub(crate) async fn use_for_registration(&self, code: CorrectCode<'_>) -> Result<Use, VerifyError> {
         match self.use_with(&code, vec![self.users.phone_is_free(&code.phone)]).await? {
-            Used::Done => {
+            SwapWith::Saved => {
                 let token = registration_token::issue(code.ring, code.phone, self.now(), &mut entropy::system());
                 Ok(Round::Done(Verified::MayRegister { registration_token: token }))
             }
-            Used::Lost(winner) => Ok(Round::Lost(winner)),
-            Used::Refused { found, .. } => {
+            SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
+            SwapWith::Refused { found, .. } => {
                 let owner = owner_in(found.unwrap_or_default())?;
                 if !may_sign_in_by_phone(&*self.settings.get().await?, &owner) {
                     return self.use_for_nothing(code, Rejection::PhoneTaken).await;

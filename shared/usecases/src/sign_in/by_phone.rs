@@ -12,14 +12,18 @@ use twostep_runtime::{
     config::ConfigError,
     secrets::{Keys, Secrets},
 };
-use twostep_stores::{Tables, UserStore, compare_and_swap::Round, users::owner_in};
+use twostep_stores::{
+    Tables, UserStore,
+    compare_and_swap::{Round, SwapWith},
+    users::owner_in,
+};
 
 use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
         challenges::NewCode,
-        verify::{CorrectCode, Rejection, Use, Used, Verified, VerifyCode, VerifyError},
+        verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     signed_in::{self, SignedIn},
     warm_up,
@@ -87,19 +91,19 @@ impl VerifyCode {
             // Both run to their end: a failed read must not cut off a write that may have been done.
             let (used, user) = tokio::join!(self.use_with(&code, companions), self.users.find(&owner.user_id));
             match used? {
-                Used::Done => {
+                SwapWith::Saved => {
                     let user = self.read_again(user, &owner.user_id).await?;
                     let signed_in = SignedIn::new(code.issuer, code.ring, &session, token, user, now);
                     return Ok(Round::Done(Verified::SignedIn(Box::new(signed_in))));
                 }
-                Used::Lost(winner) => return Ok(Round::Lost(winner)),
-                Used::Refused { found, .. } => match found.map(owner_in).transpose()? {
+                SwapWith::Lost(winner) => return Ok(Round::Lost(winner)),
+                SwapWith::Refused { found, .. } => match found.map(owner_in).transpose()? {
                     Some(current) if current.user_id == owner.user_id => owner = current,
                     _ => break,
                 },
             }
         }
-        // The number has another owner since the code was requested, so the code signs nobody in.
+        // The number has another owner since the code was requested, so the code is rejected.
         self.use_for_nothing(code, Rejection::CodeExpired).await
     }
 }

@@ -11,7 +11,7 @@ use twostep_domain::{
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{
     Tables,
-    compare_and_swap::Round,
+    compare_and_swap::{Round, SwapWith},
     users::{SecondStepTaken, StoredRecoveryCode},
 };
 
@@ -20,7 +20,7 @@ use crate::{
     codes::{
         ChallengeError, ChallengeView, Challenges,
         challenges::NewCode,
-        verify::{CorrectCode, Entry, Guess, Rejection, Use, Used, Verified, VerifyCode, VerifyError},
+        verify::{CorrectCode, Entry, Guess, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     signed_in::{self, SignedIn},
 };
@@ -100,14 +100,14 @@ impl VerifyCode {
         };
         let companions = vec![self.users.second_step_taken(&account, &taken), self.sessions.insert(&session)];
         match self.use_with(&code, companions).await? {
-            Used::Done => {
+            SwapWith::Saved => {
                 let mut signed_in = SignedIn::new(code.issuer, code.ring, &session, token, user, now);
                 signed_in.device_token = remembered.map(|(token, _)| token);
                 Ok(Round::Done(Verified::SignedIn(Box::new(signed_in))))
             }
-            Used::Lost(winner) => Ok(Round::Lost(winner)),
+            SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
             // Another guess used the same recovery code, or the account was changed since its password was entered.
-            Used::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
+            SwapWith::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
         }
     }
 }
