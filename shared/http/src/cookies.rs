@@ -81,17 +81,8 @@ impl Cookies {
 
 #[cfg(test)]
 mod tests {
-    use lambda_http::{Body, http};
-
     use super::*;
-
-    fn with(headers: &[(&str, &str)]) -> Request {
-        let mut request = http::Request::builder();
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.body(Body::Empty).unwrap()
-    }
+    use crate::request::with_headers as with;
 
     #[test]
     fn a_cookie_is_found_by_its_exact_name() {

@@ -96,6 +96,16 @@ fn user_agent(request: &Request) -> String {
     agent.chars().take(LONGEST).collect()
 }
 
+/// A request without a body, for tests.
+#[cfg(test)]
+pub(crate) fn with_headers(headers: &[(&str, &str)]) -> Request {
+    let mut request = lambda_http::http::Request::builder();
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(lambda_http::Body::Empty).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use lambda_http::{Body, http};

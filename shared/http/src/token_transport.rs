@@ -122,19 +122,10 @@ fn origin_of(address: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use lambda_http::{Body, http};
-
     use super::*;
+    use crate::request::with_headers as with;
 
     const SITE: &str = "https://accounts.example.com";
-
-    fn with(headers: &[(&str, &str)]) -> Request {
-        let mut request = http::Request::builder();
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.body(Body::Empty).unwrap()
-    }
 
     #[test]
     fn tokens_go_into_the_body_unless_the_client_chooses_cookies() {
