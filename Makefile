@@ -57,7 +57,7 @@ unit: ## Run only the fast tests, without stack and Python
 e2e: test-setup build ## Run only the end-to-end tests
 	$(TEST) --test e2e
 
-load: test-setup build ## Register 10,000 people at 200 a second, then 200 at once, and print what happened
+load: test-setup build ## Register 10,000 users at 200 a second, then 200 at once, and print the results
 	target/debug/load
 
 attacks: test-setup build ## Try every attack and write docs/attacks.md

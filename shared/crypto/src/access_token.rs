@@ -23,7 +23,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 const TYPE: &str = "at+jwt";
 
-/// Who issues tokens and for whom.
+/// The issuer and the audience of access tokens (`iss` and `aud`).
 #[derive(Clone, Debug)]
 pub struct Issuer {
     pub issuer: String,

@@ -71,9 +71,10 @@ impl Password {
     }
 }
 
-/// A hash that no password has: an unknown email address must cost the same work as a known one.
+/// A hash that no password matches. It is verified for unknown email addresses, so that they cost the same work as known
+/// ones.
 #[must_use]
-pub fn hash_of_nobody() -> PasswordHash {
+pub fn dummy_hash() -> PasswordHash {
     PasswordHash(
         "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
     )
@@ -141,7 +142,7 @@ mod tests {
     fn nobody_s_hash_is_like_the_others_and_fits_no_password() {
         let real = entered("x").hash(&mut StdRng::seed_from_u64(1));
         let shape = |hash: &PasswordHash| hash.0.split('$').map(str::len).collect::<Vec<_>>();
-        assert_eq!(shape(&hash_of_nobody()), shape(&real));
-        assert!(!verify(&hash_of_nobody(), &entered("nobody")));
+        assert_eq!(shape(&dummy_hash()), shape(&real));
+        assert!(!verify(&dummy_hash(), &entered("nobody")));
     }
 }

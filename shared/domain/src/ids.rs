@@ -1,4 +1,5 @@
-//! Identifiers of accounts, sessions and challenges. None of them is a secret; none shows whom it belongs to.
+//! Identifiers of accounts, sessions and challenges. They are not secrets, and they reveal
+//! neither a name nor a number.
 
 use std::fmt;
 

@@ -136,7 +136,7 @@ pub fn initial_settings(env: &Environment) -> Result<Settings, ConfigError> {
     Ok(Settings::initial(&site, countries, budgets))
 }
 
-/// `CLICKATELL_URL`: Clickatell's production address unless set.
+/// `CLICKATELL_URL`: an address to use instead of Clickatell's own, for a laptop.
 ///
 /// # Errors
 /// [`ConfigError`] if it is not Unicode.

@@ -119,7 +119,7 @@ impl SignInByPassword {
             async { Ok::<_, PasswordError>(tokio::try_join!(self.settings.get(), self.users.find_by_email(email))?) };
         let (client_ip, (settings, user)) = tokio::try_join!(counted, read)?;
 
-        let stored = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(password::hash_of_nobody);
+        let stored = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(password::dummy_hash);
         let is_correct = password::verify(&stored, password);
         let Some(user) = user.filter(|_| is_correct) else { return Err(PasswordError::InvalidCredentials) };
         tokio::try_join!(self.attempts.forget(&account), self.client_ip_attempts.release(&client_ip))?;
