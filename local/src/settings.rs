@@ -23,8 +23,6 @@ pub struct Settings {
     pub limits_as_deployed: bool,
     /// Whether the gateway applies the template's route throttles. Defaults to `limits_as_deployed`.
     pub throttles: bool,
-    /// Origins whose pages may call the API, like a deployment's `AllowedOrigins`.
-    pub allowed_origins: Vec<String>,
     /// A header that sets the client IP, for tests that need many clients.
     pub source_ip_header: Option<String>,
     /// Whether the stack stops when its standard input closes, for programs that start it.
@@ -53,7 +51,6 @@ impl Settings {
                 Ok("off") => false,
                 Ok(other) => return Err(format!("THROTTLES is {other:?}; expected `on` or `off`").into()),
             },
-            allowed_origins: origins()?,
             source_ip_header: env::var("SOURCE_IP_HEADER").ok().filter(|name| !name.is_empty()),
             until_stdin_closes: env::var("UNTIL_STDIN_CLOSES").is_ok(),
             data: match env::var("DATA").as_deref() {
@@ -93,20 +90,4 @@ fn number(variable: &str, default: u16) -> Result<u16> {
         }
         _ => Ok(default),
     }
-}
-
-fn origins() -> Result<Vec<String>> {
-    let text = env::var("ALLOWED_ORIGINS").unwrap_or_default();
-    let origins: Vec<String> =
-        text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
-    match origins.iter().find(|origin| !is_origin(origin)) {
-        Some(wrong) => Err(format!("ALLOWED_ORIGINS has {wrong:?}; expected e.g. https://shop.example").into()),
-        None => Ok(origins),
-    }
-}
-
-/// RFC 6454, section 6.2: a scheme and a host, without a path.
-fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
 }

@@ -39,7 +39,6 @@ pub fn settings() -> Settings {
         reload: false,
         limits_as_deployed: false,
         throttles: true,
-        allowed_origins: Vec::new(),
         source_ip_header: None,
         until_stdin_closes: false,
         data: None,

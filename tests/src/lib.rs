@@ -17,7 +17,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
-pub use stack::Stack;
+pub use stack::{SHOP, Stack};
 
 /// The timeout of asynchronous events. Generous, for busy machines.
 pub const PATIENCE: Duration = Duration::from_secs(60);

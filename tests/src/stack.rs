@@ -18,6 +18,9 @@ use crate::{
     template,
 };
 
+/// The origin whose pages may call the shared stack.
+pub const SHOP: &str = "https://shop.example";
+
 pub struct Stack {
     pub api_port: u16,
     pub sandbox_port: u16,
@@ -37,7 +40,7 @@ impl Stack {
     /// The stack that the tests of one process share. It runs up to two processes per function, with log level `trace`.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Stack> = OnceCell::const_new();
-        SHARED.get_or_init(|| Self::start(&[("LOG_LEVEL", "trace")])).await
+        SHARED.get_or_init(|| Self::start(&[("LOG_LEVEL", "trace"), ("ALLOWED_ORIGINS", SHOP)])).await
     }
 
     /// # Panics

@@ -67,7 +67,7 @@ fn good(variable: &str) -> String {
     .to_owned()
 }
 
-/// The environment variables that a function reads, besides `LOG_LEVEL`.
+/// The environment variables that a function reads, besides `LOG_LEVEL` and, if it serves HTTP, `ALLOWED_ORIGINS`.
 struct Reads {
     function: &'static str,
     own: &'static [&'static str],
@@ -169,6 +169,9 @@ const READS: [Reads; 16] = [
 const SETTINGS: [&str; 7] =
     ["SETTINGS_TABLE", "SITE_NAME", "SITE_HOST", "ALLOWED_COUNTRIES", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
 
+/// Functions that serve no HTTP.
+const WITHOUT_HTTP: [&str; 2] = ["send-sms", "rotate-keys"];
+
 /// For a laptop only, so the template doesn't set them.
 const LAPTOP: [&str; 2] = ["LIMITS", "CLICKATELL_URL"];
 
@@ -179,7 +182,8 @@ impl Reads {
 
     fn all(&self) -> BTreeSet<String> {
         let settings = if self.settings { &SETTINGS[..] } else { &[] };
-        ["LOG_LEVEL"].iter().chain(self.own).chain(settings).map(|variable| (*variable).to_owned()).collect()
+        let http = if WITHOUT_HTTP.contains(&self.function) { &[][..] } else { &["ALLOWED_ORIGINS"] };
+        ["LOG_LEVEL"].iter().chain(self.own).chain(settings).chain(http).map(|name| (*name).to_owned()).collect()
     }
 
     fn reads(&self, variable: &str) -> bool {
@@ -192,7 +196,8 @@ impl Reads {
     }
 }
 
-const MALFORMED: [(&str, &str); 11] = [
+const MALFORMED: [(&str, &str); 12] = [
+    ("ALLOWED_ORIGINS", "https://shop.example/"),
     ("LOG_LEVEL", "loud"),
     ("ALLOWED_COUNTRIES", "usa"),
     ("SITE_NAME", "Señor"),
@@ -207,8 +212,16 @@ const MALFORMED: [(&str, &str); 11] = [
 ];
 
 /// Variables that are optional for the functions that read them.
-const OPTIONAL: [&str; 7] =
-    ["LOG_LEVEL", "ISSUER", "LIMITS", "ADDRESS_LIMITS", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
+const OPTIONAL: [&str; 8] = [
+    "LOG_LEVEL",
+    "ALLOWED_ORIGINS",
+    "ISSUER",
+    "LIMITS",
+    "ADDRESS_LIMITS",
+    "SMS_PER_HOUR",
+    "SMS_PER_DAY",
+    "SMS_PER_MONTH",
+];
 
 /// The variable that the single line names.
 fn named(function: &str, lines: &[String]) -> String {

@@ -22,13 +22,6 @@ Resources:
       DefaultRouteSettings: { ThrottlingRateLimit: 10000, ThrottlingBurstLimit: 10000 }
       RouteSettings:
         "GET /throttled": { ThrottlingRateLimit: 0.001, ThrottlingBurstLimit: 3 }
-      CorsConfiguration: !If
-        - HasOrigins
-        - AllowMethods: [GET, POST]
-          AllowHeaders: [authorization, content-type]
-          ExposeHeaders: [retry-after]
-          MaxAge: 600
-        - !Ref AWS::NoValue
   Probe:
     Type: AWS::Serverless::Function
     Properties:
@@ -174,69 +167,6 @@ async fn a_test_may_say_where_a_request_comes_from() {
     assert_eq!(ask(Some("2001:db8::7")).await, "2001:db8::7");
     assert_eq!(ask(Some("nonsense")).await, "127.0.0.1");
     assert_eq!(ask(None).await, "127.0.0.1");
-}
-
-fn cors_headers(answer: &reqwest::Response) -> Vec<(String, String)> {
-    let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-    let mut headers: Vec<_> =
-        headers.filter(|(name, _)| name.starts_with("access-control-") || name == "vary").collect();
-    headers.sort();
-    headers
-}
-
-fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-#[tokio::test]
-async fn the_gateway_speaks_cors_to_allowed_origins_only() {
-    let settings = Settings { allowed_origins: vec!["https://shop.example".into()], ..settings() };
-    let laptop = Laptop::start(HTTP, &settings).await;
-    let preflight = async |origin: &str| {
-        let request = laptop.request(Method::OPTIONS, "/probe", &Value::Null).body("").header("origin", origin);
-        request.header("access-control-request-method", "POST").send().await.unwrap()
-    };
-    let answer = preflight("https://shop.example").await;
-    assert_eq!(answer.status(), 204);
-    let expected = pairs(&[
-        ("access-control-allow-headers", "authorization,content-type"),
-        ("access-control-allow-methods", "GET,POST"),
-        ("access-control-allow-origin", "https://shop.example"),
-        ("access-control-max-age", "600"),
-        ("vary", "origin"),
-    ]);
-    assert_eq!(cors_headers(&answer), expected);
-    let answer = preflight("https://evil.example").await;
-    assert_eq!((answer.status().as_u16(), cors_headers(&answer)), (204, pairs(&[("vary", "origin")])));
-
-    let own = json!({ "statusCode": 200, "headers": { "access-control-allow-origin": "*" } });
-    let order = json!({ "do": "answer", "with": own });
-    let ask = async |origin: &str| {
-        laptop.request(Method::POST, "/probe", &order).header("origin", origin).send().await.unwrap()
-    };
-    let expected = pairs(&[
-        ("access-control-allow-origin", "https://shop.example"),
-        ("access-control-expose-headers", "retry-after"),
-        ("vary", "origin"),
-    ]);
-    assert_eq!(cors_headers(&ask("https://shop.example").await), expected);
-    assert_eq!(
-        cors_headers(&ask("https://evil.example").await),
-        pairs(&[("vary", "origin")]),
-        "the gateway replaces the function's headers"
-    );
-}
-
-#[tokio::test]
-async fn without_allowed_origins_cors_is_the_functions_own() {
-    let laptop = http_laptop().await;
-    let preflight = laptop.request(Method::OPTIONS, "/probe", &Value::Null).header("origin", "https://shop.example");
-    let answer = preflight.header("access-control-request-method", "POST").send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), cors_headers(&answer)), (404, Vec::new()));
-    let own = json!({ "statusCode": 200, "headers": { "access-control-allow-origin": "*" } });
-    let order = json!({ "do": "answer", "with": own });
-    let answer = laptop.request(Method::POST, "/probe", &order).send().await.unwrap();
-    assert_eq!(cors_headers(&answer), pairs(&[("access-control-allow-origin", "*")]));
 }
 
 const STREAM: &str = r#"

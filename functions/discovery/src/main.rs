@@ -1,7 +1,9 @@
 //! `GET /.well-known/openid-configuration` and `/.well-known/jwks.json`: what anyone needs to check an access token.
+//!
+//! Its route `OPTIONS /{path+}` takes the CORS preflights of all routes, which `serve` answers.
 
 use twostep_http::{
-    Answer, Error, IssuerAddress, Problem, Request,
+    ACCESS_CONTROL_ALLOW_ORIGIN, Answer, Error, HeaderValue, IssuerAddress, Problem, Request,
     bodies::discovery::{DiscoveryBody, JwksBody},
     segment_after, serve,
 };
@@ -14,17 +16,19 @@ async fn main() -> Result<(), Error> {
     let keys = forever(PublishedKeys::open(&Secrets::new(&startup))?);
     let issuer = forever(IssuerAddress::open(&startup.env)?);
     keys.warm_up().await;
-    serve(startup.clock, |request| handle(keys, issuer, request)).await
+    serve(&startup, |request| handle(keys, issuer, request)).await
+}
+
+/// A public document, which pages of every origin may read. It is cached for less than the two hours by which a new signing
+/// key is published before its first use.
+fn public(document: Answer) -> Answer {
+    document.cacheable("public, max-age=300").with_header(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))
 }
 
 async fn handle(keys: &PublishedKeys, issuer: &IssuerAddress, request: Request) -> Result<Answer, Problem> {
-    // Less than the two hours by which a new signing key is published before its first use.
-    const CACHE: &str = "public, max-age=300";
     match segment_after(&request, ".well-known") {
-        Some("openid-configuration") => {
-            Ok(Answer::json(200, &DiscoveryBody::new(issuer.of(&request))).cacheable(CACHE))
-        }
-        Some("jwks.json") => Ok(Answer::json(200, &JwksBody { keys: keys.list().await? }).cacheable(CACHE)),
+        Some("openid-configuration") => Ok(public(Answer::json(200, &DiscoveryBody::new(issuer.of(&request))))),
+        Some("jwks.json") => Ok(public(Answer::json(200, &JwksBody { keys: keys.list().await? }))),
         _ => Err(Problem::NotFound),
     }
 }

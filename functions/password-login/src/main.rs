@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let sign_in = forever(SignInByPassword::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     let issuer = forever(TokenIssuer::open(&startup.env)?);
     sign_in.warm_up().await;
-    serve(startup.clock, |request| handle(sign_in, issuer, request)).await
+    serve(&startup, |request| handle(sign_in, issuer, request)).await
 }
 
 async fn handle(sign_in: &SignInByPassword, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {

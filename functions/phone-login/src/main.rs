@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let sign_in = forever(StartPhoneSignIn::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     sign_in.warm_up().await;
-    serve(startup.clock, |request| handle(sign_in, request)).await
+    serve(&startup, |request| handle(sign_in, request)).await
 }
 
 async fn handle(sign_in: &StartPhoneSignIn, request: Request) -> Result<Answer, Problem> {

@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let phone = forever(ChangePhone::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     let issuer = forever(TokenIssuer::open(&startup.env)?);
     phone.warm_up().await;
-    serve(startup.clock, |request| handle(phone, issuer, request)).await
+    serve(&startup, |request| handle(phone, issuer, request)).await
 }
 
 async fn handle(phone: &ChangePhone, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
         issuer: TokenIssuer::open(&startup.env)?,
     });
     profile.access.warm_up().await;
-    serve(startup.clock, |request| handle(profile, request)).await
+    serve(&startup, |request| handle(profile, request)).await
 }
 
 async fn handle(Profile { access, password, issuer }: &Profile, request: Request) -> Result<Answer, Problem> {

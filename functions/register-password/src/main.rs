@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let registration = forever(RegisterByPassword::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     let issuer = forever(TokenIssuer::open(&startup.env)?);
     registration.warm_up().await;
-    serve(startup.clock, |request| handle(registration, issuer, request)).await
+    serve(&startup, |request| handle(registration, issuer, request)).await
 }
 
 async fn handle(registration: &RegisterByPassword, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let codes = forever(ResendCode::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     codes.warm_up().await;
-    serve(startup.clock, |request| handle(codes, request)).await
+    serve(&startup, |request| handle(codes, request)).await
 }
 
 async fn handle(codes: &ResendCode, request: Request) -> Result<Answer, Problem> {

@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     let sessions = forever(KeepSession::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     let issuer = forever(TokenIssuer::open(&startup.env)?);
     sessions.warm_up().await;
-    serve(startup.clock, |request| handle(sessions, issuer, request)).await
+    serve(&startup, |request| handle(sessions, issuer, request)).await
 }
 
 async fn handle(sessions: &KeepSession, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {

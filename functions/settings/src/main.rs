@@ -31,7 +31,7 @@ async fn main() -> Result<(), Error> {
         test_message: SendTestMessage::open(&tables, &secrets)?,
     });
     admin.key.warm_up().await;
-    serve(startup.clock, |request| handle(admin, request)).await
+    serve(&startup, |request| handle(admin, request)).await
 }
 
 async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {

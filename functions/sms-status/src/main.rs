@@ -1,6 +1,6 @@
 //! `GET` and `POST /v1/sms/status/{token}`: Clickatell's delivery reports.
 
-use twostep_http::{Answer, Error, Problem, Request, bodies::delivery_reports, segment_after, serve};
+use twostep_http::{Answer, Error, Problem, Request, bodies::delivery_reports, segment_after, serve_servers};
 use twostep_runtime::{Startup, startup::forever};
 use twostep_stores::Tables;
 use twostep_usecases::{Outage, messages::RecordDeliveryReports};
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let reports = forever(RecordDeliveryReports::open(&Tables::new(&startup))?);
     reports.warm_up().await;
-    serve(startup.clock, |request| handle(reports, request)).await
+    serve_servers(&startup, |request| handle(reports, request)).await
 }
 
 async fn handle(reports: &RecordDeliveryReports, request: Request) -> Result<Answer, Problem> {

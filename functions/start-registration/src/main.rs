@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let registration = forever(StartRegistration::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     registration.warm_up().await;
-    serve(startup.clock, |request| handle(registration, request)).await
+    serve(&startup, |request| handle(registration, request)).await
 }
 
 async fn handle(registration: &StartRegistration, request: Request) -> Result<Answer, Problem> {

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let codes = forever(VerifyCode::open(&Tables::new(&startup), &Secrets::new(&startup))?);
     let issuer = forever(TokenIssuer::open(&startup.env)?);
     codes.warm_up().await;
-    serve(startup.clock, |request| handle(codes, issuer, request)).await
+    serve(&startup, |request| handle(codes, issuer, request)).await
 }
 
 async fn handle(codes: &VerifyCode, issuer: &TokenIssuer, request: Request) -> Result<Answer, Problem> {

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let site = forever(PublicSite::open(&Tables::new(&startup))?);
     site.warm_up().await;
-    serve(startup.clock, |request| handle(site, request)).await
+    serve(&startup, |request| handle(site, request)).await
 }
 
 async fn handle(site: &PublicSite, request: Request) -> Result<Answer, Problem> {

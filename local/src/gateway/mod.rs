@@ -1,7 +1,6 @@
-//! Stand-in for API Gateway: an HTTP API with the routes, throttles and CORS of `template.yaml`. HTTP/1.1 only.
+//! Stand-in for API Gateway: an HTTP API with the routes and throttles of `template.yaml`. HTTP/1.1 only.
 
 mod answer;
-mod cors;
 mod event;
 mod percent;
 mod refusal;
@@ -43,7 +42,6 @@ const INTEGRATION_LIMIT: Duration = Duration::from_secs(30);
 struct Gateway {
     routes: Routes,
     throttles: Option<Throttles>,
-    cors: Option<cors::Policy>,
     source_ip_header: Option<String>,
     port: u16,
     lambda: Arc<Lambda>,
@@ -54,7 +52,6 @@ pub fn router(api: HttpApi, lambda: Arc<Lambda>, settings: &Settings) -> Router 
     let gateway = Gateway {
         routes: Routes::new(api.routes),
         throttles: settings.throttles.then(|| Throttles::new(api.throttles, api.default_throttle)),
-        cors: cors::Policy::new(settings.allowed_origins.clone(), api.cors),
         source_ip_header: settings.source_ip_header.clone(),
         port: settings.api_port,
         lambda: Arc::clone(&lambda),
@@ -75,9 +72,6 @@ async fn handle(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    if let Some(preflight) = gateway.cors.as_ref().and_then(|cors| cors.preflight(&parts.method, &parts.headers)) {
-        return preflight;
-    }
     let request_id = request_id();
     let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| Refusal::PayloadTooLarge);
     let answer = match body {
@@ -85,9 +79,6 @@ async fn handle(
         Err(refusal) => Err(refusal),
     };
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-    if let Some(cors) = &gateway.cors {
-        cors.apply(&parts.headers, response.headers_mut());
-    }
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("apigw-requestid", id);
     }

@@ -1,4 +1,4 @@
-//! The HTTP API: routes, throttles and CORS settings.
+//! The HTTP API: routes and throttles.
 
 use std::collections::BTreeMap;
 
@@ -32,22 +32,11 @@ pub struct Throttle {
     pub burst: f64,
 }
 
-/// The CORS settings, except the origins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cors {
-    pub allow_methods: Vec<String>,
-    pub allow_headers: Vec<String>,
-    pub expose_headers: Vec<String>,
-    /// In seconds.
-    pub max_age: Option<u64>,
-}
-
 pub struct HttpApi {
     pub routes: Vec<Route>,
     /// By route key. A route without an entry has the default throttle.
     pub throttles: BTreeMap<String, Throttle>,
     pub default_throttle: Option<Throttle>,
-    pub cors: Cors,
 }
 
 impl Template {
@@ -55,12 +44,10 @@ impl Template {
     pub fn http_api(&self) -> HttpApi {
         let api = self.of_type("AWS::Serverless::HttpApi").next().map_or(&Value::Null, |(_, properties)| properties);
         let settings = api["RouteSettings"].as_object().into_iter().flatten();
-        let routes = self.routes();
         HttpApi {
-            cors: cors(&api["CorsConfiguration"], &routes),
             throttles: settings.filter_map(|(key, settings)| Some((key.clone(), throttle(settings)?))).collect(),
             default_throttle: throttle(&api["DefaultRouteSettings"]),
-            routes,
+            routes: self.routes(),
         }
     }
 
@@ -88,25 +75,4 @@ impl Template {
 fn throttle(settings: &Value) -> Option<Throttle> {
     let number = |name: &str| settings[name].as_f64();
     Some(Throttle { rate: number("ThrottlingRateLimit")?, burst: number("ThrottlingBurstLimit")? })
-}
-
-/// The template configures CORS conditionally: `!If [Condition, {…}, !Ref AWS::NoValue]`.
-fn cors(configuration: &Value, routes: &[Route]) -> Cors {
-    let configuration = configuration.as_array().and_then(|branches| branches.get(1)).unwrap_or(configuration);
-    let list = |name: &str| {
-        let items = configuration[name].as_array()?;
-        Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect::<Vec<_>>())
-    };
-    let methods = || {
-        let mut methods: Vec<String> = routes.iter().map(|route| route.method.clone()).collect();
-        methods.sort();
-        methods.dedup();
-        methods
-    };
-    Cors {
-        allow_methods: list("AllowMethods").unwrap_or_else(methods),
-        allow_headers: list("AllowHeaders").unwrap_or_else(|| vec!["authorization".into(), "content-type".into()]),
-        expose_headers: list("ExposeHeaders").unwrap_or_default(),
-        max_age: configuration["MaxAge"].as_u64(),
-    }
 }

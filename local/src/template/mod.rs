@@ -11,7 +11,7 @@ mod tables;
 pub use document::{Template, without_tags};
 pub use event_sources::{EventSource, Source};
 pub use functions::Function;
-pub use http_api::{Cors, HttpApi, Route, Throttle};
+pub use http_api::{HttpApi, Route, Throttle};
 pub use names::physical_name;
 pub use queues::{Queue, RedrivePolicy};
 pub use tables::Table;

@@ -6,6 +6,7 @@
 mod answer;
 pub mod bodies;
 mod cookies;
+mod cross_origin;
 pub mod issuer;
 mod json;
 mod problem;
@@ -17,8 +18,11 @@ mod token_transport;
 pub use answer::Answer;
 pub use cookies::Cookies;
 pub use issuer::{IssuerAddress, TokenIssuer};
-pub use lambda_http::{Error, Request};
+pub use lambda_http::{
+    Error, Request,
+    http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue},
+};
 pub use problem::Problem;
 pub use request::{bearer, body, caller, segment_after};
-pub use serve::serve;
+pub use serve::{serve, serve_servers};
 pub use token_transport::TokenTransport;

@@ -56,6 +56,7 @@ pub enum Problem {
     TwoStepOff,
     CodeExpired,
     CodeUsed,
+    UnsupportedMediaType,
     /// Seconds until a new code is available.
     TooManyAttempts {
         retry_after: u64,
@@ -195,7 +196,7 @@ impl Problem {
                 403,
                 "foreign_origin",
                 "Origin not allowed",
-                "Cookies work only on this site's own pages. Send the site's origin in the Origin header, or omit X-Session.",
+                "Another site's page can't do this unless the operator allows its origin. Cookies work only on this site's own pages.",
             ),
             Self::UnknownChallenge => (
                 404,
@@ -214,6 +215,12 @@ impl Problem {
             ),
             Self::CodeExpired => (410, "code_expired", "Code expired", "Request a new code."),
             Self::CodeUsed => (410, "code_used", "Code used", "This code was already used. Request a new one."),
+            Self::UnsupportedMediaType => (
+                415,
+                "unsupported_media_type",
+                "Unsupported media type",
+                "Send the body with Content-Type: application/json.",
+            ),
             Self::TooManyAttempts { .. } => (
                 429,
                 "too_many_attempts",
@@ -269,6 +276,7 @@ impl Problem {
         Self::TwoStepOff,
         Self::CodeExpired,
         Self::CodeUsed,
+        Self::UnsupportedMediaType,
         Self::TooManyAttempts { retry_after: 42 },
         Self::TooManyCodes { retry_after: 42 },
         Self::TooManyRequests { retry_after: 42 },

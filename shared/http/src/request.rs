@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use lambda_http::{
     Request, RequestExt,
-    http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT},
+    http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
     request::RequestContext,
 };
 use serde::de::DeserializeOwned;
@@ -19,9 +19,13 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// Reads a JSON object. The types that are read here refuse unknown fields; serde refuses duplicate ones.
 ///
 /// # Errors
-/// [`Problem::InvalidRequest`] for anything else.
+/// [`Problem::UnsupportedMediaType`] for a body that doesn't say that it is JSON: a page of another site can send such a
+/// body without a preflight. [`Problem::InvalidRequest`] for anything else.
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let bytes: &[u8] = request.body();
+    if !bytes.is_empty() && !is_json(request) {
+        return Err(Problem::UnsupportedMediaType);
+    }
     // serde would also fill a struct from a JSON array.
     let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if bytes.len() > LONGEST_BODY || !is_object {
@@ -30,10 +34,19 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|_| Problem::InvalidRequest)
 }
 
+/// Whether the only `Content-Type` is `application/json`; parameters are ignored (RFC 8259 §11).
+fn is_json(request: &Request) -> bool {
+    let mut types = request.headers().get_all(CONTENT_TYPE).iter();
+    let (Some(media_type), None) = (types.next(), types.next()) else { return false };
+    let media_type = media_type.to_str().unwrap_or_default();
+    let essence = media_type.split_once(';').map_or(media_type, |(essence, _)| essence);
+    essence.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
+}
+
 /// For requests whose headers say everything: no body, or an empty object.
 ///
 /// # Errors
-/// [`Problem::InvalidRequest`] for anything else.
+/// As [`body`].
 pub fn no_body(request: &Request) -> Result<(), Problem> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -120,7 +133,27 @@ mod tests {
     }
 
     fn with_body(text: &str) -> Request {
-        Request::new(Body::Text(text.to_owned()))
+        let mut request = with_headers(&[("content-type", "application/json; charset=utf-8")]);
+        *request.body_mut() = Body::Text(text.to_owned());
+        request
+    }
+
+    #[test]
+    fn a_body_must_say_that_it_is_json() {
+        let sent = |headers: &[(&str, &str)]| {
+            let mut request = with_headers(headers);
+            *request.body_mut() = Body::Text("{\"phone\":\"+1\"}".to_owned());
+            body::<Ask>(&request).map(|ask| ask.phone)
+        };
+        for json in ["application/json", "Application/JSON", "application/json ; charset=utf-8", "application/json;"] {
+            assert_eq!(sent(&[("content-type", json)]), Ok("+1".to_owned()), "{json}");
+        }
+        for other in ["", "text/plain", "application/x-www-form-urlencoded", "text/json", "application/json2", "json"] {
+            assert_eq!(sent(&[("content-type", other)]), Err(Problem::UnsupportedMediaType), "{other}");
+        }
+        assert_eq!(sent(&[]), Err(Problem::UnsupportedMediaType));
+        let twice = [("content-type", "application/json"), ("content-type", "text/plain")];
+        assert_eq!(sent(&twice), Err(Problem::UnsupportedMediaType));
     }
 
     #[test]
@@ -150,8 +183,9 @@ mod tests {
         ] {
             assert!(matches!(body::<Ask>(&with_body(wrong)), Err(Problem::InvalidRequest)), "{wrong:.60}");
         }
-        let bytes = Request::new(Body::Binary(vec![b'{', 0xff, b'}']));
-        assert!(body::<Ask>(&bytes).is_err());
+        let mut bytes = with_body("");
+        *bytes.body_mut() = Body::Binary(vec![b'{', 0xff, b'}']);
+        assert_eq!(body::<Ask>(&bytes).err(), Some(Problem::InvalidRequest));
     }
 
     #[test]

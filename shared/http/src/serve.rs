@@ -1,6 +1,6 @@
 //! Serves requests for as long as the function lives: logs one line for each and counts what went wrong.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use futures_util::FutureExt;
 use lambda_http::{
@@ -9,32 +9,70 @@ use lambda_http::{
     service_fn,
 };
 use twostep_domain::time::Clock;
+use twostep_runtime::Startup;
 
-use super::{Answer, Problem};
+use super::{
+    Answer, Problem,
+    cross_origin::{Callers, CrossOrigin},
+};
 
+/// Serves clients and pages. A page of another site may change something only if its origin is allowed.
+///
 /// # Errors
-/// If the Lambda runtime itself fails.
-pub async fn serve<H, F>(clock: Arc<dyn Clock>, handler: H) -> Result<(), Error>
+/// If the Lambda runtime itself fails, or if `ALLOWED_ORIGINS` is malformed.
+pub async fn serve<H, F>(startup: &Startup, handler: H) -> Result<(), Error>
 where
     H: Fn(Request) -> F + Send + Sync,
     F: Future<Output = Result<Answer, Problem>> + Send,
 {
-    let (handler, clock) = (&handler, &clock);
+    run(startup, Callers::Pages, handler).await
+}
+
+/// Serves routes that other servers call: each request authenticates itself, so its origin doesn't matter.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_servers<H, F>(startup: &Startup, handler: H) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Result<Answer, Problem>> + Send,
+{
+    run(startup, Callers::Servers, handler).await
+}
+
+async fn run<H, F>(startup: &Startup, callers: Callers, handler: H) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Result<Answer, Problem>> + Send,
+{
+    let cross_origin = CrossOrigin::open(&startup.env, callers)?;
+    let (handler, clock, cross_origin) = (&handler, &startup.clock, &cross_origin);
     lambda_http::run(service_fn(move |request: Request| async move {
-        Ok::<_, Error>(respond(&**clock, handler, request).await)
+        let headers = request.headers().clone();
+        let preflight = CrossOrigin::preflight(&request);
+        let is_preflight = preflight.is_some();
+        let mut response = match preflight {
+            Some(response) => response,
+            None => respond(&**clock, cross_origin, handler, request).await,
+        };
+        cross_origin.allow(&headers, is_preflight, response.headers_mut());
+        Ok::<_, Error>(response)
     }))
     .await
 }
 
 /// The response to one request. A panic becomes a 500; the panic hook has logged where it happened.
-async fn respond<H, F>(clock: &dyn Clock, handler: &H, request: Request) -> Response<Body>
+async fn respond<H, F>(clock: &dyn Clock, cross_origin: &CrossOrigin, handler: &H, request: Request) -> Response<Body>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Answer, Problem>>,
 {
     let line = LogLine::begin(&request);
-    let handled = AssertUnwindSafe(async { handler(request).await }).catch_unwind();
-    let result = handled.await.unwrap_or(Err(Problem::InternalError));
+    let handled = AssertUnwindSafe(async {
+        cross_origin.check(&request)?;
+        handler(request).await
+    });
+    let result = handled.catch_unwind().await.unwrap_or(Err(Problem::InternalError));
     let code = result.as_ref().err().map(Problem::code);
     if let Some(metric) = result.as_ref().err().and_then(Problem::metric) {
         metric.emit(clock.now());
@@ -74,6 +112,7 @@ impl LogLine {
 #[cfg(test)]
 mod tests {
     use twostep_domain::time::Timestamp;
+    use twostep_runtime::config::Environment;
 
     use super::*;
 
@@ -93,11 +132,12 @@ mod tests {
         };
         let request =
             |method: &str| lambda_http::http::Request::builder().method(method).body(Body::Empty).expect("a request");
-        let response = respond(&StoppedClock, &handler, request("DELETE")).await;
+        let rules = CrossOrigin::open(&Environment::of([]), Callers::Pages).unwrap();
+        let response = respond(&StoppedClock, &rules, &handler, request("DELETE")).await;
         assert_eq!(response.status(), 500);
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["code"], "internal_error");
         assert!(!body.to_string().contains("a bug"), "a panic's message stays inside");
-        assert_eq!(respond(&StoppedClock, &handler, request("GET")).await.status(), 204);
+        assert_eq!(respond(&StoppedClock, &rules, &handler, request("GET")).await.status(), 204);
     }
 }

@@ -105,6 +105,33 @@ pub fn audience(env: &Environment) -> Result<String, ConfigError> {
     Ok(env.optional("AUDIENCE")?.unwrap_or_else(|| "twostep".to_owned()))
 }
 
+/// `ALLOWED_ORIGINS`: the origins whose pages may call the API, comma-separated. Without the variable there are none.
+///
+/// # Errors
+/// [`ConfigError`] unless each is an origin as browsers send it (RFC 6454 §6.2): https, or http on a laptop's loopback.
+pub fn allowed_origins(env: &Environment) -> Result<Vec<String>, ConfigError> {
+    const VARIABLE: &str = "ALLOWED_ORIGINS";
+    let is_origin = |origin: &str| {
+        let loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
+        let after_host = loopback.iter().find_map(|host| origin.strip_prefix(host));
+        let is_loopback = after_host.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://").filter(|_| is_loopback));
+        host.is_some_and(|host| {
+            let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+            !host.is_empty() && host.chars().all(known)
+        })
+    };
+    let origins = env.optional(VARIABLE)?.unwrap_or_default();
+    let origins: Vec<String> =
+        origins.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        Some(wrong) => {
+            Err(malformed(VARIABLE, format_args!("{wrong:?} is not an origin such as https://shop.example")))
+        }
+        None => Ok(origins),
+    }
+}
+
 /// The settings until an admin has saved some: `SITE_NAME` and `SITE_HOST` as they appear in messages,
 /// `ALLOWED_COUNTRIES` (`*` or codes such as `US,ES`), and `SMS_PER_HOUR`, `SMS_PER_DAY` and `SMS_PER_MONTH`, the budgets
 /// of all messages, where they are set.

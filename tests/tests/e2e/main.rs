@@ -1,6 +1,7 @@
 //! End-to-end tests: a full stack over HTTP, as a website uses it. The tests of this process share one stack.
 
 mod cookies;
+mod cross_origin;
 mod delivery;
 mod errors;
 mod events;
