@@ -67,7 +67,7 @@ fn good(variable: &str) -> String {
     .to_owned()
 }
 
-/// The environment variables that a function reads, besides `LOG_LEVEL` and, if it serves HTTP, `ALLOWED_ORIGINS`.
+/// The environment variables that a function reads, besides those that all read: `LOG_LEVEL` and `ALLOWED_ORIGINS`.
 struct Reads {
     function: &'static str,
     own: &'static [&'static str],
@@ -169,9 +169,6 @@ const READS: [Reads; 16] = [
 const SETTINGS: [&str; 7] =
     ["SETTINGS_TABLE", "SITE_NAME", "SITE_HOST", "ALLOWED_COUNTRIES", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
 
-/// Functions that serve no HTTP.
-const WITHOUT_HTTP: [&str; 2] = ["send-sms", "rotate-keys"];
-
 /// For a laptop only, so the template doesn't set them.
 const LAPTOP: [&str; 2] = ["LIMITS", "CLICKATELL_URL"];
 
@@ -182,8 +179,8 @@ impl Reads {
 
     fn all(&self) -> BTreeSet<String> {
         let settings = if self.settings { &SETTINGS[..] } else { &[] };
-        let http = if WITHOUT_HTTP.contains(&self.function) { &[][..] } else { &["ALLOWED_ORIGINS"] };
-        ["LOG_LEVEL"].iter().chain(self.own).chain(settings).chain(http).map(|name| (*name).to_owned()).collect()
+        let all = ["LOG_LEVEL", "ALLOWED_ORIGINS"];
+        all.iter().chain(self.own).chain(settings).map(|variable| (*variable).to_owned()).collect()
     }
 
     fn reads(&self, variable: &str) -> bool {

@@ -4,6 +4,7 @@
 //! The functions do this themselves, because an HTTP API with a CORS configuration replaces the headers of its functions.
 //! Discovery and signing keys are for every origin.
 
+use super::Problem;
 use lambda_http::{
     Body, Request, Response,
     http::{
@@ -15,9 +16,6 @@ use lambda_http::{
         },
     },
 };
-use twostep_runtime::config::{self, ConfigError, Environment};
-
-use super::Problem;
 
 /// What a page of an allowed origin may use, beyond what the Fetch standard always allows.
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
@@ -41,10 +39,9 @@ pub struct CrossOrigin {
 }
 
 impl CrossOrigin {
-    /// # Errors
-    /// [`ConfigError`], which names the variable.
-    pub fn open(env: &Environment, callers: Callers) -> Result<Self, ConfigError> {
-        Ok(Self { allowed: config::allowed_origins(env)?, callers })
+    #[must_use]
+    pub fn new(allowed: Vec<String>, callers: Callers) -> Self {
+        Self { allowed, callers }
     }
 
     /// The response to a preflight; `None` if the request is anything else.
@@ -102,8 +99,7 @@ mod tests {
     const SHOP: &str = "https://shop.example";
 
     fn rules(callers: Callers) -> CrossOrigin {
-        let env = Environment::of([("ALLOWED_ORIGINS", format!("https://other.example,{SHOP}"))]);
-        CrossOrigin::open(&env, callers).unwrap()
+        CrossOrigin::new(vec!["https://other.example".to_owned(), SHOP.to_owned()], callers)
     }
 
     fn request(method: &str, headers: &[(&str, &str)]) -> Request {

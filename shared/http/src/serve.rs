@@ -19,7 +19,7 @@ use super::{
 /// Serves clients and pages. A page of another site may change something only if its origin is allowed.
 ///
 /// # Errors
-/// If the Lambda runtime itself fails, or if `ALLOWED_ORIGINS` is malformed.
+/// If the Lambda runtime itself fails.
 pub async fn serve<H, F>(startup: &Startup, handler: H) -> Result<(), Error>
 where
     H: Fn(Request) -> F + Send + Sync,
@@ -45,7 +45,7 @@ where
     H: Fn(Request) -> F + Send + Sync,
     F: Future<Output = Result<Answer, Problem>> + Send,
 {
-    let cross_origin = CrossOrigin::open(&startup.env, callers)?;
+    let cross_origin = CrossOrigin::new(startup.allowed_origins.clone(), callers);
     let (handler, clock, cross_origin) = (&handler, &startup.clock, &cross_origin);
     lambda_http::run(service_fn(move |request: Request| async move {
         let headers = request.headers().clone();
@@ -112,7 +112,6 @@ impl LogLine {
 #[cfg(test)]
 mod tests {
     use twostep_domain::time::Timestamp;
-    use twostep_runtime::config::Environment;
 
     use super::*;
 
@@ -132,7 +131,7 @@ mod tests {
         };
         let request =
             |method: &str| lambda_http::http::Request::builder().method(method).body(Body::Empty).expect("a request");
-        let rules = CrossOrigin::open(&Environment::of([]), Callers::Pages).unwrap();
+        let rules = CrossOrigin::new(Vec::new(), Callers::Pages);
         let response = respond(&StoppedClock, &rules, &handler, request("DELETE")).await;
         assert_eq!(response.status(), 500);
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();

@@ -17,17 +17,20 @@ pub struct Startup {
     pub env: Environment,
     pub clock: Arc<dyn Clock>,
     pub aws: SdkConfig,
+    /// Origins whose pages may call the API.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Startup {
     /// Starts logging and makes the HTTP client that all AWS clients share.
     ///
     /// # Errors
-    /// [`ConfigError`] if the log level is malformed.
+    /// [`ConfigError`] if the log level or the list of allowed origins is malformed.
     pub async fn begin() -> Result<Self, ConfigError> {
         let env = Environment::of_process();
         telemetry::init(config::log_level(&env)?);
-        Ok(Self { env, clock: Arc::new(SystemClock), aws: aws::sdk_config().await })
+        let allowed_origins = config::allowed_origins(&env)?;
+        Ok(Self { env, clock: Arc::new(SystemClock), aws: aws::sdk_config().await, allowed_origins })
     }
 }
 
