@@ -144,6 +144,7 @@ impl<'a> Resolver<'a> {
             "AWS::Partition" => return Ok(arn::PARTITION.to_owned()),
             "AWS::Region" => return Ok(arn::REGION.to_owned()),
             "AWS::AccountId" => return Ok(arn::ACCOUNT.to_owned()),
+            "AWS::StackName" => return Ok("twostep".to_owned()),
             _ => {}
         }
         let parameter = &self.template["Parameters"][name];
@@ -239,6 +240,7 @@ mod tests {
             (json!({ "Ref": "AuditEventsTable" }), json!("audit-events")),
             (json!({ "Fn::GetAtt": ["OtherQueue", "QueueName"] }), json!("parked")),
             (json!({ "Ref": "AWS::AccountId" }), json!("123456789012")),
+            (json!({ "Fn::Sub": "/logs/${AWS::StackName}/*" }), json!("/logs/twostep/*")),
             (json!({ "Ref": "Tracing" }), json!("Disabled")),
             (
                 json!({ "Fn::GetAtt": ["UsersTable", "Arn"] }),
