@@ -239,6 +239,14 @@ impl Bench {
         payload.code.expose().to_owned()
     }
 
+    /// Deletes the item of a challenge, as DynamoDB does when its time to live is over.
+    ///
+    /// # Panics
+    /// If DynamoDB does not answer.
+    pub async fn delete_challenge(&self, challenge: &Value) {
+        self.cases.challenges.delete(id_of(challenge).key().as_str()).await.expect("DynamoDB");
+    }
+
     /// # Panics
     /// If the keys cannot be read.
     pub async fn ring(&self) -> Arc<KeyRing> {

@@ -28,7 +28,7 @@ fn sends_saved(bench: &Bench) -> u64 {
     let scan = serde_json::from_value(json!({ "TableName": "codes" })).unwrap();
     let items = serde_json::to_value(bench.database.scan(scan).unwrap()).unwrap();
     let items = items["Items"].as_array().unwrap().iter();
-    items.map(|item| item["send_number"]["N"].as_str().unwrap().parse::<u64>().unwrap()).sum()
+    items.map(|item| u64::try_from(item["sends"]["L"].as_array().unwrap().len()).unwrap()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,6 +198,20 @@ async fn a_new_code_invalidates_the_old_id_and_keeps_the_failed_attempts() {
     let locked = bench.start_registration(&phone).await.unwrap_err();
     assert!(matches!(locked, Problem::TooManyCodes { retry_after: 70_000.. }), "{locked:?}");
     assert!(bench.start_login(&phone).await.is_ok(), "the lock must be of one purpose only");
+}
+
+#[tokio::test]
+async fn an_old_id_stays_invalid_after_dynamodb_has_deleted_its_challenge() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let old = bench.start_registration(&phone).await.unwrap();
+    bench.clock.advance(26 * 60 * MINUTE);
+    bench.delete_challenge(&old).await;
+    let new = bench.start_registration(&phone).await.unwrap();
+    assert_ne!(new["challenge_id"], old["challenge_id"]);
+    let code = bench.code(&new).await;
+    assert_eq!(bench.verify(&old, &code).await, Err(Problem::UnknownChallenge));
+    assert!(bench.verify(&new, &code).await.is_ok());
 }
 
 #[tokio::test]

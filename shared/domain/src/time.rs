@@ -31,6 +31,12 @@ impl Timestamp {
         Duration::from_secs(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
 
+    /// Milliseconds since the Unix epoch; zero before it.
+    #[must_use]
+    pub fn milliseconds(self) -> u64 {
+        u64::try_from(self.0).unwrap_or(0).saturating_mul(1_000)
+    }
+
     /// RFC 3339 in UTC, the format of every time in a response.
     #[must_use]
     pub fn rfc3339(self) -> String {

@@ -26,7 +26,7 @@ pub struct Challenge {
     pub key: ChallengeKey,
     /// The version that was read; 0 for a challenge that is not in the table yet.
     pub version: u64,
-    /// The number of the present code. Challenge ids of earlier codes no longer work.
+    /// The number of the present code, see [`next_number`]. Challenge ids of earlier codes no longer work.
     pub issue: u64,
     pub sealed: Sealed,
     pub state: State,
@@ -38,7 +38,7 @@ pub struct Challenge {
     pub failures: Vec<Timestamp>,
     /// Messages since the last correct code: the exponent of the cooldown.
     pub streak: u32,
-    /// The number of the present message, counted over all codes of this challenge.
+    /// The number of the present message, see [`next_number`]. Delivery reports of earlier messages change nothing.
     pub send_number: u64,
     pub delivery: Delivery,
     pub delivery_changed_at: Timestamp,
@@ -295,7 +295,7 @@ impl Challenge {
     }
 
     fn with_new_code(&self, decoy: bool, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
-        let issue = self.issue + 1;
+        let issue = next_number(self.issue, now);
         let fresh = Self {
             issue,
             sealed: seal(issue),
@@ -316,7 +316,7 @@ impl Challenge {
         }
         next.streak = next.streak.saturating_add(1);
         next.sends.push(now);
-        next.send_number += 1;
+        next.send_number = next_number(self.send_number, now);
         next.delivery = Delivery::Pending;
         next.delivery_changed_at = now;
         next.failure = None;
@@ -332,6 +332,13 @@ impl Challenge {
         forget_older_than(DAY, &mut self.sends, now);
         forget_older_than(DAY, &mut self.failures, now);
     }
+}
+
+/// The number that follows `previous`: the time in milliseconds, or one more than `previous` if that is later. It never
+/// comes again, even after DynamoDB has deleted the item and the challenge begins anew, so an old challenge id or delivery
+/// report never matches a later code or message.
+fn next_number(previous: u64, now: Timestamp) -> u64 {
+    now.milliseconds().max(previous.saturating_add(1))
 }
 
 /// The counts of the last 24 hours must outlive the code, or deleting the item would reset them.
