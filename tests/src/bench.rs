@@ -9,7 +9,10 @@ use std::sync::{
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::config::Credentials;
 use dynoxide::Database;
-use lambda_http::{Body, Request};
+use lambda_http::{
+    Body, Request,
+    http::header::{CONTENT_TYPE, HeaderValue},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -344,7 +347,9 @@ fn request() -> Request {
 }
 
 fn with_body(body: &Value) -> Request {
-    Request::new(Body::Text(body.to_string()))
+    let mut request = Request::new(Body::Text(body.to_string()));
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request
 }
 
 fn read<T: DeserializeOwned>(body: Value) -> T {

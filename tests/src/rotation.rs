@@ -27,3 +27,18 @@ pub async fn begin_rotation_with(client: &Client, secret: &str, token: &str) {
     let pending = client.put_secret_value().secret_id(secret).client_request_token(token).version_stages("AWSPENDING");
     pending.send().await.expect("a pending version");
 }
+
+/// Stores `text` as the current version. As in AWS and unlike in the stand-in, only the version before stays the previous one.
+///
+/// # Panics
+/// If a call to Secrets Manager fails.
+pub async fn replace(client: &Client, secret: &str, text: &str) {
+    let versions = client.describe_secret().secret_id(secret).send().await.expect("the secret").version_ids_to_stages;
+    for (version, stages) in versions.unwrap_or_default() {
+        if stages.iter().any(|stage| stage == "AWSPREVIOUS") {
+            let update = client.update_secret_version_stage().secret_id(secret).version_stage("AWSPREVIOUS");
+            update.remove_from_version_id(version).send().await.expect("the label is removed");
+        }
+    }
+    client.put_secret_value().secret_id(secret).secret_string(text).send().await.expect("the secret is replaced");
+}

@@ -60,14 +60,14 @@ fn good(variable: &str) -> String {
         "SITE_NAME" => "Example",
         "SITE_HOST" => "example.com",
         "ALLOWED_COUNTRIES" => "*",
-        "CALLBACK_TOKEN" => "0123456789abcdefghijklmnopqrstuvwxyz",
         name if name.ends_with("_TABLE") || name.ends_with("_SECRET") => "name",
         other => panic!("no valid value for {other}"),
     }
     .to_owned()
 }
 
-/// The environment variables that a function reads, besides those that all read: `LOG_LEVEL` and `ALLOWED_ORIGINS`.
+/// The environment variables that a function reads, besides those that all read: `LOG_LEVEL`,
+/// `METRICS_NAMESPACE` and `ALLOWED_ORIGINS`.
 struct Reads {
     function: &'static str,
     own: &'static [&'static str],
@@ -156,7 +156,7 @@ const READS: [Reads; 16] = [
     },
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },
     Reads { function: "web", own: &[], settings: true },
-    Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_TOKEN"], settings: false },
+    Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_SECRET"], settings: false },
     Reads {
         function: "send-sms",
         own: &["KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
@@ -179,7 +179,7 @@ impl Reads {
 
     fn all(&self) -> BTreeSet<String> {
         let settings = if self.settings { &SETTINGS[..] } else { &[] };
-        let all = ["LOG_LEVEL", "ALLOWED_ORIGINS"];
+        let all = ["LOG_LEVEL", "METRICS_NAMESPACE", "ALLOWED_ORIGINS"];
         all.iter().chain(self.own).chain(settings).map(|variable| (*variable).to_owned()).collect()
     }
 
@@ -193,13 +193,12 @@ impl Reads {
     }
 }
 
-const MALFORMED: [(&str, &str); 12] = [
+const MALFORMED: [(&str, &str); 11] = [
     ("ALLOWED_ORIGINS", "https://shop.example/"),
     ("LOG_LEVEL", "loud"),
     ("ALLOWED_COUNTRIES", "usa"),
     ("SITE_NAME", "Señor"),
     ("SITE_HOST", "https://example.com"),
-    ("CALLBACK_TOKEN", "short"),
     ("ISSUER", "auth.example.com"),
     ("LIMITS", "maybe"),
     ("ADDRESS_LIMITS", "maybe"),
@@ -209,8 +208,9 @@ const MALFORMED: [(&str, &str); 12] = [
 ];
 
 /// Variables that are optional for the functions that read them.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "LOG_LEVEL",
+    "METRICS_NAMESPACE",
     "ALLOWED_ORIGINS",
     "ISSUER",
     "LIMITS",

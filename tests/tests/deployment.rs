@@ -82,6 +82,7 @@ fn only_functions_that_need_a_secret_can_use_it() {
     assert_eq!(who("ClickatellSecret", "GetSecretValue"), ["send-sms", "settings"]);
     assert_eq!(who("ClickatellSecret", "PutSecretValue"), ["settings"]);
     assert_eq!(who("AdminSecret", "GetSecretValue"), ["settings"]);
+    assert_eq!(who("CallbackSecret", "GetSecretValue"), ["sms-status"]);
     assert_eq!(who("AdminSecret", "PutSecretValue"), [""; 0]);
     for action in ["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret"] {
         assert_eq!(who("KeysSecret", action), ["rotate-keys"], "{action}");
@@ -159,7 +160,9 @@ fn length(value: &Value) -> usize {
     match value {
         Value::Array(items) => items.iter().map(|item| length(item) + 1).sum::<usize>() + 2,
         Value::Object(fields) => match fields.iter().next() {
-            Some((function, _)) if function == "Ref" || function == "Fn::GetAtt" || function == "Fn::Sub" => LONGEST_ARN,
+            Some((function, _)) if function == "Ref" || function == "Fn::GetAtt" || function == "Fn::Sub" => {
+                LONGEST_ARN
+            }
             Some((function, branches)) if function == "Fn::If" => length(&branches[1]),
             _ => fields.iter().map(|(name, field)| name.len() + 4 + length(field)).sum::<usize>() + 2,
         },
@@ -196,7 +199,7 @@ fn every_function_is_built_for_arm64_and_says_what_it_takes() {
         assert!(function["MemorySize"].as_u64().unwrap() <= 1024, "{name}");
         assert!(function["Timeout"].as_u64().unwrap() <= 60, "{name}");
         let reserved = !function["ReservedConcurrentExecutions"].is_null();
-        assert_eq!(reserved, name == "send-sms", "{name}: only send-sms has reserved concurrency");
+        assert_eq!(reserved, name == "send-sms", "{name}: only send-sms can have reserved concurrency");
         assert!(function["TracingConfig"].is_null(), "{name}: X-Ray must be off by default");
     }
 }
@@ -250,6 +253,7 @@ fn accounts_and_settings_are_protected_and_other_tables_expire() {
     let tables = resources("AWS::DynamoDB::Table");
     for (name, table) in &tables {
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
+        assert_eq!(table["WarmThroughput"]["Fn::If"][0], "TablesAreWarm", "{name}");
         // With SSESpecification, DynamoDB uses a KMS key that costs money per request; without, its own key for free.
         assert!(table["SSESpecification"].is_null(), "{name}");
         let forgets = ["CodesTable", "CountersTable", "SessionsTable"].contains(name);
@@ -298,12 +302,91 @@ fn every_alarm_is_emailed_if_configured_and_has_a_row_in_the_operations_guide() 
     for (name, alarm) in alarms {
         assert_eq!(alarm["AlarmActions"]["Fn::If"][0], "AlarmsAreMailed", "{name}");
         assert_eq!(alarm["AlarmActions"]["Fn::If"][1][0]["Ref"], "AlarmTopic", "{name}");
-        assert!(alarm["AlarmDescription"].as_str().unwrap().ends_with("See docs/operations.md."), "{name}");
+        let description = alarm["AlarmDescription"].as_str().unwrap();
+        assert!(description.ends_with("See docs/operations.md."), "{name}");
+        // What is wrong, what to do, and where to read more.
+        assert!(description.matches(". ").count() >= 2 && description.len() <= 1_024, "{name}: {description}");
         assert!(guide.contains(&format!("| `{name}` |")), "docs/operations.md has no row for {name}");
     }
     assert_eq!(resources("AWS::SNS::Topic")["AlarmTopic"]["KmsMasterKeyId"]["Ref"], "AlarmKey");
     for name in ["AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "AlarmSubscription"] {
         assert_eq!(expanded()["Resources"][name]["Condition"], "AlarmsAreMailed", "{name}");
+    }
+}
+
+/// The logical IDs that the metrics with this name watch, and the alarm of each. Only metrics of single resources count.
+fn watched(metric: &str) -> Vec<(String, String)> {
+    let mut watched = Vec::new();
+    for (alarm, properties) in resources("AWS::CloudWatch::Alarm") {
+        let queries = list(&properties["Metrics"]);
+        assert!(queries.len() <= 11, "{alarm}: an alarm has at most ten metrics and an expression");
+        for query in queries {
+            let of = &query["MetricStat"]["Metric"];
+            if of["MetricName"] == metric {
+                let resource = &of["Dimensions"][0]["Value"];
+                watched.push((
+                    resource["Ref"].as_str().or(resource["Fn::GetAtt"][0].as_str()).unwrap().into(),
+                    alarm.into(),
+                ));
+            }
+        }
+    }
+    watched.sort();
+    watched
+}
+
+fn ids(of: &[(String, String)]) -> Vec<&str> {
+    of.iter().map(|(id, _)| id.as_str()).collect()
+}
+
+#[test]
+fn every_function_table_stream_and_queue_is_watched_by_one_alarm() {
+    let of_type = |kind: &str| resources(kind).into_keys().collect::<Vec<_>>();
+    assert_eq!(ids(&watched("Errors")), of_type("AWS::Lambda::Function"));
+    for throttles in ["WriteThrottleEvents", "ReadThrottleEvents"] {
+        assert_eq!(ids(&watched(throttles)), of_type("AWS::DynamoDB::Table"), "{throttles}");
+    }
+    let streams = resources("AWS::Lambda::EventSourceMapping").into_iter();
+    let streams = streams.filter(|(_, mapping)| mapping["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn");
+    let streams: Vec<&str> = streams
+        .map(|(id, mapping)| {
+            assert_eq!(mapping["MetricsConfig"]["Metrics"][0], "EventCount", "{id}: no DroppedEventCount without it");
+            id
+        })
+        .collect();
+    assert_eq!(ids(&watched("DroppedEventCount")), streams);
+    let alarms = serde_json::to_string(&resources("AWS::CloudWatch::Alarm")).unwrap();
+    for queue in of_type("AWS::SQS::Queue") {
+        assert!(
+            alarms.contains(&format!("{{\"Fn::GetAtt\":[\"{queue}\",\"QueueName\"]}}")),
+            "no alarm watches {queue}"
+        );
+    }
+}
+
+#[test]
+fn an_alarm_about_a_ratio_needs_more_than_one_period() {
+    let alarms = resources("AWS::CloudWatch::Alarm");
+    let ratios: Vec<&str> = alarms
+        .iter()
+        .filter(|(_, alarm)| list(&alarm["Metrics"]).iter().any(|metric| metric["Id"] == "ratio"))
+        .map(|(name, _)| *name)
+        .collect();
+    assert_eq!(ratios, ["FewCodesVerifiedAlarm"]);
+    for name in ratios {
+        let (m, n) = (&alarms[name]["DatapointsToAlarm"], &alarms[name]["EvaluationPeriods"]);
+        assert!(m.as_u64() > Some(1) && m.as_u64() < n.as_u64(), "{name}: {m} of {n}");
+    }
+}
+
+/// An account's functions without reserved concurrency share one pool. `send-sms` may be throttled by design.
+#[test]
+fn functions_that_are_throttled_by_design_raise_no_alarm() {
+    let query =
+        resources("AWS::CloudWatch::Alarm")["FunctionsWaitAlarm"]["Metrics"][0]["Expression"]["Fn::Sub"].as_str();
+    let reserved = resources("AWS::Lambda::Function").into_iter();
+    for (id, _) in reserved.filter(|(_, function)| !function["ReservedConcurrentExecutions"].is_null()) {
+        assert!(query.unwrap().contains(&format!("FunctionName != '${{{id}}}'")), "{id}");
     }
 }
 
@@ -349,7 +432,6 @@ fn every_parameter_is_constrained_and_described() {
         ("AllowedCountries", "US,ES", "us"),
         ("AllowedCountries", "*", "USA"),
         ("Issuer", "https://auth.example.com", "http://auth.example.com"),
-        ("CallbackToken", "0123456789abcdefghijklmnopqrstuv_-", "short"),
         ("AlarmEmail", "ops@example.com", "ops"),
     ] {
         assert!(matches(pattern(name), good), "{name}: {good}");
@@ -360,13 +442,15 @@ fn every_parameter_is_constrained_and_described() {
 #[test]
 fn outputs_are_described_and_contain_no_secret() {
     let outputs = expanded()["Outputs"].as_object().unwrap();
-    for name in ["ApiAddress", "PagesAddress", "AdminSecretName", "CallbackAddress", "DashboardAddress"] {
+    for name in
+        ["ApiAddress", "PagesAddress", "AdminSecretName", "CallbackAddress", "CallbackSecretName", "DashboardAddress"]
+    {
         assert!(outputs[name]["Description"].is_string(), "{name}");
     }
-    assert!(
-        !expanded()["Outputs"].to_string().contains("CallbackToken}"),
-        "the callback token must not be in an output"
-    );
+    assert!(!expanded()["Outputs"].to_string().contains("resolve:secretsmanager"), "an output with a secret");
+    let parameters = expanded()["Parameters"].as_object().unwrap();
+    // The guide of `sam deploy` can't be answered with Enter where a parameter has no default.
+    assert!(parameters.values().all(|parameter| parameter["NoEcho"].is_null() && !parameter["Default"].is_null()));
 }
 
 /// The ignored rules of each scanner.

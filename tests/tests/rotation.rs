@@ -10,11 +10,15 @@ use twostep_crypto::{
 };
 use twostep_domain::time::Clock;
 use twostep_http::Problem;
-use twostep_local::aws::secrets_manager::KEYS;
+use twostep_local::{
+    aws::secrets_manager::{CALLBACK, KEYS},
+    settings::CALLBACK_TOKEN,
+};
+use twostep_runtime::{config::Environment, secrets::Secrets};
 use twostep_tests::{
     bench::Bench,
     fresh_email, fresh_phone,
-    rotation::{STEPS, begin_rotation},
+    rotation::{STEPS, begin_rotation, replace},
 };
 use twostep_usecases::rotate_keys::{RotateKeys, StepError};
 
@@ -41,17 +45,39 @@ async fn text(bench: &Bench, stage: &str) -> String {
 }
 
 async fn put(bench: &Bench, text: &str) {
-    bench.secrets.put_secret_value().secret_id(KEYS).secret_string(text).send().await.unwrap();
+    replace(&bench.secrets, KEYS, text).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_rotation_makes_the_first_keys_and_until_then_the_answer_is_503() {
     let bench = Bench::start().await;
+    // Twice, so that no version with keys is left.
+    put(&bench, KeysSecret::PLACEHOLDER).await;
     put(&bench, KeysSecret::PLACEHOLDER).await;
     let phone = fresh_phone();
     assert_eq!(bench.start_registration(&phone).await.unwrap_err(), Problem::Unavailable);
     rotate(&bench).await;
     bench.register(&phone, &fresh_email()).await;
+}
+
+/// As after a deployment that wrote the placeholder again: new keys would have another pepper.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_first_keys_are_made_while_the_previous_version_has_keys() {
+    let bench = Bench::start().await;
+    let keys = text(&bench, "AWSCURRENT").await;
+    let token = begin_rotation(&bench.secrets, KEYS).await;
+    for lost in [&*keys, r#"{"pepper":"AA=="}"#] {
+        put(&bench, lost).await;
+        put(&bench, KeysSecret::PLACEHOLDER).await;
+        let refused = step(&rotation(&bench), "createSecret", &token).await;
+        assert!(matches!(refused, Err(StepError::KeysInPrevious)), "{refused:?}");
+        assert_eq!(text(&bench, "AWSPREVIOUS").await, lost);
+    }
+    // An operator restores the keys, and the next rotation continues with them.
+    put(&bench, &keys).await;
+    step(&rotation(&bench), "createSecret", &token).await.unwrap();
+    let pepper = |keys: &str| serde_json::from_str::<Value>(keys).unwrap()["pepper"].clone();
+    assert_eq!(pepper(&text(&bench, "AWSPENDING").await), pepper(&keys));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,6 +138,32 @@ async fn keys_that_were_pending_for_too_long_are_abandoned() {
     for name in STEPS {
         step(&rotation, name, &token).await.expect("the next rotation");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_callback_token_and_its_predecessor_are_accepted() {
+    let bench = Bench::start().await;
+    let put = async |token: &str| {
+        replace(&bench.secrets, CALLBACK, token).await;
+        bench.clock.advance(5 * MINUTE);
+    };
+    let env = Environment::of([("CALLBACK_SECRET", CALLBACK.to_owned())]);
+    let secrets = Secrets::with_client(bench.secrets.clone(), env, bench.clock.clone());
+    let token = secrets.shared_token("CALLBACK_SECRET").unwrap();
+    let accepted = async |given: &str| token.accepts(given).await.unwrap();
+    let next = ["second", "third"].map(|name| format!("{name}-callback-token-0123456789abcdef"));
+
+    assert!(accepted(CALLBACK_TOKEN).await);
+    assert!(!accepted(&next[0]).await && !accepted("").await);
+    put(&next[0]).await;
+    assert!(accepted(CALLBACK_TOKEN).await && accepted(&next[0]).await);
+    put(&next[1]).await;
+    assert!(!accepted(CALLBACK_TOKEN).await, "replaced twice");
+    assert!(accepted(&next[0]).await && accepted(&next[1]).await);
+
+    put("short").await;
+    let fresh = secrets.shared_token("CALLBACK_SECRET").unwrap();
+    assert!(fresh.accepts("short").await.is_err(), "a token that can be guessed");
 }
 
 /// Two instances with their own caches, a rotation between the start and the end of sign-ins, and a clock that passes

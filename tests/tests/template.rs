@@ -57,11 +57,14 @@ fn dashboard_and_alarms_watch_exactly_the_metrics_of_the_code() {
     for name in metric_names() {
         assert!(words.contains(name), "no dashboard or alarm watches {name}");
     }
-    let before = ["[\"TwoStep\", \"", "Namespace: TwoStep, MetricName: "];
+    let before = ["[\"TwoStep/${AWS::StackName}\", \"", "Namespace: !Sub \"TwoStep/${AWS::StackName}\", MetricName: "];
     let watched = before.into_iter().flat_map(|start| text.split(start).skip(1));
     let name = |rest: &str| rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned();
     for name in watched.map(name) {
         assert!(metric_names().contains(&name.as_str()), "there is no metric {name}");
+    }
+    for shared in ["Namespace: TwoStep", "[\"TwoStep\"", "{TwoStep,", "SCHEMA(\"TwoStep\""] {
+        assert!(!text.contains(shared), "{shared}: the namespace must name the stack");
     }
 }
 

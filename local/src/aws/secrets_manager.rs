@@ -22,11 +22,12 @@ use twostep_runtime::{clock::SystemClock, entropy};
 use winterbaume_core::{MockRequest, MockService, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
 
-use crate::{clickatell, result::Result};
+use crate::{clickatell, result::Result, settings::CALLBACK_TOKEN};
 
 pub const KEYS: &str = "twostep/keys";
 pub const ADMIN: &str = "twostep/admin";
 pub const CLICKATELL: &str = "twostep/clickatell";
+pub const CALLBACK: &str = "twostep/callback";
 
 /// The service's default if a request names no region.
 const REGION: &str = "us-east-1";
@@ -48,11 +49,14 @@ pub async fn serve(listener: TcpListener, data: Option<PathBuf>) -> Result<Secre
     if let Some(kept) = file.as_deref().and_then(|file| fs::read(file).ok()) {
         let kept = serde_json::from_slice(&kept).map_err(|error| format!("target/local/secrets.json: {error}"))?;
         service.restore(default_account_id(), REGION, kept).await.map_err(|error| error.to_string())?;
+        // The secrets of an earlier version lack it.
+        let _ = create(&service, CALLBACK, CALLBACK_TOKEN).await;
     } else {
         let keys = KeysSecret::first(SystemClock.now(), &mut entropy::system())?.write();
         create(&service, KEYS, keys.expose_secret()).await?;
         let account = json!({ "api_key": clickatell::API_KEY, "api": "rest" });
         create(&service, CLICKATELL, &account.to_string()).await?;
+        create(&service, CALLBACK, CALLBACK_TOKEN).await?;
         create(&service, ADMIN, &random::identifier(&mut entropy::system())).await?;
     }
     if let Some(file) = file {

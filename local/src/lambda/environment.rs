@@ -4,7 +4,7 @@ use std::env;
 
 use crate::{
     arn, iam,
-    settings::{CALLBACK_TOKEN, Settings},
+    settings::Settings,
     template::{Function, Template},
 };
 
@@ -30,7 +30,6 @@ pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
         ("LIMITS", limits.to_owned()),
         ("CLICKATELL_URL", local(settings.sandbox_port)),
-        ("CALLBACK_TOKEN", CALLBACK_TOKEN.to_owned()),
         ("SITE_NAME", "Example".to_owned()),
         ("SITE_HOST", "localhost".to_owned()),
         ("ALLOWED_COUNTRIES", env::var("ALLOWED_COUNTRIES").unwrap_or_else(|_| "*".to_owned())),

@@ -8,7 +8,6 @@ use std::{
     sync::Arc,
 };
 
-use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 use twostep_domain::{
     country::AllowedCountries,
@@ -82,6 +81,14 @@ fn malformed(variable: &'static str, problem: impl Display) -> ConfigError {
 pub fn log_level(env: &Environment) -> Result<LevelFilter, ConfigError> {
     let Some(level) = env.optional("LOG_LEVEL")? else { return Ok(LevelFilter::INFO) };
     level.parse().map_err(|error| malformed("LOG_LEVEL", error))
+}
+
+/// `METRICS_NAMESPACE`: where metrics are counted, `TwoStep/` and the stack's name. `TwoStep` unless set.
+///
+/// # Errors
+/// [`ConfigError`] if it is not Unicode.
+pub fn metrics_namespace(env: &Environment) -> Result<String, ConfigError> {
+    Ok(env.optional("METRICS_NAMESPACE")?.unwrap_or_else(|| "TwoStep".to_owned()))
 }
 
 /// `ISSUER`: the address that tokens name; `None` means the gateway's own.
@@ -194,17 +201,4 @@ pub fn client_ips_are_limited(env: &Environment) -> Result<bool, ConfigError> {
         Some("off") => Ok(false),
         Some(_) => Err(malformed("ADDRESS_LIMITS", "expected `on` or `off`")),
     }
-}
-
-/// `CALLBACK_TOKEN`: the secret part of the address that delivery reports come to, at least 32 characters.
-///
-/// # Errors
-/// [`ConfigError`] if it is missing or short enough to be guessed.
-pub fn callback_token(env: &Environment) -> Result<SecretString, ConfigError> {
-    const SHORTEST: usize = 32;
-    let token = env.required("CALLBACK_TOKEN")?;
-    if token.len() < SHORTEST {
-        return Err(malformed("CALLBACK_TOKEN", format_args!("expected at least {SHORTEST} characters")));
-    }
-    Ok(token.into())
 }

@@ -3,11 +3,20 @@
 //!
 //! A dimension is a kind, a reason or a country, never a person.
 
+use std::sync::OnceLock;
+
 use serde_json::{Value, json};
 use strum::{EnumIter, IntoStaticStr};
 use twostep_domain::time::Timestamp;
 
-const NAMESPACE: &str = "TwoStep";
+/// The namespace of this process: each stack has its own, so that two stacks in a region don't mix.
+static NAMESPACE: OnceLock<String> = OnceLock::new();
+
+/// Sets the namespace of all metrics, once. Without it, as in tests, it is `TwoStep`.
+pub fn use_namespace(namespace: String) {
+    // A second call happens only in a test that shares its process.
+    let _ = NAMESPACE.set(namespace);
+}
 
 /// Every metric, by the name that dashboards and alarms use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, IntoStaticStr)]
@@ -86,10 +95,10 @@ impl Metric {
 
     /// Writes the observation to the log.
     pub fn emit(&self, now: Timestamp) {
-        println!("{}", self.line(now));
+        println!("{}", self.line(NAMESPACE.get().map_or("TwoStep", String::as_str), now));
     }
 
-    fn line(&self, now: Timestamp) -> Value {
+    fn line(&self, namespace: &str, now: Timestamp) -> Value {
         let name: &str = self.name.into();
         let unit: &str = self.unit.into();
         let dimensions: Vec<&str> = self.dimension.iter().map(|(dimension, _)| dimension.into()).collect();
@@ -97,7 +106,7 @@ impl Metric {
             "_aws": {
                 "Timestamp": now.0 * 1_000,
                 "CloudWatchMetrics": [{
-                    "Namespace": NAMESPACE,
+                    "Namespace": namespace,
                     "Dimensions": [dimensions],
                     "Metrics": [{ "Name": name, "Unit": unit }],
                 }],
@@ -119,14 +128,14 @@ mod tests {
 
     #[test]
     fn a_line_has_the_embedded_metric_format() {
-        let expected = json!({"_aws": {"Timestamp": 1_800_000_000_000_i64, "CloudWatchMetrics": [{"Namespace": "TwoStep",
+        let expected = json!({"_aws": {"Timestamp": 1_800_000_000_000_i64, "CloudWatchMetrics": [{"Namespace": "TwoStep/prod",
             "Dimensions": [[]], "Metrics": [{"Name": "SmsAccepted", "Unit": "Count"}]}]}, "SmsAccepted": 1});
-        assert_eq!(Metric::count(Name::SmsAccepted).line(NOW), expected);
+        assert_eq!(Metric::count(Name::SmsAccepted).line("TwoStep/prod", NOW), expected);
     }
 
     #[test]
     fn a_dimension_has_its_value_beside_it() {
-        let line = Metric::count(Name::SmsAcceptedByCountry).by(Dimension::Country, "ES").line(NOW);
+        let line = Metric::count(Name::SmsAcceptedByCountry).by(Dimension::Country, "ES").line("TwoStep/prod", NOW);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Country"]]));
         assert_eq!((&line["Country"], &line["SmsAcceptedByCountry"]), (&json!("ES"), &json!(1)));
     }

@@ -7,7 +7,10 @@ use std::{
 
 use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
 use secrecy::{ExposeSecret, SecretString};
-use twostep_crypto::key_ring::{KeyRing, KeysError};
+use twostep_crypto::{
+    constant_time,
+    key_ring::{KeyRing, KeysError},
+};
 use twostep_domain::time::{Clock, MINUTE};
 
 use crate::{
@@ -115,6 +118,40 @@ impl<T> CachedSecret<T> {
     }
 }
 
+/// A token that callers present. After it is replaced, the previous one is accepted until the next replacement, so that
+/// callers can change over.
+pub struct SharedToken {
+    current: CachedSecret<SecretString>,
+    previous: Cached<Option<SecretString>>,
+}
+
+impl SharedToken {
+    const SHORTEST: usize = 32;
+
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.current.get().await {
+            tracing::error!(%error, "a secret could not be read at start");
+        }
+    }
+
+    /// Compares in constant time.
+    ///
+    /// # Errors
+    /// [`SecretError`] if the token could never be read, or is short enough to be guessed.
+    pub async fn accepts(&self, given: &str) -> Result<bool, SecretError> {
+        if constant_time::equal(given, self.current.get().await?.expose_secret()) {
+            return Ok(true);
+        }
+        let previous = self.previous.get(self.current.clock.now(), self.current.previous()).await?;
+        Ok(previous.as_ref().as_ref().is_some_and(|previous| constant_time::equal(given, previous.expose_secret())))
+    }
+
+    fn parse(token: &SecretString) -> Result<SecretString, SecretError> {
+        let is_long = token.expose_secret().len() >= Self::SHORTEST;
+        if is_long { Ok(token.clone()) } else { Err(SecretError::Malformed("a token of fewer than 32 characters")) }
+    }
+}
+
 /// Opens secrets by the environment variables that name them, so that a function reads only what it needs.
 pub struct Secrets {
     client: Client,
@@ -139,6 +176,13 @@ impl Secrets {
     pub fn open<T>(&self, variable: &'static str, parse: Parse<T>) -> Result<CachedSecret<T>, ConfigError> {
         let id = self.env.required(variable)?;
         Ok(CachedSecret::new(self.client.clone(), id, Arc::clone(&self.clock), parse))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `variable` is not set.
+    pub fn shared_token(&self, variable: &'static str) -> Result<SharedToken, ConfigError> {
+        let current = self.open(variable, SharedToken::parse)?;
+        Ok(SharedToken { current, previous: Cached::new(CachedSecret::<SecretString>::FRESH_FOR, Stale::Serve) })
     }
 
     /// The keys secret. All who ask share one cache.

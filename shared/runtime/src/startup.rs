@@ -9,7 +9,7 @@ use crate::{
     aws,
     clock::SystemClock,
     config::{self, ConfigError, Environment},
-    telemetry,
+    metrics, telemetry,
 };
 
 /// What a function builds the rest from.
@@ -29,6 +29,7 @@ impl Startup {
     pub async fn begin() -> Result<Self, ConfigError> {
         let env = Environment::of_process();
         telemetry::init(config::log_level(&env)?);
+        metrics::use_namespace(config::metrics_namespace(&env)?);
         let allowed_origins = config::allowed_origins(&env)?;
         Ok(Self { env, clock: Arc::new(SystemClock), aws: aws::sdk_config().await, allowed_origins })
     }

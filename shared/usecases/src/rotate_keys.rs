@@ -20,6 +20,7 @@ use twostep_runtime::{Startup, aws, config::ConfigError, entropy, secrets::Secre
 
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
+const PREVIOUS: &str = "AWSPREVIOUS";
 
 pub struct RotateKeys {
     secrets: Client,
@@ -52,6 +53,8 @@ pub enum StepError {
     NotEnabled,
     #[error("the secret has no pending version with this token")]
     NotPending,
+    #[error("the current version is empty, but the previous one has keys; restore it, or the pepper is lost")]
+    KeysInPrevious,
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(transparent)]
@@ -157,9 +160,21 @@ impl RotateKeys {
     }
 
     /// The present keys; `None` before the first rotation. Anything else that is not keys is an error and is not replaced,
-    /// because the pepper may still be recovered from it.
+    /// because the pepper may still be recovered from it. The same applies to a previous version that is not empty.
     async fn present(&self) -> Result<Option<KeysSecret>, StepError> {
-        let get = self.secrets.get_secret_value().secret_id(&self.keys_secret).version_stage(CURRENT);
+        if let Some(keys) = self.keys(CURRENT).await? {
+            return Ok(Some(keys));
+        }
+        match self.keys(PREVIOUS).await {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) | Err(StepError::Keys(_)) => Err(StepError::KeysInPrevious),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The keys of the version with the label `stage`; `None` if there is none or it is the placeholder.
+    async fn keys(&self, stage: &str) -> Result<Option<KeysSecret>, StepError> {
+        let get = self.secrets.get_secret_value().secret_id(&self.keys_secret).version_stage(stage);
         let Some(text) = text_of(get.send().await)? else { return Ok(None) };
         match KeysSecret::parse(&text) {
             Ok(keys) => Ok(Some(keys)),

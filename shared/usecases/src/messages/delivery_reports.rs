@@ -4,16 +4,15 @@
 
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
-use twostep_crypto::constant_time;
 use twostep_domain::{
     challenge::{Challenge, Delivery, DeliveryFailure},
     spending::MessageEvent,
     time::Clock,
 };
 use twostep_runtime::{
-    config::{self, ConfigError},
+    config::ConfigError,
     metrics::{Dimension, Metric, Name},
+    secrets::{SecretError, Secrets, SharedToken},
 };
 use twostep_senders::clickatell::DeliveryReport;
 use twostep_stores::{
@@ -25,30 +24,32 @@ pub struct RecordDeliveryReports {
     challenges: ChallengeStore,
     sent_messages: SentMessageStore,
     counters: CounterStore,
-    token: SecretString,
+    token: SharedToken,
 }
 
 impl RecordDeliveryReports {
     /// # Errors
     /// [`ConfigError`], which names the variable.
-    pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
+    pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, ConfigError> {
         Ok(Self {
             clock: tables.clock(),
             challenges: tables.challenges()?,
             sent_messages: tables.sent_messages()?,
             counters: tables.counters()?,
-            token: config::callback_token(tables.env())?,
+            token: secrets.shared_token("CALLBACK_SECRET")?,
         })
     }
 
     pub async fn warm_up(&self) {
-        self.challenges.open_connection().await;
+        tokio::join!(self.token.warm_up(), self.challenges.open_connection());
     }
 
     /// Whether `token` is the secret part of the address that reports come to.
-    #[must_use]
-    pub fn is_token(&self, token: &str) -> bool {
-        constant_time::equal(token, self.token.expose_secret())
+    ///
+    /// # Errors
+    /// [`SecretError`]: Clickatell should repeat the report.
+    pub async fn is_token(&self, token: &str) -> Result<bool, SecretError> {
+        self.token.accepts(token).await
     }
 
     /// # Errors
