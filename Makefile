@@ -1,11 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load attacks timing costs permissions browser browser-setup screenshots package arm64 deploy check format clean
+.PHONY: help setup build dev test test-setup unit e2e load attacks timing costs permissions browser browser-setup screenshots package arm64 scripts preflight deploy-first deploy undo-failed-deploy callback rotate-callback check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
 BUILD := cargo build --workspace
 TEST := cargo test --workspace
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
+TEST_SCRIPTS = .venv/bin/python -m pytest -p no:cacheprovider --quiet scripts/tests
 WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
 MAIN_FUNCTIONS := start-registration verify-code phone-login profile-phone
@@ -13,7 +14,7 @@ export CARGO_LAMBDA := $(CURDIR)/.venv/bin/cargo-lambda
 export SAM_CLI_TELEMETRY := 0
 
 help: ## List the targets
-	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 setup: .venv/dev ## Install the tools that Rust doesn't bring (into .venv)
 
@@ -22,7 +23,7 @@ setup: .venv/dev ## Install the tools that Rust doesn't bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/test: .venv/dev tests/requirements.txt tests/requirements-checkov.txt
+.venv/test: .venv/dev scripts/requirements.txt tests/requirements.txt tests/requirements-checkov.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	python3 -m venv .venv/checkov
 	.venv/checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt
@@ -46,6 +47,7 @@ BROWSER := $(if $(SKIP_BROWSER),,browser)
 test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
 	rm -rf target/iam-usage
 	$(TEST)
+	$(TEST_SCRIPTS)
 	$(if $(BROWSER),$(RUN_BROWSER))
 	target/debug/permissions
 
@@ -56,6 +58,9 @@ unit: ## Run only the fast tests, without stack and Python
 
 e2e: test-setup build ## Run only the end-to-end tests
 	$(TEST) --test e2e
+
+scripts: test-setup ## Test the deploy scripts, and deploy into a stand-in of AWS
+	$(TEST_SCRIPTS)
 
 load: test-setup build ## Register 10,000 users at 200 a second, then 200 at once, and print the results
 	target/debug/load
@@ -94,9 +99,32 @@ arm64: test-setup build ## Build the main functions for arm64 and run them here,
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
 	$(TEST) --test arm64 -- --ignored
 
-deploy: test-setup ## Build and deploy to AWS; asks for the parameters
-	$(WITH_VENV) sam build
-	$(WITH_VENV) sam deploy --guided
+# Where and how to deploy: see scripts/parameters.py.
+PARAMS ?= deploy.toml
+SCRIPT = $(WITH_VENV) .venv/bin/python scripts
+
+.venv/deploy: .venv/dev scripts/requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+	touch $@
+
+preflight: .venv/deploy ## Say what would keep a deployment from working in this AWS account
+	$(SCRIPT)/preflight.py --params $(PARAMS)
+
+deploy-first: .venv/dev .venv/deploy ## Ask for the parameters, then build and deploy to AWS
+	$(SCRIPT)/deploy.py --params $(PARAMS) --first
+
+# CONFIRM=1 shows the changes and asks.
+deploy: .venv/dev .venv/deploy ## Build and deploy to AWS without questions, with the parameters in PARAMS=deploy.toml
+	$(SCRIPT)/deploy.py --params $(PARAMS) $(if $(CONFIRM),--confirm)
+
+undo-failed-deploy: .venv/deploy ## Remove what a failed first deployment left
+	$(SCRIPT)/undo_failed_deploy.py --params $(PARAMS)
+
+callback: .venv/deploy ## Print the URL for Clickatell's delivery reports
+	$(SCRIPT)/callback.py --params $(PARAMS)
+
+rotate-callback: .venv/deploy ## Replace the token in that URL; the previous one works until the next replacement
+	$(SCRIPT)/callback.py --params $(PARAMS) --rotate
 
 check: ## Check formatting and lints
 	cargo fmt --all --check

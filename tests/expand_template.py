@@ -27,11 +27,21 @@ class Region:
 def expand(path):
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file)
+    return transform(template)
+
+
+def expand_text(text):
+    """The same for the text of a template, as JSON."""
+    return json.dumps(transform(yaml_parse(text)))
+
+
+def transform(template):
     for resource in template["Resources"].values():
         # Replace local folders, as `sam build` does with its uploads.
         properties = resource.get("Properties", {})
-        if "CodeUri" in properties:
-            properties["CodeUri"] = {"Bucket": "built", "Key": properties["CodeUri"]}
+        code = properties.get("CodeUri", "s3://")
+        if not code.startswith("s3://"):
+            properties["CodeUri"] = {"Bucket": "built", "Key": code}
     translator = Translator(MANAGED_POLICIES, Parser(), boto_session=Region())
     return translator.translate(template, {})
 
