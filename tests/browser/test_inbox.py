@@ -10,7 +10,7 @@ from people import Phone, eventually, look_at
 
 
 def ask(stack, method, path, body=None):
-    request = urllib.request.Request(f"{stack.site}/v1{path}", method=method, data=body and json.dumps(body).encode())
+    request = urllib.request.Request(f"{stack.site}/v1{path}", method=method, data=body and json.dumps(body).encode(), headers={"content-type": "application/json"})
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
 

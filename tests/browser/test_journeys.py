@@ -237,6 +237,7 @@ def test_the_code_page_without_a_code_and_the_name_page_without_a_number_offer_a
     person.open("/register/name")
     person.at("name")
     expect(person.locator("#start-again")).to_be_visible()
+    expect(person.locator("main")).not_to_contain_text(person.text("errors.invalid_registration_token"))
 
 
 def test_registration_works_with_the_keyboard_alone(person):

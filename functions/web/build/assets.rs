@@ -1,7 +1,6 @@
 //! Assets with a content hash in their names, so that browsers can cache them forever.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
     io::Write as _,
@@ -15,26 +14,12 @@ use crate::Result;
 
 pub struct Assets {
     out: PathBuf,
-    /// Generated scripts, by the name that other scripts import.
-    sources: BTreeMap<String, String>,
-    scripts: BTreeMap<String, Script>,
     table: String,
-}
-
-#[derive(Clone)]
-pub struct Script {
-    pub address: String,
-    /// The URLs of all imports, direct and indirect, so that a page can preload them.
-    pub imports: BTreeSet<String>,
 }
 
 impl Assets {
     pub fn new(out: &Path) -> Self {
-        Self { out: out.to_owned(), sources: BTreeMap::new(), scripts: BTreeMap::new(), table: String::new() }
-    }
-
-    pub fn add_source(&mut self, name: &str, source: String) {
-        self.sources.insert(name.to_owned(), source);
+        Self { out: out.to_owned(), table: String::new() }
     }
 
     /// Adds a file and returns its URL.
@@ -52,37 +37,9 @@ impl Assets {
         Ok(format!("/assets/{hashed}"))
     }
 
-    /// Adds a module after its imports, and replaces each `"./name.js"` with the import's URL.
-    pub fn script(&mut self, name: &str) -> Result<Script> {
-        if let Some(done) = self.scripts.get(name) {
-            return Ok(done.clone());
-        }
-        let mut source = match self.sources.get(name) {
-            Some(source) => source.clone(),
-            None => {
-                fs::read_to_string(format!("scripts/{name}")).map_err(|error| format!("scripts/{name}: {error}"))?
-            }
-        };
-        let mut imports = BTreeSet::new();
-        for import in imported(&source) {
-            let script = self.script(&import)?;
-            source = source.replace(&format!("\"./{import}\""), &format!("\"{}\"", script.address));
-            imports.extend(script.imports);
-            imports.insert(script.address);
-        }
-        let script = Script { address: self.add(name, source.as_bytes())?, imports };
-        self.scripts.insert(name.to_owned(), script.clone());
-        Ok(script)
-    }
-
     pub fn table(&self) -> String {
         format!("pub static ASSETS: &[Asset] = &[\n{}];\n", self.table)
     }
-}
-
-/// The names in `from "./name.js"`.
-fn imported(source: &str) -> Vec<String> {
-    source.split("from \"./").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
 }
 
 /// Compresses `content` and returns the Rust expression that embeds it.
@@ -97,6 +54,15 @@ pub fn entity(out: &Path, name: &str, content: &[u8]) -> Result<String> {
     let brotli = file("br", &brotli(content)?)?;
     let gzip = file("gz", &gzip(content)?)?;
     Ok(format!("Content {{ tag: {:?}, plain: {plain}, brotli: {brotli}, gzip: {gzip} }}", hash(content)))
+}
+
+/// Returns the Rust expression that embeds a page, which is completed and compressed when it is served.
+pub fn template(out: &Path, name: &str, html: &str) -> Result<String> {
+    let path = out.join(name);
+    fs::create_dir_all(path.parent().ok_or("a file is in a folder")?)?;
+    fs::write(&path, html)?;
+    let path = path.to_str().ok_or("the path is Unicode")?;
+    Ok(format!("Template {{ tag: {:?}, html: include_str!({path:?}) }}", hash(html.as_bytes())))
 }
 
 /// A hash of 64 bits, enough to distinguish the versions of a file.

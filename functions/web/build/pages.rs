@@ -8,7 +8,8 @@ use minijinja::{
 
 use crate::{
     LANGUAGES, Result,
-    assets::{Assets, entity},
+    assets::{Assets, entity, template},
+    bundle::Modules,
     reference,
 };
 
@@ -24,14 +25,17 @@ const PAGES: [(&str, &str); 8] = [
     ("/docs", "docs"),
 ];
 
-const HTML: &str = "text/html; charset=utf-8";
-
+/// The URLs that every page links to.
 pub struct Common {
     pub style: String,
+    /// Hides what needs scripts.
+    pub noscript: String,
     pub icon: String,
+    /// Runs before the first paint.
+    pub early: String,
 }
 
-pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String> {
+pub fn build(out: &Path, assets: &mut Assets, modules: &Modules, common: &Common) -> Result<String> {
     let environment = environment()?;
     let texts: Vec<(&str, serde_json::Value)> = LANGUAGES
         .into_iter()
@@ -43,53 +47,56 @@ pub fn build(out: &Path, assets: &mut Assets, common: &Common) -> Result<String>
         .collect::<Result<_>>()?;
     let mut messages = Vec::new();
     for (language, texts) in &texts {
-        let module = format!("export default {};\n", texts["messages"]);
+        let module = script_of_texts(&texts["messages"]);
         messages.push(assets.add(&format!("texts.{language}.js"), module.as_bytes())?);
     }
     let own = own_messages(assets, &texts)?;
     let reference = Value::from(Serde(reference::read()?));
     let mut table = String::from("pub static PAGES: &[Page] = &[\n");
     for (path, name) in PAGES {
-        let script = assets.script(&format!("{name}.js"))?;
+        let script = assets.add(&format!("{name}.js"), modules.bundle(&format!("{name}.js"))?.as_bytes())?;
         let mut languages = Vec::new();
         for ((language, texts), messages) in texts.iter().zip(own.get(name).unwrap_or(&messages)) {
+            let address = |address: &str| Value::from_safe_string(address.to_owned());
             let page = environment.get_template(&format!("{name}.html"))?.render(context! {
                 language => *language,
                 name,
-                messages => Value::from_safe_string(messages.clone()),
-                preloads => script.imports.iter().map(|address| Value::from_safe_string(address.clone())).collect::<Vec<_>>(),
                 reference => reference.clone(),
                 t => Serde(&texts["pages"]),
                 title => texts["pages"][name]["title"].as_str(),
-                script => Value::from_safe_string(script.address.clone()),
-                style => Value::from_safe_string(common.style.clone()),
-                icon => Value::from_safe_string(common.icon.clone()),
+                messages => address(messages),
+                script => address(&script),
+                style => address(&common.style),
+                noscript => address(&common.noscript),
+                icon => address(&common.icon),
+                early => address(&common.early),
             })?;
-            languages.push(entity(out, &format!("pages/{name}.{language}.html"), page.as_bytes())?);
+            languages.push(template(out, &format!("pages/{name}.{language}.html"), &page)?);
         }
-        writeln!(
-            table,
-            "    Page {{ path: {path:?}, content_type: {HTML:?}, languages: &[{}] }},",
-            languages.join(", ")
-        )?;
+        writeln!(table, "    Page {{ path: {path:?}, languages: &[{}] }},", languages.join(", "))?;
     }
+    table.push_str("];\n");
     let contract = entity(out, "openapi.yaml", &fs::read(reference::SOURCE)?)?;
     writeln!(
         table,
-        "    Page {{ path: \"/openapi.yaml\", content_type: \"application/yaml\", languages: &[{contract}] }},"
+        "pub static FILES: &[File] = &[File {{ path: \"/openapi.yaml\", content_type: \"application/yaml\", content: {contract} }}];"
     )?;
-    table.push_str("];\n");
     Ok(table)
 }
 
-/// The URLs of the text modules of pages with their own texts (`messages_of`), by page and language.
+/// Sets the texts for the page's script, which runs after it.
+fn script_of_texts(texts: &serde_json::Value) -> String {
+    format!("globalThis.texts = {texts};\n")
+}
+
+/// The URLs of the text scripts of pages with their own texts (`messages_of`), by page and language.
 fn own_messages(assets: &mut Assets, texts: &[(&str, serde_json::Value)]) -> Result<BTreeMap<String, Vec<String>>> {
     let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (language, texts) in texts {
         for (name, own) in texts["messages_of"].as_object().ok_or("messages_of is an object")? {
             let mut messages = texts["messages"].as_object().ok_or("messages is an object")?.clone();
             messages.extend(own.as_object().ok_or("the messages of a page are an object")?.clone());
-            let module = format!("export default {};\n", serde_json::Value::Object(messages));
+            let module = script_of_texts(&messages.into());
             let address = assets.add(&format!("texts.{name}.{language}.js"), module.as_bytes())?;
             addresses.entry(name.clone()).or_default().push(address);
         }

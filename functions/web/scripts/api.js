@@ -2,6 +2,9 @@
 // The client of the HTTP API (see /docs): one function per route. Refresh and device tokens stay in cookies that scripts can't read; the
 // caller passes the access token.
 
+import { supersede } from "./tabs.js";
+import { heard } from "./time.js";
+
 /** @typedef {{id: string, name: string, email: string, email_verified: boolean, phone: string | null, two_step: boolean, created_at: string}} User */
 /** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User}} Session */
 /** @typedef {"register" | "login" | "second_step" | "profile"} Purpose */
@@ -24,76 +27,128 @@
 /** @typedef {{mode: "enforce" | "record_only", countries: Record<string, Tripped>, prefixes: Record<string, Tripped>} & Pick<Tripped, "step"> & Partial<Tripped>} Breaker */
 /** @typedef {{currency: string, total: Figures, days: ({day: string, country: string} & Figures)[], breaker: Breaker}} Usage */
 
-/** An error response (RFC 9457). The code `offline` means that there was no response. */
+/**
+ * An error response (RFC 9457), or no response: `offline` if the site was not reached, `timeout` if it did not answer in time,
+ * `superseded` if another tab signed in or out meanwhile. `busy` is an answer of the gateway, which has no code.
+ */
 export class Problem extends Error {
   /** @param {{code?: string, status?: number, field?: string, detail?: string, attempts_left?: number, retry_after?: number}} body */
   constructor(body) {
-    super(body.code ?? "unknown");
-    this.code = body.code ?? "unknown";
-    this.status = body.status ?? 0;
+    const status = body.status ?? 0;
+    const code = body.code ?? (status === 429 || status >= 500 ? "busy" : "unknown");
+    super(code);
+    this.code = code;
+    this.status = status;
     this.field = body.field;
     this.detail = body.detail ?? "";
     this.attemptsLeft = body.attempts_left;
-    this.retryAfter = body.retry_after ?? 0;
+    this.retryAfter = body.retry_after ?? (code === "busy" ? BUSY : 0);
+  }
+
+  /** Any error as a problem. One that isn't an answer of the API is a bug. @param {unknown} error */
+  static from(error) {
+    if (error instanceof Problem) return error;
+    console.error(error);
+    return new Problem({});
   }
 }
 
-/** Milliseconds by which the server's clock is ahead of this machine's. All times of the API are the server's. */
-export let clockAhead = 0;
+/** Seconds to wait if the gateway doesn't say how many. */
+const BUSY = 10;
+
+/** Milliseconds after which a request is given up. */
+const LIMIT = 15_000;
+
+/**
+ * The keys of requests whose answer got lost, by what they asked. Sending one again with its key repeats its outcome.
+ * @type {Map<string, string>}
+ */
+const unanswered = new Map();
+
+/** @param {string} what */
+function onceKey(what) {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  const key = unanswered.get(what) ?? Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  unanswered.set(what, key);
+  return key;
+}
 
 /**
  * @param {string} method
  * @param {string} path below `/v1`
- * @param {{body?: object, bearer?: string, cookie?: boolean, keepalive?: boolean}} [options]
+ * @param {{body?: object, bearer?: string, cookie?: boolean, keepalive?: boolean, once?: boolean, signal?: AbortSignal}} [options]
+ *   `cookie`: whether the answer sets or clears the session cookie. `once`: whether the request must not take effect twice
  * @returns {Promise<any>}
  */
-async function call(method, path, { body, bearer, cookie, keepalive } = {}) {
+async function call(method, path, { body, bearer, cookie, keepalive, once, signal } = {}) {
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json", "accept-language": document.documentElement.lang };
+  const text = body && JSON.stringify(body);
+  const what = `${path} ${text}`;
   if (body) headers["content-type"] = "application/json";
   if (bearer) headers.authorization = `Bearer ${bearer}`;
   if (cookie) headers["x-session"] = "cookie";
-  const request = { method, headers, keepalive, body: body && JSON.stringify(body) };
-  const send = () =>
-    fetch(`/v1${path}`, request).catch(() => {
-      throw new Problem({ code: "offline" });
-    });
-  // Requests that set cookies run one at a time across tabs, so that a late response can't overwrite the cookies of a newer sign-in.
-  const answer = await (cookie ? navigator.locks.request("cookies", send) : send());
-  const date = Date.parse(answer.headers.get("date") ?? "");
-  if (date) clockAhead = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
-  if (answer.status === 204) return null;
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem({ status: answer.status, ...content });
-  return content;
+  if (once) headers["idempotency-key"] = onceKey(what);
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), LIMIT);
+  signal?.addEventListener("abort", () => limit.abort());
+  try {
+    const answer = await fetch(`/v1${path}`, { method, headers, keepalive, body: text, signal: limit.signal });
+    heard(answer.headers.get("date"));
+    const content = answer.status === 204 ? null : await readJson(answer);
+    if (answer.status < 500) unanswered.delete(what);
+    if (answer.ok) return content;
+    const wait = Number(answer.headers.get("retry-after")) || undefined;
+    throw new Problem({ retry_after: wait, ...content, status: answer.status });
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem({ code: signal?.aborted ? "superseded" : limit.signal.aborted ? "timeout" : "offline" });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-/** @returns {Promise<Site>} */
-export const site = () => call("GET", "/site");
+/** The JSON of an answer, or nothing if it is something else. @param {Response} answer */
+async function readJson(answer) {
+  const text = await answer.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    if (answer.ok) throw new Problem({});
+    return {};
+  }
+}
+
+/** A request that signs in or out. @param {string} path @param {{body?: object, keepalive?: boolean, once?: boolean}} [options] */
+async function signing(path, options) {
+  const answer = await call("POST", path, { ...options, cookie: true });
+  supersede();
+  return answer;
+}
 
 /** @returns {Promise<Challenge>} */
 export const registerPhone = (/** @type {string} */ phone) => call("POST", "/register/phone", { body: { phone } });
 
 /** @returns {Promise<Session>} */
 export const registerComplete = (/** @type {{registration_token: string, name: string, email: string}} */ body) =>
-  call("POST", "/register/complete", { body, cookie: true });
+  signing("/register/complete", { body, once: true });
 
 /** @returns {Promise<Session>} */
 export const registerPassword = (/** @type {{name: string, email: string, password: string}} */ body) =>
-  call("POST", "/register/password", { body, cookie: true });
+  signing("/register/password", { body, once: true });
 
 /** @returns {Promise<Challenge>} */
 export const loginPhone = (/** @type {string} */ phone) => call("POST", "/login/phone", { body: { phone } });
 
 /** @returns {Promise<Session | Challenge>} */
 export const loginPassword = (/** @type {{email: string, password: string}} */ body) =>
-  call("POST", "/login/password", { body, cookie: true });
+  signing("/login/password", { body });
 
 /** @returns {Promise<Session | Verified | PhoneSet>} */
 export const verify = (
   /** @type {string} */ id,
   /** @type {{code?: string, recovery_code?: string, remember_device?: boolean}} */ body,
-) => call("POST", `/codes/${encodeURIComponent(id)}/verify`, { body, cookie: true });
+) => signing(`/codes/${encodeURIComponent(id)}/verify`, { body, once: true });
 
 /** @returns {Promise<Challenge>} */
 export const resend = (/** @type {string} */ id) => call("POST", `/codes/${encodeURIComponent(id)}/resend`);
@@ -103,10 +158,11 @@ export const challenge = (/** @type {string} */ id) => call("GET", `/codes/${enc
 
 // `keepalive` completes the request if the user leaves the page. Otherwise, the browser would keep a refresh token that is used up.
 /** @returns {Promise<Session>} */
-export const refresh = () => call("POST", "/session/refresh", { cookie: true, keepalive: true });
+export const refresh = (/** @type {AbortSignal} */ signal) =>
+  call("POST", "/session/refresh", { cookie: true, keepalive: true, signal });
 
 /** @returns {Promise<null>} */
-export const logout = () => call("POST", "/session/logout", { cookie: true, keepalive: true });
+export const logout = () => signing("/session/logout", { keepalive: true });
 
 /** The routes that need an access token. @param {string} bearer */
 export const account = (bearer) => ({
@@ -122,7 +178,7 @@ export const account = (bearer) => ({
   setPassword: (/** @type {{current_password?: string, new_password: string}} */ body) =>
     call("PUT", "/profile/password", { bearer, body }),
   /** @returns {Promise<{recovery_codes: string[]}>} */
-  newRecoveryCodes: () => call("POST", "/profile/recovery-codes", { bearer }),
+  newRecoveryCodes: () => call("POST", "/profile/recovery-codes", { bearer, once: true }),
   /** @returns {Promise<Device[]>} */
   devices: () => call("GET", "/profile/devices", { bearer }),
   /** @returns {Promise<null>} */

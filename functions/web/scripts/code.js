@@ -1,18 +1,20 @@
-import { Problem, challenge as ask, loginPhone, registerPhone, resend, verify } from "./api.js";
-import { forgetChallenge, keepChallenge, keptChallenge, secondsUntil } from "./challenge.js";
-import { $, fieldError, go, hush, ready, show, submits, tell, warn, words } from "./page.js";
+import { challenge as ask, loginPhone, registerPhone, resend, verify } from "./api.js";
+import { forgetChallenge, keepChallenge, keptChallenge } from "./challenge.js";
+import { $, answerAt, countDown, fieldError, go, hush, isOff, link, onPress, ready, show, submits, tell, turnOff, warn, words } from "./page.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { signedIn } from "./session.js";
-import { canSay, clock, say } from "./say.js";
+import { canSay, clock, ltr, say } from "./say.js";
 import { forget, keep, recall } from "./tab.js";
-
-/** @typedef {import("./challenge.js").Kept & {attempts_left?: number}} Current */
+import { isKnown, now, secondsUntil } from "./time.js";
 
 const input = /** @type {HTMLInputElement} */ ($("code"));
-let current = /** @type {Current} */ (keptChallenge());
+let current = /** @type {import("./challenge.js").Kept} */ (keptChallenge());
 
 /** Whether this code can still be entered. */
 let alive = true;
+
+/** Whether the user enters a recovery code instead. */
+let recovering = false;
 
 /** The last submitted code, which isn't submitted automatically again. */
 let tried = "";
@@ -20,35 +22,66 @@ let tried = "";
 /** @type {Record<string, string>} */
 const BACK = { register: "/register", login: "/login", second_step: "/login", profile: "/profile" };
 
+/** Failures that another message to this number can't mend. */
+const FINAL = ["number_refused", "not_allowed"];
+
+/** Failures that aren't about this number alone. */
+const OF_THE_SITE = ["account_refused", "prefix_limit", "held_back", "budget_spent"];
+
 // The message
 
+/** The whole number, if this tab asked for the code. */
+function numberOf() {
+  const phone = recall("phone");
+  const end = current.phone_hint.replace(/\D/g, "");
+  const isThis = current.purpose !== "second_step" && phone?.number?.replace(/\D/g, "").endsWith(end);
+  return isThis ? ltr(phone.shown ?? phone.number) : "";
+}
+
 function describe() {
-  const digits = current.phone_hint.replace(/\D/g, "");
-  $("sent-to").textContent = say(current.purpose === "login" ? "sent_to_login" : "sent_to", { digits });
-  const delivery = $("delivery");
+  const { purpose, delivery, failure, attempts_left: left } = current;
+  const number = numberOf();
+  const failed = delivery === "failed" && purpose !== "login";
+  const second = purpose === "second_step";
+  // There is no code to enter, unless an earlier message arrived.
+  const noCode = failed && !second;
+  $("sent-to").textContent = number
+    ? say(purpose === "login" ? "sent_to_number_login" : "sent_to_number", { number })
+    : say(purpose === "login" ? "sent_to_login" : "sent_to", { digits: current.phone_hint.replace(/\D/g, "") });
+  show($("to"), !failed);
+  const state = $("delivery");
   // Hidden for a sign-in: its delivery state would reveal whether an account exists.
-  show(delivery, current.purpose !== "login");
-  const failure = `failure.${current.failure}`;
-  const text = say(current.delivery === "failed" && canSay(failure) ? failure : `delivery.${current.delivery}`);
+  show(state, purpose !== "login");
+  const reason = `failure.${failure}`;
+  const text = say(delivery === "failed" && canSay(reason) ? reason : `delivery.${delivery}`);
   // Set only when it changes, or screen readers would announce it after every poll.
-  if (delivery.textContent !== text) {
-    delivery.dataset.state = current.delivery;
-    delivery.textContent = text;
+  if (state.textContent !== text) {
+    state.dataset.state = delivery;
+    state.textContent = text;
   }
-  const left = current.attempts_left;
+  const hadFocus = $("code-form").contains(document.activeElement);
+  show($("code-form"), !noCode && !recovering);
+  show($("resend"), alive && !(failed && FINAL.includes(String(failure))));
+  const other = $("other-way");
+  other.classList.toggle("button", noCode && alive);
+  other.textContent = say(noCode && !OF_THE_SITE.includes(String(failure)) ? "change_number" : "other_way");
+  show(other, !second && (purpose !== "profile" || noCode));
+  $("use-recovery").classList.toggle("quiet", !failed);
+  if (noCode && hadFocus) other.focus();
   $("attempts").textContent = left === undefined ? "" : say("attempts_left", { count: left });
 }
 
 /** @param {import("./api.js").Challenge} next */
 function take(next) {
   const same = next.challenge_id === current.challenge_id;
-  keepChallenge({ ...next, ...(same && { attempts_left: current.attempts_left }) });
-  current = /** @type {Current} */ (keptChallenge());
+  current = { ...next, ...(same && { attempts_left: current.attempts_left }) };
+  keepChallenge(current);
   describe();
   tick();
 }
 
-// Polls the delivery state with growing pauses, while it can change and the page is visible.
+// Polls the delivery state with growing pauses, while it can change and the page is visible. The first answer, and the first one after the
+// page was hidden, also tell the time.
 
 const FIRST_POLL = 1000;
 const LAST_POLL = 10_000;
@@ -56,26 +89,28 @@ let pause = FIRST_POLL;
 /** @type {number | undefined} */
 let polling;
 
-const matters = () =>
-  alive && current.purpose !== "login" && ["pending", "sent"].includes(current.delivery) && document.visibilityState === "visible";
+const canChange = () => current.purpose !== "login" && ["pending", "sent"].includes(current.delivery);
+
+async function look() {
+  if (!alive || document.visibilityState !== "visible") return;
+  try {
+    const seen = await ask(current.challenge_id);
+    if (alive && seen.challenge_id === current.challenge_id) take(seen);
+  } catch (error) {
+    if (over(/** @type {import("./api.js").Problem} */ (error))) return;
+  }
+  pause = Math.min(pause * 1.4, LAST_POLL);
+  poll();
+}
 
 function poll() {
   clearTimeout(polling);
-  if (!matters()) return;
-  polling = setTimeout(async () => {
-    try {
-      if (matters()) take(await ask(current.challenge_id));
-    } catch (error) {
-      if (error instanceof Problem && error.code === "unknown_challenge") return end(words(error));
-    }
-    pause = Math.min(pause * 1.4, LAST_POLL);
-    poll();
-  }, pause);
+  if (alive && (canChange() || !isKnown())) polling = setTimeout(look, pause);
 }
 
 document.addEventListener("visibilitychange", () => {
   pause = FIRST_POLL;
-  poll();
+  if (current) look();
 });
 
 // The clock
@@ -84,52 +119,77 @@ document.addEventListener("visibilitychange", () => {
 let ticking;
 
 function tick() {
-  if (!alive) return;
-  const rest = secondsUntil(current, current.expires_at);
+  if (!alive || !isKnown()) return;
+  const rest = secondsUntil(current.expires_at);
   if (rest <= 0) return end(say("errors.code_expired"));
   $("expiry").textContent = say("valid_for", { time: clock(rest) });
-  const until = secondsUntil(current, current.resend_at);
+  const until = secondsUntil(current.resend_at);
   const waits = until > 0;
   const button = $("resend");
-  if (button.getAttribute("aria-disabled") === "true" && !waits) $("announced").textContent = say("can_resend");
-  if (waits) button.setAttribute("aria-disabled", "true");
-  else button.removeAttribute("aria-disabled");
-  $("resend-wait").textContent = waits ? say("resend_in", { time: clock(until) }) : "";
+  if (isOff(button) && !waits && !button.hidden) $("announced").textContent = say("can_resend");
+  if (!button.hasAttribute("aria-busy")) turnOff(button, waits);
+  $("resend-wait").textContent = waits && !button.hidden ? say("resend_in", { time: clock(until) }) : "";
 }
 
-/** Ends the challenge: the user needs a new code. @param {string} why */
-function end(why) {
+/**
+ * Ends the challenge: the user needs a new code.
+ * @param {string} why
+ * @param {{wait?: number, more?: Node[]}} [how] `wait`: seconds until there can be one
+ */
+function end(why, { wait = 0, more = [] } = {}) {
   alive = false;
   clearInterval(ticking);
   clearTimeout(polling);
+  // A second step can still be taken with a recovery code.
+  if (current.purpose !== "second_step") forgetChallenge();
   input.disabled = true;
   for (const id of ["expiry", "attempts", "resend-wait"]) $(id).textContent = "";
-  for (const id of ["code-submit", "resend", "delivery"]) show($(id), false);
-  show($("again"), true);
+  for (const id of ["code-submit", "resend", "delivery", "to", "remember"]) show($(id), false);
+  show($("again"), more.length === 0);
   fieldError("code", "");
-  warn(why);
-  if ($("recovery-form").hidden) $("again").focus();
+  answerAt($("code-form"));
+  warn(why, ...more);
+  if (wait > 0) countDown($("again"), new Date(now() + wait * 1000).toISOString());
+  if (!recovering && more.length === 0) $("again").focus();
 }
 
 // Code entry
 
+/** Milliseconds between the sixth typed digit and the check, in which an edit can stop it. */
+const UNDO = 600;
+
+/** @type {number | undefined} */
+let submitting;
+
 /** @param {string} text */
 function digitsOf(text) {
   // The user can paste the whole message.
-  return text.match(/(?<!\d)\d{3}\s?\d{3}(?!\d)/)?.[0].replace(/\s/, "") ?? text.replace(/\D/g, "").slice(0, 6);
+  const found = text.match(/(?:^|\D)(\d{3}\s?\d{3})(?!\d)/)?.[1];
+  return (found ?? text).replace(/\D/g, "").slice(0, 6);
 }
 
-function submitIfComplete() {
+function submit() {
+  if (alive && digitsOf(input.value) !== tried) $("code-submit").click();
+}
+
+/** @param {boolean} typed */
+function submitIfComplete(typed) {
+  clearTimeout(submitting);
   const digits = digitsOf(input.value);
   if (input.value !== digits) input.value = digits;
-  if (digits.length === 6 && digits !== tried) $("code-form").requestSubmit();
+  const complete = digits.length === 6 && digits !== tried;
+  $("announced").textContent = complete ? say("checking") : "";
+  if (complete) submitting = setTimeout(submit, typed ? UNDO : 0);
 }
 
-input.addEventListener("input", submitIfComplete);
+input.addEventListener("input", (event) => {
+  const typed = /** @type {InputEvent} */ (event).inputType;
+  submitIfComplete(typed === "insertText" || Boolean(typed?.startsWith("delete")));
+});
 
 /** @param {Awaited<ReturnType<typeof verify>>} answer */
 async function proceed(answer) {
-  if (answer.outcome === "signed_in") return signedIn();
+  if (answer.outcome === "signed_in") return signedIn(answer);
   forgetChallenge();
   forget("phone");
   alive = false;
@@ -146,33 +206,37 @@ async function proceed(answer) {
   go("/profile", { replace: true });
 }
 
-/** @param {Problem} problem */
+/** @param {import("./api.js").Problem} problem */
 function over(problem) {
   const ended = ["code_expired", "code_used", "too_many_attempts", "unknown_challenge", "phone_taken"];
   if (!ended.includes(problem.code) && problem.attemptsLeft !== 0) return false;
-  end(words(problem));
+  // The last wrong code: the answer to the next one says how long to wait.
+  const why = problem.attemptsLeft === 0 ? say("last_attempt") : words(problem);
+  const more = problem.code === "phone_taken" && current.purpose === "register" ? [link("/login#phone", say("sign_in"))] : [];
+  end(more.length ? `${why} ` : why, { wait: problem.retryAfter, more });
   return true;
 }
 
 submits(
   $("code-form"),
   async () => {
+    clearTimeout(submitting);
     const code = digitsOf(input.value);
-    if (code.length !== 6) throw new Problem({ code: "invalid_code_format" });
+    if (code.length !== 6) return fieldError("code", say("errors.invalid_code_format"));
     tried = code;
     $("announced").textContent = say("checking");
     const remember = $("remember-device").checked && { remember_device: true };
     await proceed(await verify(current.challenge_id, { code, ...remember }));
   },
   {
-    fields: { invalid_code_format: "code", wrong_code: "code" },
+    fields: { wrong_code: "code" },
     problem: (problem) => {
       $("announced").textContent = "";
       if (over(problem)) return true;
       if (problem.code === "wrong_code") {
         // If the user typed another code during the request, submit that one next.
         if (input.value === tried) input.select();
-        else setTimeout(submitIfComplete);
+        else setTimeout(() => submitIfComplete(false));
         current = { ...current, attempts_left: problem.attemptsLeft };
         keepChallenge(current);
         describe();
@@ -206,50 +270,54 @@ submits(
 
 // Resend, new code and recovery code
 
-$("resend").addEventListener("click", async () => {
-  if ($("resend").getAttribute("aria-disabled") === "true") return;
-  $("resend").setAttribute("aria-disabled", "true");
-  hush();
-  try {
+onPress(
+  $("resend"),
+  async () => {
     take(await resend(current.challenge_id));
     tell(say("resent"));
-    input.focus();
+    if (!$("code-form").hidden) input.focus();
     pause = FIRST_POLL;
     poll();
-  } catch (error) {
-    const problem = error instanceof Problem ? error : new Problem({});
-    if (over(problem)) return;
-    warn(words(problem));
-    if (problem.retryAfter > 0) {
-      const at = new Date(Date.now() + current.ahead + problem.retryAfter * 1000).toISOString();
-      take({ ...current, resend_at: at });
+  },
+  (problem) => {
+    if (over(problem)) return true;
+    if (problem.retryAfter > 0 && problem.code !== "busy") {
+      take({ ...current, resend_at: new Date(now() + problem.retryAfter * 1000).toISOString() });
     }
-  }
-});
+    return false;
+  },
+);
 
-$("again").addEventListener("click", async () => {
-  const start = { register: registerPhone, login: loginPhone }[String(current.purpose)];
-  const number = recall("phone")?.number;
-  if (!start || !number) {
-    if (current.purpose === "profile") keep("resume", "phone");
-    return go(BACK[current.purpose]);
-  }
-  try {
+onPress(
+  $("again"),
+  async () => {
+    const start = { register: registerPhone, login: loginPhone }[String(current.purpose)];
+    const number = recall("phone")?.number;
+    if (!start || !number) {
+      if (current.purpose === "profile") keep("resume", "phone");
+      return go(BACK[current.purpose]);
+    }
     keepChallenge(await start(number));
     keep("flash", say("new_code"));
     location.reload();
-  } catch (error) {
-    warn(words(error instanceof Problem ? error : new Problem({})));
-  }
-});
+  },
+  (problem) => {
+    if (problem.code !== "too_many_codes") return false;
+    warn(words(problem));
+    countDown($("again"), new Date(now() + problem.retryAfter * 1000).toISOString());
+    return true;
+  },
+);
 
 /** @param {boolean} recovery */
 function choose(recovery) {
-  show($("code-form"), !recovery);
+  recovering = recovery;
+  hush();
   show($("recovery-form"), recovery);
   show($("use-recovery"), !recovery);
-  hush();
-  $(recovery ? "recovery-code" : "code").focus();
+  describe();
+  if (recovery) $("recovery-code").focus();
+  else (alive ? input : $("again")).focus();
 }
 
 $("use-recovery").addEventListener("click", () => choose(true));
@@ -265,7 +333,7 @@ function listen() {
     (/** @type {any} */ otp) => {
       if (!otp || !alive) return;
       input.value = otp.code;
-      input.dispatchEvent(new Event("input"));
+      submitIfComplete(false);
     },
     () => {},
   );
@@ -273,19 +341,19 @@ function listen() {
 
 if (current) {
   const second = current.purpose === "second_step";
-  show($("entry"), true);
   show($("use-recovery"), second);
   show($("remember"), second);
-  $("other-way").setAttribute("href", BACK[current.purpose]);
-  if (current.purpose === "profile") $("other-way").textContent = say("number_back");
-  show($("other-way").parentElement, !second);
+  show($("wrong-number"), !second);
+  for (const id of ["other-way", "wrong-number"]) {
+    $(id).setAttribute("href", BACK[current.purpose]);
+    if (current.purpose === "profile") $(id).addEventListener("click", () => keep("resume", "phone"));
+  }
   describe();
   ticking = setInterval(tick, 1000);
   ready(input);
   tick();
-  poll();
+  look();
   listen();
 } else {
-  show($("nothing"), true);
   ready();
 }

@@ -1,8 +1,8 @@
-import { $, ready, show } from "./page.js";
-import { signedInBefore } from "./tab.js";
+import { $, ready } from "./page.js";
+import { onAccountChange } from "./tabs.js";
 
-if (signedInBefore.get()) {
-  show($("go-profile"), true);
-  show($("go-register"), false);
-}
+onAccountChange((user) => {
+  document.documentElement.toggleAttribute("data-signed-in", user !== null);
+  if (user === null && $("go-profile") === document.activeElement) $("go-login").focus();
+});
 ready();

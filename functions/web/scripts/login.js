@@ -2,18 +2,20 @@ import { loginPassword, loginPhone } from "./api.js";
 import { enterCode } from "./challenge.js";
 import { $, ready, restoreTyped, show, submits } from "./page.js";
 import { signedIn } from "./session.js";
-import { keep, recall } from "./tab.js";
-import { ways } from "./ways.js";
+import { keep, lastWay, recall } from "./tab.js";
+import { mayAskForCode, ways } from "./ways.js";
 
 show($("reauth-note"), recall("next")?.why === "reauth");
-const phone = await ways(recall("way") ?? "phone");
-$("email").value = recall("email") ?? "";
+show($("signed-out-note"), recall("next")?.why === "signed_out");
+const phone = ways();
+if (!$("email").value) $("email").value = recall("email") ?? "";
 restoreTyped();
 
 submits(
   $("phone-form"),
   async () => {
-    keep("way", "phone");
+    if (!mayAskForCode()) return;
+    lastWay.set("phone");
     keep("phone", phone.state());
     enterCode(await loginPhone(phone.value()));
   },
@@ -24,11 +26,11 @@ submits(
   $("password-form"),
   async () => {
     const [email, password] = ["email", "password"].map((id) => $(id).value);
-    keep("way", "email");
+    lastWay.set("email");
     keep("email", email);
     const answer = await loginPassword({ email, password });
     if ("challenge_id" in answer) enterCode(answer);
-    else signedIn();
+    else signedIn(answer);
   },
   { fields: { invalid_credentials: "password" } },
 );

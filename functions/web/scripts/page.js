@@ -1,8 +1,9 @@
 // Shared by all pages: site name, language switch, forms, and messages.
 
-import { Problem, site as askSite } from "./api.js";
-import { canSay, language, say, wait } from "./say.js";
-import { keep, recall, take } from "./tab.js";
+import { Problem } from "./api.js";
+import { canSay, clock, language, say, wait } from "./say.js";
+import { keep, take } from "./tab.js";
+import { now, secondsUntil } from "./time.js";
 
 /**
  * The element with this id.
@@ -45,28 +46,49 @@ export function ready(first) {
   const flash = take("flash");
   if (flash) tell(flash);
   const arrived = take("arrived");
-  if (first) first.focus();
-  else if (arrived) heading?.focus();
+  const held = globalThis.takeOver();
+  // The user may have begun to type.
+  const idle = document.activeElement === document.body;
+  if (first && idle) first.focus();
+  else if (arrived && idle) heading?.focus();
   main.setAttribute("data-ready", "");
+  if (held?.isConnected) held.querySelector("button:not([type])")?.click();
 }
 
-// The page shows either a problem or a status.
+// Results. The page says either a problem or a status, beside the button that was pressed.
 
-/** @param {string} text */
-export function tell(text) {
-  $("problem").textContent = "";
-  $("status").textContent = text;
+/** Milliseconds after which screen readers watch a live region that was moved. */
+const SETTLED = 50;
+
+/** @type {number | undefined} */
+let saying;
+
+/** Moves the results to the button, form or section that they are about. @param {Element} button */
+export function answerAt(button) {
+  const notices = $("notices");
+  if (button.nextElementSibling === notices) return;
+  notices.remove();
+  button.after(notices);
 }
 
-/** @param {string} text */
-export function warn(text) {
-  $("status").textContent = "";
-  $("problem").textContent = text;
+/** @param {string} id @param {string} text @param {Node[]} more */
+function announce(id, text, ...more) {
+  clearTimeout(saying);
+  for (const each of ["problem", "status"]) $(each).textContent = "";
+  if (!text) return;
+  saying = setTimeout(() => {
+    $(id).replaceChildren(text, ...more);
+    $("notices").scrollIntoView({ block: "nearest" });
+  }, SETTLED);
 }
 
-export function hush() {
-  warn("");
-}
+/** @param {string} text @param {Node[]} more what follows the text, such as a link */
+export const tell = (text, ...more) => announce("status", text, ...more);
+
+/** @param {string} text @param {Node[]} more what follows the text, such as a link */
+export const warn = (text, ...more) => announce("problem", text, ...more);
+
+export const hush = () => announce("status", "");
 
 /** The error message for the user. @param {Problem} problem */
 export function words(problem) {
@@ -74,11 +96,115 @@ export function words(problem) {
   return say(canSay(key) ? key : "errors.unknown", { wait: wait(problem.retryAfter) });
 }
 
-/** @param {string} id @param {string} text empty to clear the error */
-export function fieldError(id, text) {
-  $(`${id}-error`).textContent = text;
+/** A link after a message. @param {string} href @param {string} text */
+export const link = (href, text) => element("a", { href }, text);
+
+/** @param {string} id @param {string} text empty to clear the error @param {Node[]} more */
+export function fieldError(id, text, ...more) {
+  $(`${id}-error`).replaceChildren(...(more.length ? [text, " ", ...more] : [text]));
   if (text && $(id).matches("input, select")) $(id).setAttribute("aria-invalid", "true");
   else $(id).removeAttribute("aria-invalid");
+}
+
+// Waiting
+
+/** Milliseconds after which a button says that it waits, and that it takes long. */
+const SOON = 300;
+const LONG = 6000;
+
+/** @param {Element} button */
+export const isOff = (button) => button.getAttribute("aria-disabled") === "true";
+
+/** Turns a button off without taking the focus from it. @param {Element} button @param {boolean} off */
+export function turnOff(button, off) {
+  if (off) button.setAttribute("aria-disabled", "true");
+  else button.removeAttribute("aria-disabled");
+}
+
+/**
+ * Runs an action of a button, which says meanwhile that it waits.
+ * @template T
+ * @param {Element} button
+ * @param {() => Promise<T>} what
+ * @returns {Promise<T>}
+ */
+export async function waiting(button, what) {
+  const label = button.textContent;
+  const says = (/** @type {string} */ key) => {
+    button.textContent = say(key);
+    $("waiting").textContent = say(key);
+  };
+  const timers = [setTimeout(() => says("wait"), SOON), setTimeout(() => says("wait_longer"), LONG)];
+  turnOff(button, true);
+  button.setAttribute("aria-busy", "true");
+  try {
+    return await what();
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    button.textContent = label;
+    button.removeAttribute("aria-busy");
+    turnOff(button, false);
+    $("waiting").textContent = "";
+  }
+}
+
+/** The countdowns by their button. @type {Map<Element, () => void>} */
+const countdowns = new Map();
+
+/**
+ * Turns a button off until a time of the server, and shows the time that is left.
+ * @param {Element} button
+ * @param {string} until RFC 3339
+ */
+export function countDown(button, until) {
+  countdowns.get(button)?.();
+  const label = button.textContent ?? "";
+  const left = element("span", { class: "left", "aria-hidden": "true" });
+  const tick = () => {
+    const seconds = secondsUntil(until);
+    left.textContent = ` ${clock(seconds)}`;
+    if (seconds <= 0) {
+      stop();
+      $("waiting").textContent = say("can_try_again");
+    }
+  };
+  const timer = setInterval(tick, 500);
+  const stop = () => {
+    clearInterval(timer);
+    countdowns.delete(button);
+    button.textContent = label;
+    turnOff(button, false);
+  };
+  countdowns.set(button, stop);
+  turnOff(button, true);
+  button.append(left);
+  tick();
+}
+
+/** Shows a problem that has no field, beside the button. @param {Problem} problem @param {Element} button */
+export function refuse(problem, button) {
+  warn(words(problem));
+  if (problem.code === "busy") countDown(button, new Date(now() + problem.retryAfter * 1000).toISOString());
+}
+
+/**
+ * Runs a button's action and shows its problem.
+ * @param {HTMLElement} button
+ * @param {() => Promise<void>} what
+ * @param {(problem: Problem) => boolean} [handled] returns true if it handled the problem
+ */
+export function onPress(button, what, handled) {
+  button.addEventListener("click", async () => {
+    if (isOff(button)) return;
+    answerAt(button);
+    hush();
+    try {
+      await waiting(button, what);
+    } catch (error) {
+      const problem = Problem.from(error);
+      if (!handled?.(problem)) refuse(problem, button);
+    }
+  });
 }
 
 /**
@@ -92,23 +218,20 @@ export function submits(form, send, { fields = {}, problem: handled } = {}) {
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button:not([type])"));
   const inputs = [...form.querySelectorAll("input")].filter((input) => $(`${input.id}-error`));
   for (const input of inputs) input.addEventListener("input", () => fieldError(input.id, ""));
-  let busy = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (busy) return;
+    if (isOff(button)) return;
+    answerAt(button);
     hush();
     for (const input of inputs) fieldError(input.id, "");
     const empty = inputs.filter((input) => input.required && !input.value.trim());
     for (const input of empty) fieldError(input.id, say("required"));
     if (empty.length > 0) return empty[0].focus();
-    busy = true;
-    button.setAttribute("aria-disabled", "true");
     form.setAttribute("aria-busy", "true");
     try {
-      await send();
+      await waiting(button, send);
     } catch (error) {
-      const problem = error instanceof Problem ? error : new Problem({});
-      if (!(error instanceof Problem)) console.error(error);
+      const problem = Problem.from(error);
       const field = fields[problem.code];
       if (handled?.(problem)) {
         // The handler has shown it.
@@ -116,11 +239,9 @@ export function submits(form, send, { fields = {}, problem: handled } = {}) {
         fieldError(field, words(problem));
         $(field).focus();
       } else {
-        warn(words(problem));
+        refuse(problem, button);
       }
     } finally {
-      busy = false;
-      button.removeAttribute("aria-disabled");
       form.removeAttribute("aria-busy");
     }
   });
@@ -150,28 +271,24 @@ export function confirmed(question, yes) {
   });
 }
 
-/** Milliseconds before the second and last attempt to load the site. */
-const SECOND_TRY = 2000;
+/**
+ * The site's public settings, which the server writes into the page. Without them, a page offers everything and the API decides.
+ * @type {import("./api.js").Site}
+ */
+export const site = JSON.parse(
+  document.documentElement.dataset.site ||
+    JSON.stringify({ name: "", host: location.hostname, two_step_enabled: true, phone_enabled: true, allowed_countries: ["*"], languages: [] }),
+);
 
-/** The site's public settings. @type {Promise<import("./api.js").Site>} */
-export const site = askSite()
-  .catch(() => new Promise((resolve) => setTimeout(resolve, SECOND_TRY)).then(askSite))
-  .then((site) => {
-    keep("site", site);
-    named(site);
-    return site;
-  });
-site.catch((problem) => warn(words(problem)));
+/** Whether this is an address at which a sign-in can't end well: a copy of the site, or one that isn't secure. */
+export const atWrongHost =
+  !isSecureContext || (site.host !== location.hostname && /^(www\.|[\d.]+$|\[)/.test(location.hostname));
 
-/** @param {import("./api.js").Site} site */
-function named(site) {
-  for (const place of document.querySelectorAll("[data-site-name]")) place.textContent = site.name;
-  const [title] = document.title.split(" · ");
-  document.title = `${title} · ${site.name}`;
+for (const place of document.querySelectorAll("[data-right-host]")) {
+  const port = location.port && `:${location.port}`;
+  place.setAttribute("href", `${location.protocol}//${site.host}${port}${location.pathname}`);
+  place.textContent = site.host;
 }
-
-const lastHeard = recall("site");
-if (lastHeard) named(lastHeard);
 
 // The language switch. The server reads the cookie and renders the page in that language. The user's input survives the reload, except
 // passwords and keys.

@@ -96,7 +96,9 @@ export function phoneField({ allowed, prefix = "", start }) {
     value: () => (present().startsWith("+") ? present() : `${country?.note ?? ""}${present()}`),
     /** The state to restore the field from. */
     state() {
-      return { country: country?.value, typed: input.value, number: this.value() };
+      const written = input.value.trim();
+      const shown = present().startsWith("+") ? written.replace(/^00|^011/, "+") : `${country?.note ?? ""} ${written}`;
+      return { country: country?.value, typed: input.value, number: this.value(), shown };
     },
   };
 }

@@ -1,32 +1,22 @@
 import { Problem } from "./api.js";
 import { enterCode } from "./challenge.js";
-import { $, confirmed, element, fieldError, go, hush, ready, show, site, submits, tell, warn, words } from "./page.js";
+import { $, answerAt, confirmed, element, fieldError, hush, isOff, onPress, ready, refuse, show, site, submits, tell, waiting, warn, words } from "./page.js";
 import { phoneField } from "./phone.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
-import { resume, signOut, withAccount } from "./session.js";
-import { day, say } from "./say.js";
+import { followOtherTabs, resume, signOut, withAccount } from "./session.js";
+import { day, ltr, say } from "./say.js";
 import { keep, recall, take } from "./tab.js";
+import { mayAskForCode } from "./ways.js";
 
 /** @type {import("./api.js").User} */
 let user;
 
-/** Runs an action without a form and shows its error. @param {() => Promise<void>} what */
-async function attempt(what) {
-  hush();
-  try {
-    await what();
-  } catch (error) {
-    if (!(error instanceof Problem)) console.error(error);
-    warn(words(error instanceof Problem ? error : new Problem({})));
-  }
-}
-
-/** @param {import("./api.js").Site} site */
-function draw({ phone_enabled: phoneEnabled, two_step_enabled: enabled }) {
+function draw() {
+  const { phone_enabled: phoneEnabled, two_step_enabled: enabled } = site;
   $("name").value = user.name;
   $("email").value = user.email;
   $("username").value = user.email;
-  $("phone-state").textContent = user.phone ? say("phone_verified", { phone: user.phone }) : say("no_phone");
+  $("phone-state").textContent = user.phone ? say("phone_verified", { phone: ltr(user.phone) }) : say("no_phone");
   $("change-phone").textContent = say(user.phone ? "change_phone" : "add_phone");
   show($("change-phone"), phoneEnabled);
   show($("phone-off"), !phoneEnabled);
@@ -68,16 +58,15 @@ async function drawDevices() {
       const name = deviceName(device.name);
       const dates = say("device_dates", { used: day(device.last_used_at), until: day(device.expires_at) });
       const remove = element("button", { type: "button", class: "secondary remove", "aria-label": `${say("remove")}: ${name}` }, say("remove"));
-      remove.addEventListener("click", () =>
-        attempt(async () => {
-          if (!(await confirmed(say("confirm_device", { device: name }), say("remove")))) return;
-          await withAccount((account) => account.removeDevice(device.id));
-          await drawDevices();
-          tell(say("device_removed", { device: name }));
-          $("devices-title").setAttribute("tabindex", "-1");
-          $("devices-title").focus();
-        }),
-      );
+      onPress(remove, async () => {
+        if (!(await confirmed(say("confirm_device", { device: name }), say("remove")))) return;
+        await withAccount((account) => account.removeDevice(device.id));
+        // The button goes away, and with it its place for results.
+        answerAt($("devices-title"));
+        $("devices-title").focus();
+        await drawDevices();
+        tell(say("device_removed", { device: name }));
+      });
       return element("li", {}, element("div", {}, element("b", {}, name), element("small", {}, dates)), remove);
     }),
   );
@@ -95,7 +84,7 @@ submits(
     keep("details", typed);
     user = await withAccount((account) => account.change(changed));
     take("details");
-    draw(await site);
+    draw();
     tell(say("saved"));
   },
   { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email" } },
@@ -132,35 +121,41 @@ function openPhoneForm(open) {
 
 $("change-phone").addEventListener("click", () => openPhoneForm($("phone-form").hidden));
 
-$("two-step-off").addEventListener("click", () =>
-  attempt(async () => {
-    if (!(await confirmed(say("confirm_off"), say("turn_off")))) return;
-    await withAccount((account) => account.removePhone());
-    user = await withAccount((account) => account.profile());
-    draw(await site);
-    await drawDevices();
-    tell(say("two_step_turned_off"));
-  }),
-);
+onPress($("two-step-off"), async () => {
+  if (!(await confirmed(say("confirm_off"), say("turn_off")))) return;
+  await withAccount((account) => account.removePhone());
+  user = await withAccount((account) => account.profile());
+  answerAt($("two-step-title"));
+  $("two-step-title").focus();
+  draw();
+  await drawDevices();
+  tell(say("two_step_turned_off"));
+});
 
-$("new-codes").addEventListener("click", () =>
-  attempt(async () => {
-    if (!(await confirmed(say("confirm_codes"), say("make_codes")))) return;
-    const made = await withAccount((account) => account.newRecoveryCodes());
+$("new-codes").addEventListener("click", async () => {
+  if (isOff($("new-codes")) || !(await confirmed(say("confirm_codes"), say("make_codes")))) return;
+  answerAt($("new-codes").parentElement);
+  hush();
+  try {
+    const made = await waiting($("new-codes"), () => withAccount((account) => account.newRecoveryCodes()));
     await showRecoveryCodes(made.recovery_codes);
     $("new-codes").focus();
-  }),
-);
+  } catch (error) {
+    refuse(Problem.from(error), $("new-codes"));
+  }
+});
 
-$("sign-out").addEventListener("click", () => attempt(signOut));
+onPress($("sign-out"), signOut);
+
+followOtherTabs();
 
 try {
   user = await resume();
-  const allowed = await site;
-  const phone = phoneField({ allowed: allowed.allowed_countries, start: recall("phone") });
+  const phone = phoneField({ allowed: site.allowed_countries, start: recall("phone") });
   submits(
     $("phone-form"),
     async () => {
+      if (!mayAskForCode()) return;
       keep("phone", phone.state());
       keep("resume", "phone");
       const challenge = await withAccount((account) => account.setPhone(phone.value()));
@@ -169,18 +164,26 @@ try {
     },
     { fields: { invalid_phone: "phone", phone_not_allowed: "phone", too_many_codes: "phone" } },
   );
-  draw(allowed);
+  draw();
   await drawDevices();
+  show($("loading"), false);
   show($("profile"), true);
   const typed = take("details");
   if (typed) {
     $("name").value = typed.name;
     $("email").value = typed.email;
   }
-  const unfinished = take("resume") === "phone" && allowed.phone_enabled;
-  ready(unfinished ? $("change-phone") : undefined);
+  const unfinished = take("resume") === "phone" && site.phone_enabled;
+  const lost = take("codes-shown") && user.two_step;
+  if (lost) {
+    answerAt($("new-codes").parentElement);
+    tell(say("codes_were_shown"));
+  }
+  ready(unfinished ? $("change-phone") : lost || location.hash === "#new-codes" ? $("new-codes") : undefined);
   if (unfinished) openPhoneForm(true);
 } catch (error) {
-  if (!(error instanceof Problem)) console.error(error);
-  warn(words(error instanceof Problem ? error : new Problem({})));
+  show($("loading"), false);
+  show($("load-again"), true);
+  warn(words(Problem.from(error)));
+  ready($("load-again"));
 }

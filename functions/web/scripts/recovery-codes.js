@@ -2,12 +2,15 @@
 
 import { $, element, show, site } from "./page.js";
 import { say } from "./say.js";
+import { forget, keep } from "./tab.js";
 
 /**
  * @param {string[]} codes
  * @returns {Promise<void>} when the user has saved them
  */
 export function showRecoveryCodes(codes) {
+  // A page that is reloaded can't show them again, and says so.
+  keep("codes-shown", true);
   const section = $("recovery-codes");
   section.querySelector("ol").replaceChildren(...codes.map((code) => element("li", {}, element("code", {}, code))));
   show(section, true);
@@ -18,9 +21,8 @@ export function showRecoveryCodes(codes) {
     const copied = await navigator.clipboard.writeText(codes.join("\n")).then(() => true, () => false);
     status.textContent = say(copied ? "copied" : "not_copied");
   };
-  $("download-codes").onclick = async () => {
-    const { name } = await site;
-    const text = `${say("codes_file", { site: name })}\n\n${codes.join("\n")}\n`;
+  $("download-codes").onclick = () => {
+    const text = `${say("codes_file", { site: site.name })}\n\n${codes.join("\n")}\n`;
     const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
     const link = /** @type {HTMLAnchorElement} */ (element("a", { href: address, download: "recovery-codes.txt" }));
     link.click();
@@ -28,6 +30,7 @@ export function showRecoveryCodes(codes) {
   };
   return new Promise((resolve) => {
     $("codes-saved").onclick = () => {
+      forget("codes-shown");
       section.querySelector("ol").replaceChildren();
       show(section, false);
       resolve();

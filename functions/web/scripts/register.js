@@ -1,16 +1,19 @@
 import { registerPassword, registerPhone } from "./api.js";
 import { enterCode } from "./challenge.js";
-import { $, ready, restoreTyped, submits } from "./page.js";
+import { $, fieldError, link, ready, restoreTyped, submits, words } from "./page.js";
 import { signedIn } from "./session.js";
-import { keep } from "./tab.js";
-import { ways } from "./ways.js";
+import { say } from "./say.js";
+import { keep, lastWay } from "./tab.js";
+import { mayAskForCode, ways } from "./ways.js";
 
-const phone = await ways("phone");
+const phone = ways();
 restoreTyped();
 
 submits(
   $("phone-form"),
   async () => {
+    if (!mayAskForCode()) return;
+    lastWay.set("phone");
     keep("phone", phone.state());
     enterCode(await registerPhone(phone.value()));
   },
@@ -21,10 +24,19 @@ submits(
   $("password-form"),
   async () => {
     const [name, email, password] = ["name", "email", "password"].map((id) => $(id).value);
-    await registerPassword({ name, email, password });
-    signedIn();
+    lastWay.set("email");
+    keep("email", email);
+    signedIn(await registerPassword({ name, email, password }));
   },
-  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email", weak_password: "password" } },
+  {
+    fields: { invalid_name: "name", invalid_email: "email", weak_password: "password" },
+    problem: (problem) => {
+      if (problem.code !== "email_taken") return false;
+      fieldError("email", words(problem), link("/login#email", say("sign_in")));
+      $("email").focus();
+      return true;
+    },
+  },
 );
 
 ready();

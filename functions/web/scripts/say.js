@@ -1,6 +1,7 @@
-// The texts of scripts, in the language of the page.
+// The texts of scripts, in the language of the page. The script before the page's own has set them.
 
-const { default: texts } = await import(document.documentElement.dataset.texts ?? "");
+/** @type {any} */
+const texts = globalThis.texts ?? {};
 
 export const language = document.documentElement.lang;
 
@@ -42,3 +43,6 @@ export function clock(seconds) {
 export function day(time) {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
 }
+
+/** Text that reads from left to right in every language, such as a phone number. @param {string} text */
+export const ltr = (text) => `\u2066${text}\u2069`;

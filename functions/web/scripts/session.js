@@ -3,29 +3,33 @@
 import { Problem, account, logout, refresh } from "./api.js";
 import { go } from "./page.js";
 import { say } from "./say.js";
-import { forget, keep, signedInBefore, take } from "./tab.js";
+import { forget, keep, take } from "./tab.js";
+import { inTurn, onAccountChange, signedInUser } from "./tabs.js";
 
 /** @type {string | null} */
 let accessToken = null;
 
+/** The id of the user whose page this is. @type {string | null} */
+let me = null;
+
 /** Milliseconds that the refresh of a closed page can still take. */
 const LEFT_BEHIND = 3000;
 
+/** The page is closing. @returns {Promise<never>} */
+const never = () => new Promise(() => {});
+
 /**
- * Refreshes the session, one tab at a time, because using a refresh token twice ends the session.
+ * Refreshes the session, one tab at a time, because using a refresh token twice can end the session.
  * @returns {Promise<import("./api.js").Session>}
  */
 async function renewed() {
-  return await navigator.locks.request("session", async () => {
-    // A page that was closed during its refresh released the lock, but its request continues and will change the cookie.
+  return await inTurn(async (signal) => {
+    // A page that was closed during its refresh gave up its turn, but its request continues and will change the cookie.
     const since = Date.now() - Number(localStorage.getItem("refreshing") ?? 0);
     if (since >= 0 && since < LEFT_BEHIND) await new Promise((resolve) => setTimeout(resolve, LEFT_BEHIND - since));
     localStorage.setItem("refreshing", String(Date.now()));
     try {
-      const session = await refresh();
-      accessToken = session.access_token;
-      signedInBefore.set();
-      return session;
+      return await refresh(signal);
     } finally {
       localStorage.removeItem("refreshing");
     }
@@ -38,11 +42,34 @@ async function renewed() {
  */
 export async function resume() {
   try {
-    return (await renewed()).user;
+    const session = await renewed();
+    // The cookie is of another user by now: this page must not act for them.
+    if (me && me !== session.user.id) return reload();
+    accessToken = session.access_token;
+    me = session.user.id;
+    signedInUser.set(me);
+    return session.user;
   } catch (error) {
+    if (error instanceof Problem && error.code === "superseded") return reload();
     if (error instanceof Problem && [401, 403].includes(error.status)) await signInAgain("signed_out");
     throw error;
   }
+}
+
+/** @returns {Promise<never>} */
+function reload() {
+  location.reload();
+  return never();
+}
+
+/** Follows what other tabs do: another user's page opens anew, and after a sign-out the user signs in again. */
+export function followOtherTabs() {
+  onAccountChange((user) => {
+    if (!me || user === me) return;
+    accessToken = null;
+    if (user) reload();
+    else signInAgain("signed_out");
+  });
 }
 
 /**
@@ -53,6 +80,7 @@ export async function resume() {
  * @returns {Promise<T>}
  */
 export async function withAccount(what) {
+  if (me && signedInUser.get() !== me) return reload();
   if (!accessToken) await resume();
   try {
     return await what(account(accessToken ?? ""));
@@ -72,15 +100,15 @@ export async function withAccount(what) {
  * @returns {Promise<never>} the page is closing
  */
 function signInAgain(why) {
-  if (why === "signed_out") signedInBefore.clear();
+  if (why === "signed_out") signedInUser.clear();
   keep("next", { path: location.pathname, why });
   go("/login", { replace: why === "signed_out" });
-  return new Promise(() => {});
+  return never();
 }
 
-/** After a sign-in, returns to the page that required it, or opens the profile. */
-export function signedIn() {
-  signedInBefore.set();
+/** After a sign-in, returns to the page that required it, or opens the profile. @param {import("./api.js").Session} session */
+export function signedIn(session) {
+  signedInUser.set(session.user.id);
   const next = take("next");
   for (const name of ["challenge", "registration"]) forget(name);
   // The profile page still needs a phone number whose change was interrupted by the sign-in.
@@ -91,7 +119,8 @@ export function signedIn() {
 export async function signOut() {
   await logout();
   accessToken = null;
-  signedInBefore.clear();
+  me = null;
+  signedInUser.clear();
   sessionStorage.clear();
   keep("flash", say("signed_out"));
   go("/", { replace: true });

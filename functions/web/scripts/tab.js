@@ -1,4 +1,5 @@
-// The tab's session storage, which survives reloads and going back. It never contains passwords or session tokens.
+// What the browser keeps: the tab's session storage, which survives reloads and going back, and hints that all tabs share. Neither ever
+// contains passwords or session tokens.
 
 /**
  * @param {string} name
@@ -25,9 +26,8 @@ export function take(name) {
   return value;
 }
 
-/** Whether a user has signed in with this browser. Only a hint for the home page; it grants nothing. */
-export const signedInBefore = {
-  get: () => localStorage.getItem("signed-in") === "1",
-  set: () => localStorage.setItem("signed-in", "1"),
-  clear: () => localStorage.removeItem("signed-in"),
+/** The way in that this browser last used, `phone` or `email`. */
+export const lastWay = {
+  get: () => localStorage.getItem("way"),
+  set: (/** @type {string} */ way) => localStorage.setItem("way", way),
 };

@@ -1,34 +1,35 @@
-// The choice between phone and email on the registration and sign-in pages, kept in the URL's hash.
+// The choice between phone and email on the registration and sign-in pages, kept in the URL's hash. `early.js` has made it before the first
+// paint, and the style shows its form.
 
-import { $, show, site } from "./page.js";
+import { $, atWrongHost, link, site, tell, warn } from "./page.js";
 import { phoneField } from "./phone.js";
+import { say } from "./say.js";
 import { recall } from "./tab.js";
+import { onAccountChange } from "./tabs.js";
 
-const FORMS = { phone: "phone-form", email: "password-form" };
-
-/**
- * Shows the sign-in methods of the site and the form of the selected one.
- * @param {"phone" | "email"} preferred the default if the URL doesn't say
- */
-export async function ways(preferred) {
-  const { phone_enabled: phoneEnabled, allowed_countries: allowed } = await site;
-  const phone = phoneField({ allowed, start: recall("phone") });
-
-  function draw() {
-    const asked = location.hash.slice(1);
-    const way = !phoneEnabled ? "email" : asked === "phone" || asked === "email" ? asked : preferred;
+/** Prepares the choice and returns the phone field. */
+export function ways() {
+  const marks = document.documentElement.dataset;
+  const draw = () => {
+    const way = site.phone_enabled && marks.way !== "email" ? "phone" : "email";
     $(`way-${way}`).checked = true;
-    for (const [name, form] of Object.entries(FORMS)) show($(form), name === way);
-  }
-
-  show($("ways"), phoneEnabled);
+  };
   for (const radio of $("ways").querySelectorAll("input")) {
     radio.addEventListener("change", () => {
-      history.replaceState(null, "", `#${radio.value}`);
-      draw();
+      history.replaceState(history.state, "", `#${radio.value}`);
+      marks.way = radio.value;
     });
   }
   addEventListener("hashchange", draw);
   draw();
-  return phone;
+  onAccountChange((user) => {
+    if (user) tell(`${say("signed_in_elsewhere")} `, link(recall("next")?.path ?? "/profile", say("continue")));
+  });
+  return phoneField({ allowed: site.allowed_countries, start: recall("phone") });
+}
+
+/** Whether a code may be sent from here. If not, says at which address the site is. */
+export function mayAskForCode() {
+  if (atWrongHost) warn(say("errors.wrong_host", { host: site.host }));
+  return !atWrongHost;
 }

@@ -1,25 +1,36 @@
-//! Serves the embedded pages and assets, in the language and encoding that the browser accepts.
+//! The embedded pages, assets and other files.
 
 use lambda_http::{
     RequestExt,
     http::{
         HeaderMap, HeaderValue,
-        header::{
-            ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, COOKIE, ETAG, HeaderName,
-            IF_NONE_MATCH, VARY,
-        },
+        header::{ETAG, HeaderName, IF_NONE_MATCH, VARY},
     },
 };
-use twostep_domain::language::Language;
 use twostep_http::{Answer, Problem, Request};
+
+use crate::encoding::Encoding;
 
 include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
 pub struct Page {
+    pub path: &'static str,
+    /// One per [`twostep_domain::language::Language::ALL`].
+    pub languages: &'static [Template],
+}
+
+/// A page in one language. What the site's settings say is missing: see [`crate::live_pages`].
+pub struct Template {
+    /// A hash of the content.
+    pub tag: &'static str,
+    pub html: &'static str,
+}
+
+/// A file under its own name, the same for every visitor.
+pub struct File {
     path: &'static str,
     content_type: &'static str,
-    /// One per [`Language::ALL`], or a single one for all languages.
-    languages: &'static [Content],
+    content: Content,
 }
 
 pub struct Asset {
@@ -37,11 +48,8 @@ pub struct Content {
     gzip: &'static [u8],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
-    Plain,
-    Brotli,
-    Gzip,
+pub fn page_at(request: &Request) -> Option<&'static Page> {
+    PAGES.iter().find(|page| page.path == request.raw_http_path())
 }
 
 /// # Errors
@@ -52,8 +60,8 @@ pub fn find(request: &Request) -> Result<Answer, Problem> {
         let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
         return Ok(asset.answer(request.headers()));
     }
-    let page = PAGES.iter().find(|page| page.path == path).ok_or(Problem::NotFound)?;
-    Ok(page.answer(request.headers()))
+    let file = FILES.iter().find(|file| file.path == path).ok_or(Problem::NotFound)?;
+    Ok(file.answer(request.headers()))
 }
 
 impl Asset {
@@ -65,78 +73,39 @@ impl Asset {
     }
 }
 
-impl Page {
-    /// Browsers revalidate pages each time, so that a new version shows at once. An unchanged page is a 304.
+impl File {
     fn answer(&self, headers: &HeaderMap) -> Answer {
-        let language = language(headers);
-        let content = self.languages.get(language as usize).unwrap_or(&self.languages[0]);
         let encoding = Encoding::best(headers);
-        let tag = content.entity_tag(encoding);
-        let known = text(headers, &IF_NONE_MATCH).split(',').any(|known| {
-            let known = known.trim();
-            known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
-        });
-        let mut answer = if known { Answer::not_modified() } else { content.answer(encoding, self.content_type) };
-        if self.languages.len() > 1 {
-            answer = answer.with_header(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
-        }
-        answer
-            .with_header(ETAG, HeaderValue::from_str(&tag).expect("quotes, hexadecimal digits and a hyphen"))
-            .with_header(VARY, HeaderValue::from_static("Accept-Encoding, Accept-Language, Cookie"))
-            .cacheable("no-cache")
+        let answer = || self.content.answer(encoding, self.content_type);
+        revalidated(headers, &encoding.entity_tag(self.content.tag), answer)
+            .with_header(VARY, HeaderValue::from_static("Accept-Encoding"))
     }
 }
 
 impl Content {
     fn answer(&self, encoding: Encoding, content_type: &'static str) -> Answer {
-        let (bytes, name) = match encoding {
-            Encoding::Plain => return Answer::file(content_type, self.plain),
-            Encoding::Brotli => (self.brotli, "br"),
-            Encoding::Gzip => (self.gzip, "gzip"),
+        let bytes = match encoding {
+            Encoding::Plain => self.plain,
+            Encoding::Brotli => self.brotli,
+            Encoding::Gzip => self.gzip,
         };
-        Answer::file(content_type, bytes).with_header(CONTENT_ENCODING, HeaderValue::from_static(name))
-    }
-
-    /// Different for each encoding, because a strong entity tag identifies the exact bytes (RFC 9110 §8.8.3).
-    fn entity_tag(&self, encoding: Encoding) -> String {
-        let suffix = match encoding {
-            Encoding::Plain => "",
-            Encoding::Brotli => "-br",
-            Encoding::Gzip => "-gz",
-        };
-        format!("\"{}{suffix}\"", self.tag)
+        encoding.label(Answer::file(content_type, bytes))
     }
 }
 
-impl Encoding {
-    /// The smallest encoding that `Accept-Encoding` (RFC 9110 §12.5.3) allows.
-    fn best(headers: &HeaderMap) -> Self {
-        let accepted = text(headers, &ACCEPT_ENCODING);
-        let accepts = |name: &str| {
-            let mut codings = accepted.split(',').map(|coding| coding.split(';').map(str::trim));
-            codings.any(|mut coding| {
-                coding.next().is_some_and(|coding| coding.eq_ignore_ascii_case(name))
-                    && !coding.filter_map(|part| part.strip_prefix("q=")).any(|q| q.parse() == Ok(0.0))
-            })
-        };
-        if accepts("br") {
-            Self::Brotli
-        } else if accepts("gzip") {
-            Self::Gzip
-        } else {
-            Self::Plain
-        }
-    }
+/// An answer that browsers revalidate each time, so that a new version shows at once. An unchanged one is a 304.
+pub fn revalidated(headers: &HeaderMap, tag: &str, answer: impl FnOnce() -> Answer) -> Answer {
+    let known = text(headers, &IF_NONE_MATCH).split(',').any(|known| {
+        let known = known.trim();
+        known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
+    });
+    let answer = if known { Answer::not_modified() } else { answer() };
+    answer
+        .with_header(ETAG, HeaderValue::from_str(tag).expect("quotes, hexadecimal digits and hyphens"))
+        .cacheable("no-cache")
 }
 
-/// The language of the cookie `lang`, which the page's language switch sets, or else of `Accept-Language`.
-fn language(headers: &HeaderMap) -> Language {
-    let cookies = text(headers, &COOKIE).split(';').map(str::trim);
-    let chosen = cookies.filter_map(|cookie| cookie.strip_prefix("lang=")).find_map(Language::of_tag);
-    chosen.unwrap_or_else(|| Language::preferred(text(headers, &ACCEPT_LANGUAGE)))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+pub fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 

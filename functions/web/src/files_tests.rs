@@ -2,17 +2,39 @@ use std::collections::BTreeSet;
 
 use lambda_http::{Body, Response, http};
 use serde_json::Value;
+use twostep_domain::{
+    country::AllowedCountries, language::Language, message_texts::Site, settings::Settings, spending::Budgets,
+};
 
 use super::*;
-use crate::security;
+use crate::{
+    live_pages::{LivePages, SiteData},
+    security,
+};
 
-fn get(path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Problem> {
+fn settings() -> Settings {
+    let site = Site { name: "Ben & Jerry's".to_owned(), host: "example.com".to_owned() };
+    let mut settings = Settings::initial(&site, AllowedCountries::All, Budgets::default());
+    settings.two_step_enabled = true;
+    settings.clickatell.key_hint = Some("…4f2a".to_owned());
+    settings
+}
+
+fn get_with(site: &SiteData, path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Problem> {
     let mut request = http::Request::builder().uri(format!("http://localhost{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let request = request.body(Body::Empty).unwrap().with_raw_http_path(path);
-    find(&request).map(|answer| security::protect(answer).into_response())
+    let answer = match page_at(&request) {
+        Some(page) => LivePages::default().answer(page, request.headers(), site),
+        None => find(&request)?,
+    };
+    Ok(security::protect(answer).into_response())
+}
+
+fn get(path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Problem> {
+    get_with(&SiteData::of(&settings()), path, headers)
 }
 
 fn page(headers: &[(&str, &str)]) -> Response<Body> {
@@ -76,6 +98,37 @@ fn an_unchanged_page_is_not_sent_again() {
 }
 
 #[test]
+fn a_page_says_what_the_settings_say_and_follows_them() {
+    let mut settings = settings();
+    let pages = LivePages::default();
+    let seen = |settings: &Settings| {
+        let request = http::Request::builder().body(Body::Empty).unwrap().with_raw_http_path("/register");
+        let page = page_at(&request).unwrap();
+        let response = pages.answer(page, request.headers(), &SiteData::of(settings)).into_response();
+        (text_of(&response), header(&response, "etag").to_owned())
+    };
+    let (html, tag) = seen(&settings);
+    assert!(html.contains("<title>Create an account · Ben &amp; Jerry's</title>"), "{html:.900}");
+    assert!(html.contains("data-phone=\"on\" data-host=\"example.com\"") && html.contains("&quot;phone_enabled&quot;:true"));
+    assert!(html.contains("<span>Ben &amp; Jerry's</span>") && !html.contains('⟪') && !html.contains('⟫'));
+    assert_eq!(seen(&settings), (html, tag.clone()));
+
+    settings.two_step_enabled = false;
+    settings.site_name = "Other".to_owned();
+    let (html, other) = seen(&settings);
+    assert!(html.contains("data-phone=\"off\"") && html.contains("<span>Other</span>") && other != tag);
+}
+
+#[test]
+fn a_page_without_settings_offers_everything() {
+    for page in PAGES {
+        let html = text_of(&get_with(&SiteData::unknown(), page.path, &[]).unwrap());
+        assert!(html.contains("data-phone=\"on\" data-host=\"\" data-site=\"\""), "{}", page.path);
+        assert!(html.contains("<span>Home</span>") && !html.contains('⟪') && !html.contains('⟫'), "{}", page.path);
+    }
+}
+
+#[test]
 fn the_language_cookie_wins_over_the_browser_language() {
     for (cookie, accepted, language) in [
         ("", "", "en"),
@@ -117,7 +170,7 @@ fn assets_are_immutable() {
 
 #[test]
 fn every_response_has_the_security_headers() {
-    let paths = PAGES.iter().map(|page| page.path.to_owned());
+    let paths = PAGES.iter().map(|page| page.path).chain(FILES.iter().map(|file| file.path)).map(str::to_owned);
     for path in paths.chain(ASSETS.iter().map(|asset| format!("/assets/{}", asset.name))) {
         let response = get(&path, &[]).unwrap();
         let policy = header(&response, "content-security-policy");
@@ -135,7 +188,8 @@ fn every_response_has_the_security_headers() {
 fn pages_have_no_inline_scripts_or_styles_and_no_foreign_urls() {
     for page in PAGES {
         for content in page.languages {
-            let html = std::str::from_utf8(content.plain).unwrap();
+            let html = content.html;
+            assert!(!html.contains("<link rel=\"modulepreload"), "{}: no module waits for another", page.path);
             for script in html.split("<script").skip(1) {
                 assert!(script.contains("></script>"), "{}: a script without content", page.path);
             }
@@ -156,25 +210,17 @@ fn pages_have_no_inline_scripts_or_styles_and_no_foreign_urls() {
 #[test]
 fn every_linked_asset_exists_and_every_asset_is_linked() {
     let present: BTreeSet<&str> = ASSETS.iter().map(|asset| asset.name).collect();
-    let pages = PAGES.iter().flat_map(|page| page.languages);
+    let pages = PAGES.iter().flat_map(|page| page.languages).map(|template| template.html);
     let mut wanted = BTreeSet::new();
-    for content in pages.chain(ASSETS.iter().map(|asset| &asset.content)) {
-        let text = std::str::from_utf8(content.plain).unwrap();
-        wanted.extend(text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()));
-        assert!(!text.contains("from \"./"), "every import has its hashed name");
+    for text in pages.chain(ASSETS.iter().map(|asset| std::str::from_utf8(asset.content.plain).unwrap())) {
+        wanted.extend(linked_from(text));
+        assert!(!text.contains("import ") && !text.contains("export "), "scripts are whole");
     }
     assert_eq!(wanted, present);
 }
 
-/// The assets that `content` links to, directly or through other assets.
-fn assets_of(content: &Content, into: &mut BTreeSet<&'static str>) {
-    let text = std::str::from_utf8(content.plain).unwrap();
-    for name in text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
-        let asset = ASSETS.iter().find(|asset| asset.name == name).expect(name);
-        if into.insert(asset.name) {
-            assets_of(&asset.content, into);
-        }
-    }
+fn linked_from(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next())
 }
 
 #[test]
@@ -185,13 +231,14 @@ fn pages_are_no_heavier_than_the_readme_says() {
     assert!(readme.contains(&format!(
         "transfers at most {most} kB, or {of_large_pages} kB for the settings page and the API\nreference"
     )));
-    for page in PAGES.iter().filter(|page| page.content_type.starts_with("text/html")) {
-        for content in page.languages {
-            let mut linked = BTreeSet::new();
-            assets_of(content, &mut linked);
+    for page in PAGES {
+        for language in Language::ALL {
+            let sent = get(page.path, &[("accept-encoding", "br"), ("accept-language", language.tag())]).unwrap();
+            let linked: BTreeSet<&str> = linked_from(page.languages[language as usize].html).collect();
             let assets = ASSETS.iter().filter(|asset| linked.contains(asset.name));
-            let weight = content.brotli.len() + assets.map(|asset| asset.content.brotli.len()).sum::<usize>();
+            let weight = sent.body().len() + assets.map(|asset| asset.content.brotli.len()).sum::<usize>();
             let bound = if ["/settings", "/docs"].contains(&page.path) { of_large_pages } else { most };
+            println!("{} {}: {weight} bytes", page.path, language.tag());
             assert!(linked.len() > 1 && weight <= bound * KB, "{}: {weight} bytes, {linked:?}", page.path);
         }
     }
@@ -199,11 +246,10 @@ fn pages_are_no_heavier_than_the_readme_says() {
 
 #[test]
 fn the_pages_are_written_in_the_languages_of_the_messages() {
-    let html = |content: &'static Content| std::str::from_utf8(content.plain).unwrap();
-    for page in PAGES.iter().filter(|page| page.content_type.starts_with("text/html")) {
+    for page in PAGES {
         assert_eq!(page.languages.len(), Language::ALL.len());
         for (language, content) in Language::ALL.into_iter().zip(page.languages) {
-            assert!(html(content).contains(&format!("<html lang=\"{}\"", language.tag())), "{}", page.path);
+            assert!(content.html.contains(&format!("<html lang=\"{}\"", language.tag())), "{}", page.path);
         }
     }
 }

@@ -32,8 +32,8 @@ impl Answer {
 
     /// A file as it is, in whatever encoding.
     #[must_use]
-    pub fn file(content_type: &'static str, content: &'static [u8]) -> Self {
-        Self::new(200, Body::Binary(content.to_vec())).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    pub fn file(content_type: &'static str, content: impl Into<Vec<u8>>) -> Self {
+        Self::new(200, Body::Binary(content.into())).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
     }
 
     /// The client has it already (RFC 9110 §15.4.5).

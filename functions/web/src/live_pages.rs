@@ -1,0 +1,126 @@
+//! Pages with the site's settings in them: its name, and which ways to sign in it offers. A page needs no request for them, so its form
+//! can be used as soon as it is there.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Mutex,
+};
+
+use lambda_http::http::{
+    HeaderMap, HeaderValue,
+    header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE, COOKIE, VARY},
+};
+use twostep_domain::{language::Language, settings::Settings};
+use twostep_http::{Answer, bodies::site::SiteBody};
+
+use crate::{
+    encoding::Encoding,
+    files::{Page, Template, revalidated, text},
+};
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// What a page says about the site.
+pub struct SiteData {
+    /// As in `GET /v1/site`; empty if the settings could not be read.
+    json: String,
+    name: String,
+    host: String,
+    phone_enabled: bool,
+}
+
+impl SiteData {
+    pub fn of(settings: &Settings) -> Self {
+        let json = serde_json::to_string(&SiteBody::from(settings)).expect("a struct with named fields");
+        Self {
+            json,
+            name: settings.site_name.clone(),
+            host: settings.site_host.clone(),
+            phone_enabled: settings.can_send_codes(),
+        }
+    }
+
+    /// The page offers every way to sign in, and the API refuses those that are off.
+    pub fn unknown() -> Self {
+        Self { json: String::new(), name: String::new(), host: String::new(), phone_enabled: true }
+    }
+
+    /// A hash of 64 bits, the same in every instance of a version.
+    fn tag(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        (&self.json, self.phone_enabled).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// Fills the places that the templates leave for the site's settings.
+    fn fill(&self, template: &Template) -> String {
+        let suffix = if self.name.is_empty() { String::new() } else { format!(" · {}", escaped(&self.name)) };
+        let mut html = template.html.to_owned();
+        for (place, value) in [
+            ("⟪site⟫", escaped(&self.json)),
+            ("⟪host⟫", escaped(&self.host)),
+            ("⟪phone⟫", if self.phone_enabled { "on" } else { "off" }.to_owned()),
+            ("⟪title-suffix⟫", suffix),
+        ] {
+            html = html.replace(place, &value);
+        }
+        self.name_in(&html)
+    }
+
+    /// Fills each `⟪name|words⟫` with the site's name, or with the words if it is unknown.
+    fn name_in(&self, html: &str) -> String {
+        let mut parts = html.split("⟪name|");
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (words, rest) = part.split_once('⟫').unwrap_or_default();
+            filled.push_str(&if self.name.is_empty() { words.to_owned() } else { escaped(&self.name) });
+            filled.push_str(rest);
+        }
+        filled
+    }
+}
+
+/// For text and for attributes in double quotes.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+/// Keeps the finished pages until the settings change.
+#[derive(Default)]
+pub struct LivePages(Mutex<Finished>);
+
+#[derive(Default)]
+struct Finished {
+    site_tag: String,
+    pages: HashMap<(&'static str, Encoding), Vec<u8>>,
+}
+
+impl LivePages {
+    pub fn answer(&self, page: &'static Page, headers: &HeaderMap, site: &SiteData) -> Answer {
+        let language = language(headers);
+        let template = page.languages.get(language as usize).unwrap_or(&page.languages[0]);
+        let encoding = Encoding::best(headers);
+        let site_tag = site.tag();
+        let tag = encoding.entity_tag(&format!("{}-{site_tag}", template.tag));
+        revalidated(headers, &tag, || encoding.label(Answer::file(HTML, self.finished(template, encoding, site, site_tag))))
+            .with_header(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()))
+            .with_header(VARY, HeaderValue::from_static("Accept-Encoding, Accept-Language, Cookie"))
+    }
+
+    fn finished(&self, template: &'static Template, encoding: Encoding, site: &SiteData, site_tag: String) -> Vec<u8> {
+        let mut finished = self.0.lock().expect("no panic while it is locked");
+        if finished.site_tag != site_tag {
+            *finished = Finished { site_tag, pages: HashMap::new() };
+        }
+        let page = finished.pages.entry((template.tag, encoding));
+        page.or_insert_with(|| encoding.encode(site.fill(template).as_bytes())).clone()
+    }
+}
+
+/// The language of the cookie `lang`, which the page's language switch sets, or else of `Accept-Language`.
+fn language(headers: &HeaderMap) -> Language {
+    let cookies = text(headers, &COOKIE).split(';').map(str::trim);
+    let chosen = cookies.filter_map(|cookie| cookie.strip_prefix("lang=")).find_map(Language::of_tag);
+    chosen.unwrap_or_else(|| Language::preferred(text(headers, &ACCEPT_LANGUAGE)))
+}
