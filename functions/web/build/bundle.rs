@@ -54,7 +54,11 @@ impl Modules {
         } else {
             let exports = module.exports.join(", ");
             let variable = variable(name);
-            writeln!(bundle.text, "const {variable} = (() => {{\n{imports}{}return {{{exports}}};\n}})();", module.body)?;
+            writeln!(
+                bundle.text,
+                "const {variable} = (() => {{\n{imports}{}return {{{exports}}};\n}})();",
+                module.body
+            )?;
         }
         Ok(())
     }
@@ -62,7 +66,9 @@ impl Modules {
     fn source(&self, name: &str) -> Result<String> {
         match self.generated.get(name) {
             Some(source) => Ok(source.clone()),
-            None => fs::read_to_string(format!("scripts/{name}")).map_err(|error| format!("scripts/{name}: {error}").into()),
+            None => {
+                fs::read_to_string(format!("scripts/{name}")).map_err(|error| format!("scripts/{name}: {error}").into())
+            }
         }
     }
 }

@@ -49,6 +49,7 @@ function describe() {
     ? say(purpose === "login" ? "sent_to_number_login" : "sent_to_number", { number })
     : say(purpose === "login" ? "sent_to_login" : "sent_to", { digits: current.phone_hint.replace(/\D/g, "") });
   show($("to"), !failed);
+  $("code-heading").textContent = say(noCode ? "no_code_sent" : "enter_code");
   const state = $("delivery");
   // Hidden for a sign-in: its delivery state would reveal whether an account exists.
   show(state, purpose !== "login");

@@ -44,5 +44,5 @@ export function day(time) {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
 }
 
-/** Text that reads from left to right in every language, such as a phone number. @param {string} text */
-export const ltr = (text) => `\u2066${text}\u2069`;
+/** Text that reads from left to right in every language and stays on one line, such as a phone number. @param {string} text */
+export const ltr = (text) => `\u2066${text.replace(/ /g, "\u00a0").replace(/-/g, "\u2011")}\u2069`;

@@ -63,8 +63,11 @@ impl Encoding {
         match self {
             Self::Plain => content.to_vec(),
             Self::Brotli => {
-                let params =
-                    brotli::enc::BrotliEncoderParams { quality: 6, lgwin: 18, ..brotli::enc::BrotliEncoderParams::default() };
+                let params = brotli::enc::BrotliEncoderParams {
+                    quality: 6,
+                    lgwin: 18,
+                    ..brotli::enc::BrotliEncoderParams::default()
+                };
                 let mut compressed = Vec::new();
                 brotli::BrotliCompress(&mut &*content, &mut compressed, &params).expect("memory can be written");
                 compressed

@@ -109,7 +109,9 @@ fn a_page_says_what_the_settings_say_and_follows_them() {
     };
     let (html, tag) = seen(&settings);
     assert!(html.contains("<title>Create an account · Ben &amp; Jerry's</title>"), "{html:.900}");
-    assert!(html.contains("data-phone=\"on\" data-host=\"example.com\"") && html.contains("&quot;phone_enabled&quot;:true"));
+    assert!(
+        html.contains("data-phone=\"on\" data-host=\"example.com\"") && html.contains("&quot;phone_enabled&quot;:true")
+    );
     assert!(html.contains("<span>Ben &amp; Jerry's</span>") && !html.contains('⟪') && !html.contains('⟫'));
     assert_eq!(seen(&settings), (html, tag.clone()));
 
@@ -204,6 +206,72 @@ fn pages_have_no_inline_scripts_or_styles_and_no_foreign_urls() {
         let content = std::str::from_utf8(asset.content.plain).unwrap().replace("http://www.w3.org/2000/svg", "");
         assert!(!content.contains("http:") && !content.contains("url("), "{}", asset.name);
         assert!(!content.contains("@import"), "{}", asset.name);
+    }
+}
+
+/// What Safari 15.4, Chrome 100 and Firefox 100 don't have. Scripts that use it don't run at all, or fail once a code is paid.
+#[test]
+fn scripts_and_styles_run_in_the_oldest_browsers_that_the_readme_names() {
+    const NEWER: [(&str, &[&str]); 2] = [
+        (
+            "js",
+            &[
+                "(?<=",
+                "(?<!",
+                "/v.",
+                "/v)",
+                "static {",
+                ".requestSubmit(",
+                "AbortSignal.timeout",
+                "AbortSignal.any",
+                ".findLast",
+                ".toSorted(",
+                ".toReversed(",
+                ".toSpliced(",
+                ".groupBy(",
+                "withResolvers",
+                "fromAsync",
+                "Segmenter",
+                "DurationFormat",
+                ".inert",
+                "showPopover",
+                "canParse",
+                "startViewTransition",
+                "await using",
+                "isWellFormed",
+                "checkVisibility",
+            ],
+        ),
+        (
+            "css",
+            &[
+                ":has(",
+                "translate:",
+                "rotate:",
+                "scale:",
+                "color-mix(",
+                "light-dark(",
+                "@container",
+                "@scope",
+                "@starting-style",
+                ":popover-open",
+                "field-sizing",
+                "width >",
+                "width <",
+                "\n&",
+            ],
+        ),
+    ];
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    assert!(readme.contains("Safari 15.4, Chrome 100 and Firefox 100"));
+    for asset in ASSETS {
+        let content = std::str::from_utf8(asset.content.plain).unwrap();
+        let newer = NEWER.iter().filter(|(extension, _)| asset.name.ends_with(extension)).flat_map(|(_, newer)| *newer);
+        for each in newer {
+            assert!(!content.contains(each), "{} uses {each}", asset.name);
+        }
+        // A unit without a fallback drops the whole declaration.
+        assert_eq!(content.matches("100dvh").count(), content.matches("100vh;\nmin-height: 100dvh").count());
     }
 }
 

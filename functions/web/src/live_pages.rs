@@ -103,9 +103,11 @@ impl LivePages {
         let encoding = Encoding::best(headers);
         let site_tag = site.tag();
         let tag = encoding.entity_tag(&format!("{}-{site_tag}", template.tag));
-        revalidated(headers, &tag, || encoding.label(Answer::file(HTML, self.finished(template, encoding, site, site_tag))))
-            .with_header(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()))
-            .with_header(VARY, HeaderValue::from_static("Accept-Encoding, Accept-Language, Cookie"))
+        revalidated(headers, &tag, || {
+            encoding.label(Answer::file(HTML, self.finished(template, encoding, site, site_tag)))
+        })
+        .with_header(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()))
+        .with_header(VARY, HeaderValue::from_static("Accept-Encoding, Accept-Language, Cookie"))
     }
 
     fn finished(&self, template: &'static Template, encoding: Encoding, site: &SiteData, site_tag: String) -> Vec<u8> {
