@@ -9,7 +9,7 @@ use lambda_http::http::{
 };
 use twostep_http::Answer;
 
-use crate::files::text;
+use crate::header::text;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {

@@ -16,7 +16,8 @@ use twostep_http::{Answer, bodies::site::SiteBody};
 
 use crate::{
     encoding::Encoding,
-    files::{Page, Template, revalidated, text},
+    files::{Page, Template, revalidated},
+    header::text,
 };
 
 const HTML: &str = "text/html; charset=utf-8";

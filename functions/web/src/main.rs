@@ -2,6 +2,7 @@
 
 mod encoding;
 mod files;
+mod header;
 mod live_pages;
 mod security;
 
