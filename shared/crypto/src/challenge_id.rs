@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use twostep_domain::{
     challenge::PurposeName,
-    ids::{ChallengeKey, UserId},
+    ids::{ChallengeKey, ClientId, UserId},
     phone::PhoneNumber,
 };
 
@@ -20,6 +20,13 @@ pub fn derive_key(
 ) -> ChallengeKey {
     let subject = subject.map_or("", UserId::as_str);
     let name = format!("challenge-key|{}|{subject}|{}", purpose.as_str(), phone.e164());
+    ChallengeKey::from_bytes(pepper.authenticate(name.as_bytes()).as_ref())
+}
+
+/// The table key of the challenge of one (client, phone): each client has challenges of its own.
+#[must_use]
+pub fn derive_client_key(pepper: &Pepper, client: &ClientId, phone: &PhoneNumber) -> ChallengeKey {
+    let name = format!("challenge-key|verification|{}|{}", client.as_str(), phone.e164());
     ChallengeKey::from_bytes(pepper.authenticate(name.as_bytes()).as_ref())
 }
 

@@ -9,6 +9,7 @@ mod journeys;
 mod languages;
 mod load;
 mod metrics;
+mod oidc;
 mod outages;
 mod passwords;
 mod readme;

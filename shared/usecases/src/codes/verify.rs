@@ -161,6 +161,10 @@ impl VerifyCode {
         entry: &Entry,
     ) -> Result<Use, VerifyError> {
         let payload = self.challenges.payload(ring, &challenge)?;
+        // Only the client that asked may judge its codes, see `verifications`.
+        if payload.purpose.verification().is_some() {
+            return Err(VerifyError::UnknownChallenge);
+        }
         // A recovery code is judged against the account, which is read before the guess is judged.
         let step = match &payload.purpose {
             Purpose::SecondStep { account } => Some(self.open_second_step(ring, account, entry).await?),
@@ -191,11 +195,11 @@ impl VerifyCode {
             (Purpose::Login { account: None } | Purpose::SecondStep { .. }, _) => {
                 self.use_for_nothing(code, Rejection::CodeExpired).await?
             }
-            // No client holds the id of a notice.
-            (Purpose::Notice, _) => return Err(VerifyError::UnknownChallenge),
+            // No caller holds the id of a notice, and a client's verification was refused above.
+            (Purpose::Verification(_) | Purpose::Notice, _) => return Err(VerifyError::UnknownChallenge),
         };
         if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
-            Box::pin(self.count(counted)).await;
+            Box::pin(counted.count(&self.counters, self.now())).await;
         }
         Ok(used)
     }
@@ -242,35 +246,34 @@ impl VerifyCode {
         };
         Ok(user.ok_or(TableError::Malformed { table: "users" })?)
     }
-
-    /// For the breaker and the usage, once the code is used up: counted earlier, one code could count many times. A
-    /// sign-in does not fail for it.
-    async fn count(&self, code: CountedCode) {
-        let now = self.now();
-        Metric::count(Name::CodesVerified).by(Dimension::Purpose, code.purpose.as_str()).emit(now);
-        let Some(country) = Country::of_mobile(&code.phone) else { return };
-        let signs_in = code.purpose != PurposeName::Profile;
-        let event = MessageEvent::Verified { signs_in, trust: code.trust };
-        if let Err(error) = self.counters.count(country, Some(&Scope::prefix_of(&code.phone)), event, now).await {
-            tracing::warn!(%error, "a correct code was not counted");
-        }
-    }
 }
 
 /// What is counted of a correct code.
-struct CountedCode {
+pub(crate) struct CountedCode {
     phone: PhoneNumber,
     purpose: PurposeName,
     trust: PhoneTrust,
 }
 
 impl CountedCode {
-    fn of(payload: &Payload, now: Timestamp) -> Self {
+    pub(crate) fn of(payload: &Payload, now: Timestamp) -> Self {
         Self { phone: payload.phone.clone(), purpose: payload.purpose.name(), trust: payload.phone_trust(now) }
+    }
+
+    /// For the breaker and the usage, once the code is used up: counted earlier, one code could count many times. A
+    /// sign-in does not fail for it.
+    pub(crate) async fn count(self, counters: &CounterStore, now: Timestamp) {
+        Metric::count(Name::CodesVerified).by(Dimension::Purpose, self.purpose.as_str()).emit(now);
+        let Some(country) = Country::of_mobile(&self.phone) else { return };
+        let signs_in = !matches!(self.purpose, PurposeName::Profile | PurposeName::Verification);
+        let event = MessageEvent::Verified { signs_in, trust: self.trust };
+        if let Err(error) = counters.count(country, Some(&Scope::prefix_of(&self.phone)), event, now).await {
+            tracing::warn!(%error, "a correct code was not counted");
+        }
     }
 }
 
-fn rejection(refusal: GuessRefusal, now: Timestamp) -> Rejection {
+pub(crate) fn rejection(refusal: GuessRefusal, now: Timestamp) -> Rejection {
     match refusal {
         GuessRefusal::Used => Rejection::CodeUsed,
         GuessRefusal::Expired => Rejection::CodeExpired,
