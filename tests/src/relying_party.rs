@@ -93,6 +93,12 @@ impl RelyingParty {
         }
     }
 
+    /// The same client, with another secret.
+    #[must_use]
+    pub fn with_secret(&self, secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), ..self.clone() }
+    }
+
     /// The parameters of an ordinary authorization request, with `changes`; an empty value leaves one out.
     #[must_use]
     pub fn request(&self, changes: &[(&str, &str)]) -> String {
