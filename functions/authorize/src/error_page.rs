@@ -15,11 +15,19 @@ pub enum Mistake {
 }
 
 const HEADERS: [(HeaderName, &str); 4] = [
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (
+        CONTENT_SECURITY_POLICY,
+        // The hash is that of `STYLE`.
+        "default-src 'none'; style-src 'sha256-FShZEZJs8u8BoZ2fDc3WT10U1Rwha+ATnXnhoyvmPTU='; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
+    ),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
     (STRICT_TRANSPORT_SECURITY, "max-age=63072000"),
 ];
+
+const STYLE: &str = "body{font:1.0625rem/1.5 system-ui,sans-serif;margin:3rem auto;max-width:34rem;padding:0 1rem}\
+                     a{color:inherit}";
 
 /// A page with status 400. It shows nothing that the request contains.
 #[must_use]
@@ -29,7 +37,7 @@ pub fn error_page(mistake: Mistake, language: Language) -> Answer {
         "<!doctype html>\n<html lang=\"{}\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
-         <main>\n<h1>{title}</h1>\n<p>{text}</p>\n<p><a href=\"/\">{home}</a></p>\n</main>\n</html>\n",
+         <style>{STYLE}</style>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n<p><a href=\"/\">{home}</a></p>\n</main>\n</html>\n",
         language.tag()
     );
     HEADERS.into_iter().fold(Answer::page(400, html), |answer, (name, value)| {
@@ -70,5 +78,31 @@ fn words(mistake: Mistake, language: Language) -> (&'static str, &'static str, &
              responsable.",
             "Inicio",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    use super::*;
+
+    #[test]
+    fn the_page_may_use_its_own_style_and_nothing_else() {
+        let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+        let response = error_page(Mistake::UnknownClient, Language::English).into_response();
+        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with(&format!("default-src 'none'; style-src 'sha256-{hash}'; ")), "{hash}");
+        let page = std::str::from_utf8(response.body()).unwrap();
+        assert!(page.contains(&format!("<style>{STYLE}</style>")) && !page.contains("<script"));
+    }
+
+    #[test]
+    fn every_mistake_is_explained_in_every_language() {
+        for mistake in [Mistake::UnknownClient, Mistake::UnknownRequest, Mistake::UnregisteredAfterLogout] {
+            let [english, spanish] = Language::ALL.map(|language| words(mistake, language));
+            assert!(english.0 != spanish.0 && english.1 != spanish.1, "{mistake:?}");
+        }
     }
 }
