@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
         issuer: IssuerAddress::open(&startup.env)?,
     });
     context.authorize.warm_up().await;
-    serve(startup.clock, |request| handle(context, request)).await
+    serve(&startup, |request| handle(context, request)).await
 }
 
 async fn handle(context: &Context, request: Request) -> Result<Answer, Problem> {

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
     let (tables, secrets) = (Tables::new(&startup), Secrets::new(&startup));
     let admin = forever(Admin { key: AdminKey::open(&tables, &secrets)?, clients: ManageClients::open(&tables)? });
     admin.key.warm_up().await;
-    serve(startup.clock, |request| handle(admin, request)).await
+    serve(&startup, |request| handle(admin, request)).await
 }
 
 async fn handle(Admin { key, clients }: &Admin, request: Request) -> Result<Answer, Problem> {

@@ -5,7 +5,7 @@ use twostep_domain::client::{Client, ClientKind};
 use twostep_http::{
     Answer, Error, Problem, Request,
     bodies::verifications::{CheckBody, NewVerificationBody, VerificationBody, VerifiedNumberBody},
-    body, caller, oauth, segment_after, serve,
+    body, caller, oauth, segment_after, serve_servers,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
         verifications: VerifyForClient::open(&tables, &secrets)?,
     });
     tokio::join!(context.clients.warm_up(), context.verifications.warm_up());
-    serve(startup.clock, |request| handle(context, request)).await
+    serve_servers(&startup, |request| handle(context, request)).await
 }
 
 async fn handle(Context { clients, verifications }: &Context, request: Request) -> Result<Answer, Problem> {

@@ -12,16 +12,18 @@ export const asked = pending && parameters.get("ask");
 /** What the client knows of the user: an email address or a phone number. */
 export const hint = (pending && parameters.get("hint")) ?? "";
 
+/** The address that takes the request back. It sends the user to the client, or to what is missing. */
+export const toClient = pending && `/oauth/authorize?${new URLSearchParams({ request: pending })}`;
+
 /** The address of a page of this site that keeps the client's request. @param {string} path */
 export function keeping(path) {
-  if (!pending) return path;
+  if (!pending || path === toClient) return path;
   const [page, hash] = path.split("#");
   const kept = new URLSearchParams({ continue: pending });
   for (const name of ["hint", "lang"]) if (parameters.has(name)) kept.set(name, parameters.get(name) ?? "");
   return `${page}?${kept}${hash ? `#${hash}` : ""}`;
 }
 
-/** Gives the request back, which sends the user to the client or asks for what is missing. */
 export function backToClient() {
-  location.replace(`/oauth/authorize?${new URLSearchParams({ request: pending ?? "" })}`);
+  location.replace(toClient ?? "/");
 }

@@ -4,12 +4,12 @@ use lambda_http::{
     RequestExt,
     http::{
         HeaderMap, HeaderValue,
-        header::{ETAG, HeaderName, IF_NONE_MATCH, VARY},
+        header::{ETAG, IF_NONE_MATCH, VARY},
     },
 };
 use twostep_http::{Answer, Problem, Request};
 
-use crate::encoding::Encoding;
+use crate::{encoding::Encoding, header::text};
 
 include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
@@ -103,10 +103,6 @@ pub fn revalidated(headers: &HeaderMap, tag: &str, answer: impl FnOnce() -> Answ
     answer
         .with_header(ETAG, HeaderValue::from_str(tag).expect("quotes, hexadecimal digits and hyphens"))
         .cacheable("no-cache")
-}
-
-pub fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

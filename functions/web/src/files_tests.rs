@@ -28,7 +28,9 @@ fn get_with(site: &SiteData, path: &str, headers: &[(&str, &str)]) -> Result<Res
     let path = path.split('?').next().unwrap();
     let request = request.body(Body::Empty).unwrap().with_raw_http_path(path);
     let answer = match page_at(&request) {
-        Some(page) => LivePages::default().answer(page, request.headers(), site),
+        Some(page) => {
+            LivePages::default().answer(page, request.headers(), request.uri().query().unwrap_or_default(), site)
+        }
         None => find(&request)?,
     };
     Ok(security::protect(answer).into_response())
@@ -105,7 +107,7 @@ fn a_page_says_what_the_settings_say_and_follows_them() {
     let seen = |settings: &Settings| {
         let request = http::Request::builder().body(Body::Empty).unwrap().with_raw_http_path("/register");
         let page = page_at(&request).unwrap();
-        let response = pages.answer(page, request.headers(), &SiteData::of(settings)).into_response();
+        let response = pages.answer(page, request.headers(), "", &SiteData::of(settings)).into_response();
         (text_of(&response), header(&response, "etag").to_owned())
     };
     let (html, tag) = seen(&settings);

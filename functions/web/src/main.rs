@@ -40,7 +40,10 @@ impl Web {
 
     async fn file(&self, request: &Request) -> Result<Answer, Problem> {
         match files::page_at(request) {
-            Some(page) => Ok(self.pages.answer(page, request.headers(), &site_data(self.site.settings().await))),
+            Some(page) => {
+                let (query, site) = (request.uri().query().unwrap_or_default(), self.site.settings().await);
+                Ok(self.pages.answer(page, request.headers(), query, &site_data(site)))
+            }
             None => files::find(request),
         }
     }
