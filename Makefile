@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load attacks timing costs permissions browser browser-setup screenshots package arm64 scripts preflight deploy-first deploy undo-failed-deploy callback rotate-callback check format clean
+.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package arm64 scripts preflight deploy-first deploy undo-failed-deploy callback rotate-callback check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -56,7 +56,7 @@ test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, s
 test-setup: .venv/test
 
 unit: ## Run only the fast tests, without stack and Python
-	$(TEST) --lib --bins --test service --test spending
+	$(TEST) --lib --bins --test service --test spending --test messages
 
 e2e: test-setup build ## Run only the end-to-end tests
 	$(TEST) --test e2e
@@ -66,6 +66,9 @@ scripts: test-setup ## Test the deploy scripts, and deploy into a stand-in of AW
 
 load: test-setup build ## Register 10,000 users at 200 a second, then 200 at once, and print the results
 	target/debug/load
+
+reliability: test-setup build ## Register 2,000 users while everything around them fails, and print the results
+	target/debug/reliability
 
 attacks: test-setup build ## Try every attack and write docs/attacks.md
 	$(TEST) --test attacks -- --write

@@ -22,7 +22,7 @@ use twostep_crypto::{
     challenge_id::ChallengeId,
 };
 use twostep_domain::{
-    challenge::Payload,
+    challenge::{Challenge, Payload},
     time::{Clock, Timestamp},
 };
 use twostep_http::{
@@ -45,7 +45,7 @@ use twostep_runtime::{
 };
 use twostep_stores::{CachedSettings, ChallengeStore, Tables};
 use twostep_usecases::{
-    codes::VerifyCode,
+    codes::{ResendCode, VerifyCode},
     messages::Spending,
     profile::{ChangePassword, ChangePhone},
     registration::{CompleteRegistration, RegisterByPassword, StartRegistration},
@@ -78,6 +78,7 @@ pub struct UseCases {
     pub phone_sign_in: StartPhoneSignIn,
     pub password_sign_in: SignInByPassword,
     pub codes: VerifyCode,
+    pub resend: ResendCode,
     pub sessions: KeepSession,
     pub phone: ChangePhone,
     pub password: ChangePassword,
@@ -97,6 +98,7 @@ impl UseCases {
             phone_sign_in: StartPhoneSignIn::open(tables, secrets).expect(COMPLETE),
             password_sign_in: SignInByPassword::open(tables, secrets).expect(COMPLETE),
             codes: VerifyCode::open(tables, secrets).expect(COMPLETE),
+            resend: ResendCode::open(tables, secrets).expect(COMPLETE),
             sessions: KeepSession::open(tables, secrets).expect(COMPLETE),
             phone: ChangePhone::open(tables, secrets).expect(COMPLETE),
             password: ChangePassword::open(tables).expect(COMPLETE),
@@ -235,11 +237,26 @@ impl Bench {
     /// # Panics
     /// If there is no such challenge.
     pub async fn code(&self, challenge: &Value) -> String {
-        let stored =
-            self.cases.challenges.find(id_of(challenge).key()).await.expect("DynamoDB").expect("the challenge");
+        let stored = self.stored(challenge).await;
         let ring = self.ring().await;
         let payload: Payload = ring.open(stored.key.as_str(), &stored.sealed, self.clock.now()).expect("ours");
         payload.code.expose().to_owned()
+    }
+
+    /// What the page sees of a challenge.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn show(&self, challenge: &Value) -> Result<Value, Problem> {
+        Ok(written(&ChallengeBody::from(self.cases.resend.show(&id_of(challenge)).await?)))
+    }
+
+    /// The challenge as the table has it.
+    ///
+    /// # Panics
+    /// If there is no such challenge.
+    pub async fn stored(&self, challenge: &Value) -> Challenge {
+        self.cases.challenges.find(id_of(challenge).key()).await.expect("DynamoDB").expect("the challenge")
     }
 
     /// Deletes the item of a challenge, as DynamoDB does when its time to live is over.

@@ -60,7 +60,7 @@ fn good(variable: &str) -> String {
         "SITE_NAME" => "Example",
         "SITE_HOST" => "example.com",
         "ALLOWED_COUNTRIES" => "*",
-        name if name.ends_with("_TABLE") || name.ends_with("_SECRET") => "name",
+        name if name.ends_with("_TABLE") || name.ends_with("_SECRET") || name.ends_with("_QUEUE") => "name",
         other => panic!("no valid value for {other}"),
     }
     .to_owned()
@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 20] = [
+const READS: [Reads; 21] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -181,9 +181,10 @@ const READS: [Reads; 20] = [
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },
     Reads { function: "web", own: &[], settings: true },
     Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_SECRET"], settings: false },
+    Reads { function: "queue-sms", own: &["MESSAGES_QUEUE"], settings: false },
     Reads {
         function: "send-sms",
-        own: &["KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
+        own: &["MESSAGES_QUEUE", "KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
         settings: true,
     },
     Reads { function: "rotate-keys", own: &["KEYS_SECRET"], settings: false },

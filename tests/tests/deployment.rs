@@ -53,12 +53,15 @@ fn target(resource: &Value) -> String {
 fn functions_are_allowed_only_single_operations_on_their_tables_and_secrets() {
     const ITEM: [&str; 6] = ["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"];
     const STREAM: [&str; 3] = ["GetRecords", "GetShardIterator", "DescribeStream"];
+    const QUEUE: [&str; 5] =
+        ["SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility"];
     const SECRET: [&str; 4] = ["GetSecretValue", "PutSecretValue", "DescribeSecret", "UpdateSecretVersionStage"];
     for (name, function) in functions() {
         for (action, target) in rights(function) {
             let known = match action.split_once(':') {
                 Some(("dynamodb", operation)) if target.ends_with(".stream") => STREAM.contains(&operation),
                 Some(("dynamodb", operation)) => target.ends_with("Table") && ITEM.contains(&operation),
+                Some(("sqs", operation)) => target.ends_with("Queue") && QUEUE.contains(&operation),
                 Some(("secretsmanager", operation)) => target.ends_with("Secret") && SECRET.contains(&operation),
                 _ => false,
             };
@@ -100,6 +103,7 @@ fn functions_without_need_for_accounts_cannot_access_them() {
         let anonymous = [
             "start-registration",
             "resend-code",
+            "queue-sms",
             "send-sms",
             "sms-status",
             "discovery",

@@ -22,6 +22,8 @@ use crate::{http_client::http_client, inbox};
 /// The initial API key. Any other key works too, unless a fault rejects it.
 pub const API_KEY: &str = "sandbox-key==";
 
+/// Delivery reports go to `callback_url`, or nowhere if it is empty.
+///
 /// # Panics
 /// If the listener fails.
 pub async fn serve(listener: TcpListener, callback_url: String) {

@@ -16,6 +16,7 @@ use super::{faults::Mode, message::Message, reports, sandbox::Shared};
 use crate::sms::Api;
 
 const SLOW: Duration = Duration::from_secs(3);
+const LATE_ANSWER: Duration = Duration::from_secs(1);
 const HANG: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
@@ -93,6 +94,9 @@ async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<Me
             Api::One => json!({"apiMessageId": sms.api_message_id, "accepted": true, "to": sms.to, "error": null}),
         });
         tokio::spawn(reports::follow(Arc::clone(&sandbox), sms, mode));
+    }
+    if mode == Mode::LateAnswer {
+        tokio::time::sleep(LATE_ANSWER).await;
     }
     if mode == Mode::DropAfterAccept {
         return cut_off();

@@ -17,6 +17,7 @@ pub mod failed_attempts;
 pub mod ids;
 pub mod language;
 pub mod message_texts;
+pub mod notice_reserve;
 pub mod oidc;
 pub mod one_time_code;
 pub mod person_name;

@@ -1,6 +1,9 @@
 //! Serves requests for as long as the function lives: logs one line for each and counts what went wrong.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use lambda_http::{
@@ -8,8 +11,9 @@ use lambda_http::{
     http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS},
     service_fn,
 };
+use tokio::time::timeout_at;
 use twostep_domain::time::Clock;
-use twostep_runtime::Startup;
+use twostep_runtime::{Deadline, Startup};
 
 use super::{
     Answer, Problem,
@@ -61,18 +65,31 @@ where
     .await
 }
 
-/// The response to one request. A panic becomes a 500; the panic hook has logged where it happened.
+/// What the response itself takes at most.
+const RESPONDING: Duration = Duration::from_secs(1);
+
+/// The response to one request. A panic becomes a 500; the panic hook has logged where it happened. A dependency that hangs
+/// becomes a 503 before Lambda stops the function.
 async fn respond<H, F>(clock: &dyn Clock, cross_origin: &CrossOrigin, handler: &H, request: Request) -> Response<Body>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Answer, Problem>>,
 {
     let line = LogLine::begin(&request);
+    let deadline = request.lambda_context_ref().map(|context| Deadline::at(context.deadline()));
     let handled = AssertUnwindSafe(async {
         cross_origin.check(&request)?;
         handler(request).await
-    });
-    let result = handled.catch_unwind().await.unwrap_or(Err(Problem::InternalError));
+    })
+    .catch_unwind();
+    let handled = match deadline {
+        Some(deadline) => timeout_at(deadline.leaving(RESPONDING), handled).await.unwrap_or_else(|_| {
+            tracing::error!("no time is left for a request");
+            Ok(Err(Problem::Unavailable))
+        }),
+        None => handled.await,
+    };
+    let result = handled.unwrap_or(Err(Problem::InternalError));
     let code = result.as_ref().err().map(Problem::code);
     if let Some(metric) = result.as_ref().err().and_then(Problem::metric) {
         metric.emit(clock.now());
@@ -121,6 +138,23 @@ mod tests {
         fn now(&self) -> Timestamp {
             Timestamp(0)
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_hangs_gets_a_503_before_its_deadline() {
+        let begun = tokio::time::Instant::now();
+        let handler = |_: Request| std::future::pending::<Result<Answer, Problem>>();
+        let mut context = lambda_http::Context::default();
+        let deadline = std::time::UNIX_EPOCH.elapsed().expect("a clock") + Duration::from_millis(1_200);
+        context.deadline = u64::try_from(deadline.as_millis()).expect("milliseconds");
+        let request = Request::new(Body::Empty).with_lambda_context(context);
+        let rules = CrossOrigin::new(Vec::new(), Callers::Servers);
+        let response = respond(&StoppedClock, &rules, &handler, request).await;
+        assert!(begun.elapsed() < Duration::from_millis(1_200));
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key("retry-after"));
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["code"], "temporarily_unavailable");
     }
 
     #[tokio::test]

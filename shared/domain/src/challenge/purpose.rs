@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{AccountSnapshot, PhoneTrust},
-    ids::{ClientId, SessionId},
+    ids::{ClientId, SessionId, UserId},
     language::Language,
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
@@ -38,7 +38,11 @@ pub enum Purpose {
     /// Verify a number for a client that keeps its own accounts.
     Verification(ClientVerification),
     /// No question at all: a notice to a number that was removed from an account.
-    Notice,
+    Notice {
+        /// Whose number it was.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
 }
 
 /// A number that is to be verified for an account.
@@ -117,7 +121,7 @@ impl Purpose {
             Self::Login { account } => account.as_ref(),
             Self::SecondStep { account } => Some(account),
             Self::Profile(change) => Some(&change.account),
-            Self::Register | Self::Verification(_) | Self::Notice => None,
+            Self::Register | Self::Verification(_) | Self::Notice { .. } => None,
         }
     }
 
@@ -172,7 +176,7 @@ impl Payload {
         let of = |account: &AccountSnapshot| PhoneTrust::verified_at(account.verified_at, now);
         match &self.purpose {
             // A number that is told of its removal was verified before.
-            Purpose::Notice => PhoneTrust::Established,
+            Purpose::Notice { .. } => PhoneTrust::Established,
             Purpose::Login { account } => account.as_ref().map_or(PhoneTrust::New, of),
             Purpose::SecondStep { account } => of(account),
             Purpose::Profile(change) if change.former_phone.as_ref() == Some(&self.phone) => of(&change.account),
@@ -202,7 +206,7 @@ mod tests {
         let ann = json!({"user_id": "ann", "epoch": 3, "has_password": true, "proven_at": 5});
         assert!(matches!(written_by_0_1_0("register", &json!(null)).purpose, Purpose::Register));
         assert!(matches!(written_by_0_1_0("login", &json!(null)).purpose, Purpose::Login { account: None }));
-        assert!(matches!(written_by_0_1_0("notice", &json!(null)).purpose, Purpose::Notice));
+        assert!(matches!(written_by_0_1_0("notice", &json!(null)).purpose, Purpose::Notice { user: None }));
         let step = written_by_0_1_0("second_step", &ann);
         assert_eq!(step.purpose.account().map(|account| account.epoch), Some(3));
         let Purpose::Profile(change) = written_by_0_1_0("profile", &ann).purpose else { panic!("a phone change") };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Delivery, DeliveryFailure, DeliveryStatus, Policy};
 use crate::{
+    country::Country,
     ids::ChallengeKey,
     rate_limit::forget_older_than,
     time::{DAY, HOUR, Timestamp},
@@ -45,6 +46,12 @@ pub struct Challenge {
     /// Why `delivery` is [`Delivery::Failed`], while it is.
     #[serde(default)]
     pub failure: Option<DeliveryFailure>,
+    /// The latest attempt to hand the present message over: a random number, by which the attempt is recognised.
+    #[serde(default)]
+    pub attempt: Option<u64>,
+    /// Where the message went, for the usage; `None` before the first was handed over.
+    #[serde(default)]
+    pub country: Option<Country>,
     /// Looks like a challenge from outside, but no message is sent and no code is correct.
     pub decoy: bool,
     /// When DynamoDB may delete the item. It can be days late, so no rule relies on it.
@@ -154,7 +161,7 @@ impl Challenge {
     /// A message without a code: it is sent like a challenge, and no code answers it.
     #[must_use]
     pub fn notice(key: &ChallengeKey, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
-        let notice = Self { sealed, expires_at: now.plus(policy.code_lifetime), ..Self::blank(key, now) };
+        let notice = Self { sealed, expires_at: now.plus(policy.notice_lifetime), ..Self::blank(key, now) };
         notice.with_send(now, policy)
     }
 
@@ -174,6 +181,8 @@ impl Challenge {
             delivery: Delivery::Pending,
             delivery_changed_at: now,
             failure: None,
+            attempt: None,
+            country: None,
             decoy: false,
             ttl: now,
         }
@@ -231,22 +240,44 @@ impl Challenge {
         Ok(Verdict::Wrong { next, attempts_left })
     }
 
-    /// Claims message `send_number` for sending (for a decoy, only in appearance). `None` if there is nothing to send: a
-    /// newer message replaced it, it was claimed already, or its code no longer works.
+    /// Whether message `send_number` still waits to be sent. It no longer does once it was handed over or refused, once a
+    /// newer message replaced it, and once its code was used.
     #[must_use]
-    pub fn claim_send(&self, send_number: u64, now: Timestamp) -> Option<Self> {
-        let useful = self.state == State::Open && now < self.expires_at && self.send_number == send_number;
-        (useful && self.delivery.may_become(Delivery::Sending)).then(|| self.with_delivery(Delivery::Sending, now))
+    pub fn waits(&self, send_number: u64) -> bool {
+        self.state == State::Open && self.send_number == send_number && self.delivery.is_waiting()
     }
 
-    /// Records how far message `send_number` got. `None` if that is not new: an earlier message, or a step back.
+    /// Hands message `send_number` over to the provider (for a decoy, only in appearance). Save this before you send:
+    /// only the caller that saves it may send. `None` if the message does not wait, or its code has expired.
+    #[must_use]
+    pub fn hand_over(&self, send_number: u64, attempt: u64, country: Option<Country>, now: Timestamp) -> Option<Self> {
+        let handed_over = Self { attempt: Some(attempt), country, ..self.with_delivery(Delivery::Sending, now) };
+        (self.waits(send_number) && now < self.expires_at).then_some(handed_over)
+    }
+
+    /// The challenge as it is if `attempt` certainly sent nothing: if that attempt handed the message over, it waits again.
+    #[must_use]
+    pub fn taken_back(self, attempt: Option<u64>) -> Self {
+        let is_this_one = attempt.is_some() && self.attempt == attempt && self.delivery == Delivery::Sending;
+        if is_this_one { Self { delivery: Delivery::Deferred, ..self } } else { self }
+    }
+
+    /// Records why message `send_number` is not handed over at all. `None` if it does not wait.
+    #[must_use]
+    pub fn refuse(&self, send_number: u64, failure: DeliveryFailure, now: Timestamp) -> Option<Self> {
+        let refused = Self { failure: Some(failure), ..self.with_delivery(Delivery::Failed, now) };
+        self.waits(send_number).then_some(refused)
+    }
+
+    /// Records how far message `send_number` got, once it was handed over. `None` if that is not new: an earlier message, or
+    /// a step back.
     #[must_use]
     pub fn record_delivery(&self, send_number: u64, delivery: Delivery, now: Timestamp) -> Option<Self> {
         let is_new = self.send_number == send_number && self.delivery.may_become(delivery);
         is_new.then(|| self.with_delivery(delivery, now))
     }
 
-    /// Records why message `send_number` was not sent or did not arrive. `None` if that is not new.
+    /// Records why message `send_number` was refused by the provider or did not arrive. `None` if that is not new.
     #[must_use]
     pub fn record_failure(&self, send_number: u64, failure: DeliveryFailure, now: Timestamp) -> Option<Self> {
         let failed = self.record_delivery(send_number, Delivery::Failed, now)?;
@@ -257,7 +288,7 @@ impl Challenge {
     #[must_use]
     pub fn delivery_status(&self, now: Timestamp, policy: &Policy) -> DeliveryStatus {
         match self.delivery {
-            Delivery::Pending | Delivery::Deferred if now >= self.expires_at => DeliveryStatus::Failed,
+            waiting if waiting.is_waiting() && now >= self.expires_at => DeliveryStatus::Failed,
             Delivery::Sending if now >= self.delivery_changed_at.plus(policy.send_patience) => DeliveryStatus::Unknown,
             Delivery::Pending | Delivery::Deferred | Delivery::Sending => DeliveryStatus::Pending,
             Delivery::Unknown => DeliveryStatus::Unknown,
@@ -265,6 +296,13 @@ impl Challenge {
             Delivery::Failed => DeliveryStatus::Failed,
             Delivery::Delivered => DeliveryStatus::Delivered,
         }
+    }
+
+    /// Why [`Self::delivery_status`] is [`DeliveryStatus::Failed`], while it is.
+    #[must_use]
+    pub fn delivery_failure(&self, now: Timestamp) -> Option<DeliveryFailure> {
+        let waits_too_long = self.delivery.is_waiting() && now >= self.expires_at;
+        if waits_too_long { Some(DeliveryFailure::NotSentInTime) } else { self.failure }
     }
 
     /// The earliest moment at which another message is allowed.
@@ -320,6 +358,7 @@ impl Challenge {
         next.delivery = Delivery::Pending;
         next.delivery_changed_at = now;
         next.failure = None;
+        next.attempt = None;
         next.ttl = ttl(now).max(now.plus(policy.code_lifetime));
         next
     }

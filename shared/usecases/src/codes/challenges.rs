@@ -201,9 +201,10 @@ impl Challenges {
 
     /// The delivery of a sign-in always reads `sent`: anything else would tell whether the number has an account.
     pub(crate) fn view(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeView {
+        let now = self.clock.now();
         let (delivery, failure) = match payload.purpose {
             Purpose::Login { .. } => (DeliveryStatus::Sent, None),
-            _ => (challenge.delivery_status(self.clock.now(), &self.policy), challenge.failure),
+            _ => (challenge.delivery_status(now, &self.policy), challenge.delivery_failure(now)),
         };
         ChallengeView {
             id: ChallengeId::write(&ring.pepper, &challenge.key, challenge.issue),

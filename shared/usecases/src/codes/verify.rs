@@ -196,7 +196,7 @@ impl VerifyCode {
                 self.use_for_nothing(code, Rejection::CodeExpired).await?
             }
             // No caller holds the id of a notice, and a client's verification was refused above.
-            (Purpose::Verification(_) | Purpose::Notice, _) => return Err(VerifyError::UnknownChallenge),
+            (Purpose::Verification(_) | Purpose::Notice { .. }, _) => return Err(VerifyError::UnknownChallenge),
         };
         if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
             Box::pin(counted.count(&self.counters, self.now())).await;

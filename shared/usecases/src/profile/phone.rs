@@ -106,7 +106,7 @@ impl ChangePhone {
         if user.password.is_none() {
             return Err(RemovePhoneError::LastWayIn);
         }
-        let notice = notice::write(&self.challenges, &account.ring, phone, caller.language);
+        let notice = notice::write(&self.challenges, &account.ring, &user.id, phone, caller.language);
         let removed = self.access.users.remove_phone(&user, &claims.sid, notice).await;
         Ok(removed.map_err(|error| AccessError::Outage(error.into()))?)
     }
@@ -126,7 +126,7 @@ impl VerifyCode {
         let (phone, former) = (&code.phone, former_phone.as_ref());
         let mut writes = self.users.set_phone(account, phone, former, session, hashes.as_deref(), self.now());
         if let Some(former) = former.filter(|former| *former != phone) {
-            writes.push(notice::write(&self.challenges, code.ring, former, code.caller.language));
+            writes.push(notice::write(&self.challenges, code.ring, &account.user_id, former, code.caller.language));
         }
         if *after_password {
             writes.push(self.sessions.second_step_taken(session, self.now()));
