@@ -18,6 +18,7 @@ WORDS = ["anchor", "basalt", "cobweb", "dynamo", "ermine", "fjords", "gazebo", "
 
 schemathesis.openapi.format("phone", st.integers(2_000_000, 9_999_999).map(lambda number: f"+1415{number}"))
 schemathesis.openapi.format("email", st.integers(0, 10**12).map(lambda number: f"visitor{number}@example.com"))
+schemathesis.openapi.format("country", st.sampled_from(["US", "ES", "GB"]))
 schemathesis.openapi.format("person-name", st.text("Aabcdeéñ", min_size=1, max_size=20))
 schemathesis.openapi.format(
     "new-password", st.lists(st.sampled_from(WORDS), min_size=4, max_size=6, unique=True).map(" ".join)

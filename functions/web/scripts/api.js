@@ -6,6 +6,7 @@ import { supersede } from "./tabs.js";
 import { heard } from "./time.js";
 
 /** @typedef {{id: string, name: string, email: string, email_verified: boolean, phone: string | null, two_step: boolean, created_at: string}} User */
+/** @typedef {{phone: string, country?: string}} Phone a number as people in the country write it */
 /** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User}} Session */
 /** @typedef {"register" | "login" | "second_step" | "profile"} Purpose */
 /** @typedef {"pending" | "sent" | "delivered" | "failed" | "unknown"} Delivery */
@@ -127,7 +128,7 @@ async function signing(path, options) {
 }
 
 /** @returns {Promise<Challenge>} */
-export const registerPhone = (/** @type {string} */ phone) => call("POST", "/register/phone", { body: { phone } });
+export const registerPhone = (/** @type {Phone} */ body) => call("POST", "/register/phone", { body });
 
 /** @returns {Promise<Session>} */
 export const registerComplete = (/** @type {{registration_token: string, name: string, email: string}} */ body) =>
@@ -138,7 +139,7 @@ export const registerPassword = (/** @type {{name: string, email: string, passwo
   signing("/register/password", { body, once: true });
 
 /** @returns {Promise<Challenge>} */
-export const loginPhone = (/** @type {string} */ phone) => call("POST", "/login/phone", { body: { phone } });
+export const loginPhone = (/** @type {Phone} */ body) => call("POST", "/login/phone", { body });
 
 /** @returns {Promise<Session | Challenge>} */
 export const loginPassword = (/** @type {{email: string, password: string}} */ body) =>
@@ -171,7 +172,7 @@ export const account = (bearer) => ({
   /** @returns {Promise<User>} */
   change: (/** @type {{name?: string, email?: string}} */ body) => call("PATCH", "/profile", { bearer, body }),
   /** @returns {Promise<Challenge>} */
-  setPhone: (/** @type {string} */ phone) => call("PUT", "/profile/phone", { bearer, body: { phone } }),
+  setPhone: (/** @type {Phone} */ body) => call("PUT", "/profile/phone", { bearer, body }),
   /** @returns {Promise<null>} */
   removePhone: () => call("DELETE", "/profile/phone", { bearer }),
   /** @returns {Promise<null>} */
@@ -194,5 +195,5 @@ export const admin = (bearer) => ({
   /** @returns {Promise<Usage>} */
   usage: () => call("GET", "/settings/usage", { bearer }),
   /** @returns {Promise<{delivery: "sent", message_id: string}>} */
-  testSms: (/** @type {string} */ phone) => call("POST", "/settings/test-sms", { bearer, body: { phone } }),
+  testSms: (/** @type {Phone} */ body) => call("POST", "/settings/test-sms", { bearer, body }),
 });

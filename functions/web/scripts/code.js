@@ -2,6 +2,7 @@ import { challenge as ask, loginPhone, registerPhone, resend, verify } from "./a
 import { forgetChallenge, keepChallenge, keptChallenge } from "./challenge.js";
 import { backToClient, keeping, pending } from "./client.js";
 import { $, answerAt, countDown, fieldError, go, hush, isOff, link, onPress, ready, show, submits, tell, turnOff, warn, words } from "./page.js";
+import { asciiDigits, withoutMarks } from "./input.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { signedIn } from "./session.js";
 import { canSay, clock, ltr, say } from "./say.js";
@@ -35,8 +36,8 @@ const OF_THE_SITE = ["account_refused", "prefix_limit", "held_back", "budget_spe
 function numberOf() {
   const phone = recall("phone");
   const end = current.phone_hint.replace(/\D/g, "");
-  const isThis = current.purpose !== "second_step" && phone?.number?.replace(/\D/g, "").endsWith(end);
-  return isThis ? ltr(phone.shown ?? phone.number) : "";
+  const isThis = current.purpose !== "second_step" && phone?.shown?.replace(/\D/g, "").endsWith(end);
+  return isThis ? ltr(phone.shown) : "";
 }
 
 function describe() {
@@ -165,9 +166,10 @@ let submitting;
 
 /** @param {string} text */
 function digitsOf(text) {
+  const ascii = asciiDigits(withoutMarks(text));
   // The user can paste the whole message.
-  const found = text.match(/(?:^|\D)(\d{3}\s?\d{3})(?!\d)/)?.[1];
-  return (found ?? text).replace(/\D/g, "").slice(0, 6);
+  const found = ascii.match(/(?:^|\D)(\d{3}\s?\d{3})(?!\d)/)?.[1];
+  return (found ?? ascii).replace(/\D/g, "").slice(0, 6);
 }
 
 function submit() {

@@ -1,13 +1,13 @@
 import { Problem } from "./api.js";
 import { enterCode } from "./challenge.js";
 import { asked, backToClient, pending } from "./client.js";
-import { $, answerAt, confirmed, element, fieldError, hush, isOff, onPress, ready, refuse, show, site, submits, tell, waiting, warn, words } from "./page.js";
+import { $, NAME_HELP, answerAt, confirmed, element, fieldError, hush, isOff, onPress, ready, refuse, show, site, submits, tell, waiting, warn, words } from "./page.js";
 import { phoneField } from "./phone.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { followOtherTabs, resume, signOut, withAccount } from "./session.js";
 import { day, ltr, say } from "./say.js";
 import { keep, recall, take } from "./tab.js";
-import { mayAskForCode } from "./ways.js";
+import { PHONE_FIELDS, mayAskForCode } from "./ways.js";
 
 /** @type {import("./api.js").User} */
 let user;
@@ -88,7 +88,7 @@ submits(
     draw();
     tell(say("saved"));
   },
-  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email" } },
+  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email" }, more: NAME_HELP },
 );
 
 submits(
@@ -165,7 +165,7 @@ try {
       take("resume");
       enterCode(challenge);
     },
-    { fields: { invalid_phone: "phone", phone_not_allowed: "phone", too_many_codes: "phone" } },
+    { fields: PHONE_FIELDS, more: { invalid_phone: () => phone.expected() } },
   );
   draw();
   await drawDevices();

@@ -90,7 +90,7 @@ async fn malformed_codes_and_unknown_challenges_are_rejected() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let challenge = client.start("/register/phone", &phone).await.expect(202);
-    for code in ["", "12345", "1234567", "12345a", "１２３４５６", " 12345", "123 456"] {
+    for code in ["", "12345", "1234567", "12345a", "１２３４５", " 12345", "123 456"] {
         let answer = client.verify(&challenge, code).await;
         answer.expect_problem(400, "invalid_code_format");
         assert_eq!(answer.body["field"], "code");

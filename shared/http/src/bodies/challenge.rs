@@ -1,7 +1,7 @@
 //! Challenges, and the body that starts one.
 
 use serde::{Deserialize, Serialize};
-use twostep_domain::{challenge::DeliveryFailure, one_time_code::OneTimeCode, phone::PhoneNumber};
+use twostep_domain::{challenge::DeliveryFailure, country::Country, one_time_code::OneTimeCode, phone::PhoneNumber};
 use twostep_usecases::codes::ChallengeView;
 
 use crate::Problem;
@@ -11,13 +11,18 @@ use crate::Problem;
 #[serde(deny_unknown_fields)]
 pub struct PhoneBody {
     phone: String,
+    country: Option<String>,
 }
 
 impl PhoneBody {
+    /// The number: international, or as people in the country write it.
+    ///
     /// # Errors
-    /// [`Problem::InvalidPhone`]
+    /// [`Problem::InvalidPhone`]; [`Problem::InvalidRequest`] for a country that doesn't exist.
     pub fn parse(&self) -> Result<PhoneNumber, Problem> {
-        Ok(PhoneNumber::parse(&self.phone)?)
+        let Some(country) = &self.country else { return Ok(PhoneNumber::parse(&self.phone)?) };
+        let country = Country::parse(country).map_err(|_| Problem::InvalidRequest)?;
+        Ok(PhoneNumber::parse_in(&self.phone, country)?)
     }
 }
 
