@@ -5,12 +5,19 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from conftest import a_person
 from people import Person, Phone, fresh_email
 
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
 FULL_WIDTH = str.maketrans("0123456789+", "０１２３４５６７８９＋")
+
+
+# What is typed here depends on the language, and these two write numbers and names of countries differently.
+@pytest.fixture(params=[("en", 1280), ("es", 320)], ids=["English, wide", "Spanish, narrow"])
+def person(request, browser, stack):
+    yield from a_person(request, browser, stack)
 
 
 @pytest.fixture

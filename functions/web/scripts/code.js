@@ -36,7 +36,7 @@ const OF_THE_SITE = ["account_refused", "prefix_limit", "held_back", "budget_spe
 function numberOf() {
   const phone = recall("phone");
   const end = current.phone_hint.replace(/\D/g, "");
-  const isThis = current.purpose !== "second_step" && phone?.shown?.replace(/\D/g, "").endsWith(end);
+  const isThis = current.purpose !== "second_step" && phone?.number?.phone?.endsWith(end);
   return isThis ? ltr(phone.shown) : "";
 }
 

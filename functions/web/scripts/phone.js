@@ -96,7 +96,9 @@ export function phoneField({ allowed, prefix = "", start }) {
     /** The state to restore the field from. */
     state() {
       const written = asciiDigits(withoutMarks(input.value.trim()));
-      const shown = present().startsWith("+") ? written : `${country?.note ?? ""} ${written}`;
+      // A zero can belong to the number or not, so a national number stays as it was written.
+      const national = written.startsWith("0") ? `${written} (${country?.note})` : `${country?.note} ${written}`;
+      const shown = present().startsWith("+") ? written : national;
       return { country: country?.value, typed: input.value, number: this.value(), shown };
     },
     /** What a number of the country looks like, for a refusal. */
