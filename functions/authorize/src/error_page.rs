@@ -32,47 +32,57 @@ const STYLE: &str = "body{font:1.0625rem/1.5 system-ui,sans-serif;margin:3rem au
 /// A page with status 400. It shows nothing that the request contains.
 #[must_use]
 pub fn error_page(mistake: Mistake, language: Language) -> Answer {
-    let (title, text, home) = words(mistake, language);
+    let (spoken, (title, text, home)) = words(mistake, language);
     let html = format!(
         "<!doctype html>\n<html lang=\"{}\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <style>{STYLE}</style>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n<p><a href=\"/\">{home}</a></p>\n</main>\n</html>\n",
-        language.tag()
+        spoken.tag()
     );
     HEADERS.into_iter().fold(Answer::page(400, html), |answer, (name, value)| {
         answer.with_header(name, HeaderValue::from_static(value))
     })
 }
 
-/// Title, text, and the link to the home page.
-fn words(mistake: Mistake, language: Language) -> (&'static str, &'static str, &'static str) {
-    match (mistake, language) {
-        (Mistake::UnknownClient, Language::English) => (
+/// The language of the page, and its title, text and link to the home page. Mistakes of a website's operator are explained
+/// in English and Spanish only.
+fn words(mistake: Mistake, language: Language) -> (Language, (&'static str, &'static str, &'static str)) {
+    if language == Language::Spanish { (language, spanish(mistake)) } else { (Language::English, english(mistake)) }
+}
+
+fn english(mistake: Mistake) -> (&'static str, &'static str, &'static str) {
+    match mistake {
+        Mistake::UnknownClient => (
             "This sign-in link is not valid",
             "The website that sent you here is not registered, or not with this return address. Tell its operator.",
             "Home",
         ),
-        (Mistake::UnknownClient, Language::Spanish) => (
+        Mistake::UnknownRequest => {
+            ("This sign-in has expired", "Go back to the website that you came from and sign in again.", "Home")
+        }
+        Mistake::UnregisteredAfterLogout => (
+            "You are signed out",
+            "The website that sent you here named a return address that is not registered. Tell its operator.",
+            "Home",
+        ),
+    }
+}
+
+fn spanish(mistake: Mistake) -> (&'static str, &'static str, &'static str) {
+    match mistake {
+        Mistake::UnknownClient => (
             "Este enlace no es válido",
             "El sitio web que te ha enviado aquí no está registrado, o no con esta dirección de retorno. Avisa a su \
              responsable.",
             "Inicio",
         ),
-        (Mistake::UnknownRequest, Language::English) => {
-            ("This sign-in has expired", "Go back to the website that you came from and sign in again.", "Home")
-        }
-        (Mistake::UnknownRequest, Language::Spanish) => (
+        Mistake::UnknownRequest => (
             "Este inicio de sesión ha caducado",
             "Vuelve al sitio web del que venías e inicia sesión de nuevo.",
             "Inicio",
         ),
-        (Mistake::UnregisteredAfterLogout, Language::English) => (
-            "You are signed out",
-            "The website that sent you here named a return address that is not registered. Tell its operator.",
-            "Home",
-        ),
-        (Mistake::UnregisteredAfterLogout, Language::Spanish) => (
+        Mistake::UnregisteredAfterLogout => (
             "Has cerrado la sesión",
             "El sitio web que te ha enviado aquí indicó una dirección de retorno que no está registrada. Avisa a su \
              responsable.",
@@ -99,10 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_explained_in_every_language() {
+    fn the_page_names_the_language_that_it_speaks() {
         for mistake in [Mistake::UnknownClient, Mistake::UnknownRequest, Mistake::UnregisteredAfterLogout] {
-            let [english, spanish] = Language::ALL.map(|language| words(mistake, language));
-            assert!(english.0 != spanish.0 && english.1 != spanish.1, "{mistake:?}");
+            for (language, tag) in [(Language::English, "en"), (Language::Spanish, "es"), (Language::German, "en")] {
+                let response = error_page(mistake, language).into_response();
+                let page = std::str::from_utf8(response.body()).unwrap().to_owned();
+                assert!(page.contains(&format!("<html lang=\"{tag}\">")), "{mistake:?}");
+                assert_eq!(page.contains("Inicio"), tag == "es", "{mistake:?}");
+            }
         }
     }
 }
