@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use twostep_domain::{
     account::{AccountSnapshot, User, user::PasswordHash},
     email::EmailAddress,
-    ids::SessionId,
+    ids::{SessionId, UserId},
     person_name::PersonName,
 };
 
@@ -92,6 +92,25 @@ impl UserStore {
             writes.push(self.put_owner(phone_key(phone), &next, "user_id = :user"));
         }
         self.commit(writes).await
+    }
+
+    /// Replaces the hash of the password by another one of the same password. Nothing else changes: no session ends.
+    ///
+    /// # Errors
+    /// [`ChangeError::Outdated`] if the password was changed in between.
+    pub async fn rehash(
+        &self,
+        user: &UserId,
+        present: &PasswordHash,
+        better: &PasswordHash,
+    ) -> Result<(), ChangeError> {
+        let update = self
+            .update(user)
+            .condition_expression("password = :present")
+            .update_expression("SET password = :better")
+            .expression_attribute_values(":present", text(present.0.as_str()))
+            .expression_attribute_values(":better", text(better.0.as_str()));
+        self.commit(vec![transaction::update(update)]).await
     }
 
     /// A condition for another store's transaction: no change has ended the account's sessions since it was read.

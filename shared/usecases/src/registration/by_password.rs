@@ -76,11 +76,12 @@ impl RegisterByPassword {
         email: EmailAddress,
         password: &SecretString,
     ) -> Result<SignedIn, RegisterError> {
-        let password =
-            Password::choose(password, &[email.as_written(), name.as_str()]).map_err(RegisterError::WeakPassword)?;
         let ring = self.keys.get().await?;
+        // The limit comes first: judging a password is work.
         let reserved = self.attempts.reserve(&ring, "register", caller).await?;
         reserved.map_err(|Wait(wait)| RegisterError::TooManyRequests { wait })?;
+        let password =
+            Password::choose(password, &[email.as_written(), name.as_str()]).map_err(RegisterError::WeakPassword)?;
         let (now, rng) = (self.clock.now(), &mut entropy::system());
         let user = User::new(UserId::random(rng), name, email, None, Some(password.hash(rng)), now);
         let (session, token) = signed_in::begin(&user.snapshot(), SignIn::by_password(now));
