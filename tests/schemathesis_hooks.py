@@ -62,6 +62,12 @@ class Admin(Bearer):
         return ADMIN_KEY
 
 
+def new_account():
+    """The access token of an account that no other call uses."""
+    body = {"name": "Grace Hopper", "email": f"leaver{os.getpid()}-{next(NUMBERS)}@example.com", "password": Account.password}
+    return requests.post(f"{API}/v1/register/password", json=body, timeout=30).json()["access_token"]
+
+
 # Challenge ID to phone number.
 PHONES = {}
 # Unused registration tokens of verified codes.
@@ -95,6 +101,9 @@ def before_call(context, case, kwargs):
     with_cookies = case.headers.get("X-Session") == "cookie"
     if with_cookies:
         case.headers["Origin"] = API
+    if case.operation.label == "DELETE /v1/profile":
+        # An account of its own: the others are still needed.
+        case.headers["Authorization"] = f"Bearer {new_account()}"
     if not isinstance(case.body, dict):
         return
     label, body = case.operation.label, case.body

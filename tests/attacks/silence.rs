@@ -18,6 +18,10 @@ async fn sequence(world: &World, phone: &str) -> Vec<Value> {
     let mut answers = vec![start().await];
     answers.push(world.send(Event::new("GET", &path(""))).await);
     answers.push(world.send(Event::new("POST", &path("/resend"))).await);
+    for _ in 0..2 {
+        let recovery = Event::new("POST", &path("/verify")).body(json!({"recovery_code": "0000-0000-0000-0000"}));
+        answers.push(world.send(recovery).await);
+    }
     for _ in 0..7 {
         // 000000 is correct once in a million runs.
         answers.push(world.verify(&first.body, "000000").await);
@@ -37,8 +41,8 @@ pub async fn known_and_unknown_numbers(world: &'static World) -> Seen {
         assert_eq!(world.messages_to(&unknown).await, 0);
     }
     seen(
-        "phone sign-in for a known and an unknown number: starts, status requests, resends and wrong codes up to the lock",
-        format!("{PAIRS} pairs, 14 requests each"),
+        "phone sign-in for a known and an unknown number: starts, status requests, resends, wrong recovery codes, and wrong codes up to the lock",
+        format!("{PAIRS} pairs, 16 requests each"),
         "same status, headers, bodies and lengths, same lock; no message to the unknown number",
     )
 }
@@ -93,6 +97,9 @@ pub async fn the_same_work(world: &'static World) -> Seen {
             tokio::task::yield_now().await;
         }
         world.verify(&challenge, "000000").await.expect_problem(401, "wrong_code");
+        let path = format!("/v1/codes/{}/verify", challenge["challenge_id"].as_str().expect("a challenge"));
+        let recovery = Event::new("POST", &path).body(json!({"recovery_code": "0000-0000-0000-0000"}));
+        world.send(recovery).await.expect_problem(401, "wrong_code");
         (start, world.backend.calls_of("verify-code"))
     };
     // Functions reload the settings from time to time. Load them before recording.
@@ -124,7 +131,7 @@ pub async fn the_same_work(world: &'static World) -> Seen {
     let (of_known, of_unknown) = (by_password(&email).await, by_password(&unknown).await);
     assert_eq!(of_known, of_unknown);
     seen(
-        "the recorded DynamoDB calls for a known and an unknown number or email address: start, wrong code, wrong password",
+        "the recorded DynamoDB calls for a known and an unknown number or email address: start, wrong code, wrong recovery code, wrong password",
         "3 pairs",
         "the same calls to the same tables",
     )

@@ -20,15 +20,18 @@ use twostep_crypto::{
     KeyRing,
     access_token::{Claims, Issuer},
     challenge_id::ChallengeId,
+    refresh_token::RefreshToken,
 };
 use twostep_domain::{
     challenge::{Challenge, Payload},
+    one_time_code::OneTimeCode,
     time::{Clock, Timestamp},
 };
 use twostep_http::{
     Problem, TokenTransport,
     bodies::{
         ChallengeBody, PhoneBody, SessionBody,
+        profile::AccountChangedBody,
         registration::{CompleteBody, PasswordRegistrationBody},
         sign_in,
         verify::{VerifyBody, verified},
@@ -45,6 +48,8 @@ use twostep_runtime::{
 };
 use twostep_stores::{CachedSettings, ChallengeStore, Tables};
 use twostep_usecases::{
+    Caller, Repeatable,
+    access::Access,
     codes::{ResendCode, VerifyCode},
     messages::Spending,
     profile::{ChangePassword, ChangePhone},
@@ -53,7 +58,7 @@ use twostep_usecases::{
     sign_in::{SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
 };
 
-use crate::paths::root;
+use crate::{paths::root, totp};
 
 /// A clock that stands still until it is moved.
 pub struct TestClock(AtomicI64);
@@ -195,18 +200,33 @@ impl Bench {
         let body = json!({ "name": "Grace", "email": email, "password": password });
         let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
         let caller = caller(&request());
-        let signed_in = self.cases.password_registration.register(&caller, &issuer(), name, email, &password).await?;
+        let registration = &self.cases.password_registration;
+        let signed_in = registration.register(&caller, &issuer(), name, email, &password, None).await?;
         Ok(written(&SessionBody::from(signed_in)))
     }
 
     /// # Errors
     /// Those of the use case, as a client gets them.
     pub async fn log_in(&self, email: &str, password: &str, device: Option<&str>) -> Result<Value, Problem> {
+        self.log_in_from("0.0.0.0", email, password, device).await
+    }
+
+    /// Signs in from a client IP.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn log_in_from(
+        &self,
+        client_ip: &str,
+        email: &str,
+        password: &str,
+        device: Option<&str>,
+    ) -> Result<Value, Problem> {
         let body = json!({ "email": email, "password": password, "device_token": device });
         let entered = sign_in::read(&with_body(&body), TokenTransport::Body)?;
-        let (caller, device) = (caller(&request()), entered.device.as_ref());
-        let sign_in = &self.cases.password_sign_in;
-        Ok(match sign_in.sign_in(&caller, &issuer(), &entered.email, &entered.password, device).await? {
+        let (caller, sign_in) = (caller_from(client_ip), &self.cases.password_sign_in);
+        let (email, password, devices) = (&entered.email, &entered.password, &entered.devices);
+        Ok(match sign_in.sign_in(&caller, &issuer(), email, password, devices).await? {
             PasswordAccepted::SignedIn(signed_in) => written(&SessionBody::from(*signed_in)),
             PasswordAccepted::SecondStep(challenge) => written(&ChallengeBody::from(challenge)),
         })
@@ -220,10 +240,55 @@ impl Bench {
     /// # Panics
     /// If the response is not JSON.
     pub async fn enter(&self, challenge: &Value, body: Value) -> Result<Value, Problem> {
+        self.enter_from("0.0.0.0", challenge, body).await
+    }
+
+    /// Enters what `body` says from a client IP.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    ///
+    /// # Panics
+    /// If the response is not JSON.
+    pub async fn enter_from(&self, client_ip: &str, challenge: &Value, body: Value) -> Result<Value, Problem> {
+        self.enter_as(&caller_from(client_ip), challenge, body, None).await
+    }
+
+    /// Enters what `body` says with an `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    ///
+    /// # Panics
+    /// If the response is not JSON.
+    pub async fn enter_with_key(&self, key: &str, challenge: &Value, body: Value) -> Result<Value, Problem> {
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        self.enter_as(&caller_from("0.0.0.0"), challenge, body, Some(&repeat)).await
+    }
+
+    async fn enter_as(
+        &self,
+        caller: &Caller,
+        challenge: &Value,
+        body: Value,
+        repeat: Option<&Repeatable>,
+    ) -> Result<Value, Problem> {
         let entry = read::<VerifyBody>(body).parse()?;
-        let outcome = self.cases.codes.verify(&caller(&request()), &issuer(), &id_of(challenge), &entry).await?;
-        let response = verified(TokenTransport::Body, outcome).into_response();
+        let outcome = self.cases.codes.verify(caller, &issuer(), &id_of(challenge), &entry, repeat).await?;
+        let response = verified(TokenTransport::Body, &request(), outcome).into_response();
         Ok(serde_json::from_slice(response.body()).expect("JSON"))
+    }
+
+    /// Adds an authenticator app to the account of `session`. Gives its secret in base 32 and the response.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn add_totp(&self, session: &Value) -> Result<(String, Value), Problem> {
+        let (claims, access) = (self.authenticate(session).await?, &self.cases.phone.access);
+        let secret = access.start_totp(&claims).await?.secret;
+        let code = OneTimeCode::parse(&totp::code(&secret, self.clock.now().0))?;
+        let (user, recovery_codes) = access.confirm_totp(&caller(&request()), &claims, &code, None).await?;
+        Ok((secret, written(&AccountChangedBody { user: user.into(), recovery_codes })))
     }
 
     /// # Errors
@@ -288,7 +353,9 @@ impl Bench {
     pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         let (token, name, email) = read::<CompleteBody>(body).parse()?;
-        Ok(written(&SessionBody::from(self.cases.completion.complete(&issuer(), token, name, email).await?)))
+        let caller = caller(&request());
+        let completed = self.cases.completion.complete(&caller, &issuer(), token, name, email, None).await?;
+        Ok(written(&SessionBody::from(completed)))
     }
 
     /// # Errors
@@ -314,7 +381,57 @@ impl Bench {
     pub async fn change_password(&self, session: &Value, current: &str, new: &str) -> Result<(), Problem> {
         let claims = self.authenticate(session).await?;
         let (current, new) = (current.to_owned().into(), new.to_owned().into());
-        Ok(self.cases.password.change(&self.cases.phone.access, &claims, Some(&current), &new).await?)
+        let (access, caller) = (&self.cases.phone.access, caller(&request()));
+        self.cases.password.change(access, &caller, &claims, Some(&current), &new, false).await?;
+        Ok(())
+    }
+
+    /// What a profile function would do with.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.cases.phone.access
+    }
+
+    /// # Panics
+    /// If `session` has no refresh token, or DynamoDB fails.
+    pub async fn sign_out(&self, session: &Value) {
+        let token = RefreshToken::parse(session["refresh_token"].as_str().expect("a token")).expect("a token");
+        self.cases.sessions.sign_out(&token).await.expect("DynamoDB");
+    }
+
+    /// Registers with a password and verifies `phone`. Gives the session of two steps and the recovery codes.
+    ///
+    /// # Panics
+    /// If a step fails.
+    pub async fn register_two_step(&self, email: &str, password: &str, phone: &str) -> (Value, Vec<String>) {
+        let session = self.register_password(email, password).await.expect("a session");
+        let challenge = self.start_phone_change(&session, phone).await.expect("a challenge");
+        let set = self.verify(&challenge, &self.code(&challenge).await).await.expect("a correct code");
+        let codes = set["recovery_codes"].as_array().expect("recovery codes").iter();
+        let codes = codes.map(|code| code.as_str().expect("a text").to_owned()).collect();
+        (self.refresh(&session).await.expect("a session"), codes)
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn register_with_key(&self, key: &str, email: &str, password: &str) -> Result<Value, Problem> {
+        let body = json!({ "name": "Grace", "email": email, "password": password });
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
+        let (caller, registration) = (caller(&request()), &self.cases.password_registration);
+        let signed_in = registration.register(&caller, &issuer(), name, email, &password, Some(&repeat)).await?;
+        Ok(written(&SessionBody::from(signed_in)))
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn complete_with_key(&self, key: &str, verified: &Value, email: &str) -> Result<Value, Problem> {
+        let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        let (token, name, email) = read::<CompleteBody>(body).parse()?;
+        let (caller, completion) = (caller(&request()), &self.cases.completion);
+        let completed = completion.complete(&caller, &issuer(), token, name, email, Some(&repeat)).await?;
+        Ok(written(&SessionBody::from(completed)))
     }
 
     /// # Errors
@@ -337,6 +454,7 @@ fn cases(
             ("USERS_TABLE", "users"),
             ("CODES_TABLE", "codes"),
             ("SESSIONS_TABLE", "sessions"),
+            ("AUDIT_TABLE", "audit"),
             ("COUNTERS_TABLE", "counters"),
             ("SETTINGS_TABLE", "settings"),
             ("KEYS_SECRET", secrets_manager::KEYS),
@@ -361,6 +479,15 @@ fn id_of(challenge: &Value) -> ChallengeId {
 
 fn request() -> Request {
     Request::new(Body::Empty)
+}
+
+/// A caller at a client IP.
+///
+/// # Panics
+/// If it is none.
+#[must_use]
+pub fn caller_from(client_ip: &str) -> Caller {
+    Caller { client_ip: client_ip.parse().expect("an IP address"), ..caller(&request()) }
 }
 
 fn with_body(body: &Value) -> Request {

@@ -11,6 +11,7 @@ pub mod relying_party;
 pub mod rotation;
 pub mod stack;
 pub mod template;
+pub mod totp;
 pub mod wire;
 
 use std::{

@@ -84,7 +84,7 @@ const READS: [Reads; 21] = [
     },
     Reads {
         function: "complete-registration",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER", "AUDIENCE"],
         settings: false,
     },
     Reads {
@@ -93,6 +93,7 @@ const READS: [Reads; 21] = [
             "KEYS_SECRET",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "ISSUER",
@@ -112,6 +113,7 @@ const READS: [Reads; 21] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "ISSUER",
@@ -121,13 +123,22 @@ const READS: [Reads; 21] = [
     },
     Reads {
         function: "verify-code",
-        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "SESSIONS_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "COUNTERS_TABLE",
+            "ISSUER",
+            "AUDIENCE",
+        ],
         settings: true,
     },
     Reads { function: "resend-code", own: &["KEYS_SECRET", "CODES_TABLE"], settings: false },
     Reads {
         function: "profile",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
         settings: true,
     },
     Reads {
@@ -137,6 +148,7 @@ const READS: [Reads; 21] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "ISSUER",
@@ -151,7 +163,7 @@ const READS: [Reads; 21] = [
     },
     Reads {
         function: "session",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER", "AUDIENCE"],
         settings: true,
     },
     Reads {

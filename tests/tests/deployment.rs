@@ -38,7 +38,7 @@ fn rights(function: &Value) -> BTreeSet<(String, String)> {
     rights
 }
 
-/// The logical ID of a table, its stream, a secret or a log group of this template.
+/// The logical ID of a table, its stream or index, a secret or a log group of this template.
 fn target(resource: &Value) -> String {
     let by_ref = resource["Ref"].as_str().map(str::to_owned);
     let attribute = || match resource["Fn::GetAtt"].as_array()?.as_slice() {
@@ -46,7 +46,11 @@ fn target(resource: &Value) -> String {
         [name, attribute] if attribute == "StreamArn" => Some(format!("{}.stream", name.as_str()?)),
         _ => None,
     };
-    by_ref.or_else(attribute).unwrap_or_else(|| panic!("not a resource of this template: {resource}"))
+    let index = || {
+        let (table, index) = resource["Fn::Sub"].as_str()?.strip_prefix("${")?.split_once(".Arn}/index/")?;
+        Some(format!("{table}/{index}"))
+    };
+    by_ref.or_else(attribute).or_else(index).unwrap_or_else(|| panic!("not a resource of this template: {resource}"))
 }
 
 #[test]
@@ -60,6 +64,8 @@ fn functions_are_allowed_only_single_operations_on_their_tables_and_secrets() {
         for (action, target) in rights(function) {
             let known = match action.split_once(':') {
                 Some(("dynamodb", operation)) if target.ends_with(".stream") => STREAM.contains(&operation),
+                // The audit trail is read page by page, and the sessions of a user through an index.
+                Some(("dynamodb", "Query")) => target == "AuditTable" || target == "SessionsTable/by-user",
                 Some(("dynamodb", operation)) => target.ends_with("Table") && ITEM.contains(&operation),
                 Some(("sqs", operation)) => target.ends_with("Queue") && QUEUE.contains(&operation),
                 Some(("secretsmanager", operation)) => target.ends_with("Secret") && SECRET.contains(&operation),
@@ -271,10 +277,12 @@ fn accounts_and_settings_are_protected_and_other_tables_expire() {
         assert_eq!(table["WarmThroughput"]["Fn::If"][0], "TablesAreWarm", "{name}");
         // With SSESpecification, DynamoDB uses a KMS key that costs money per request; without, its own key for free.
         assert!(table["SSESpecification"].is_null(), "{name}");
-        let forgets = ["CodesTable", "CountersTable", "SessionsTable"].contains(name);
+        let forgets = ["CodesTable", "CountersTable", "SessionsTable", "AuditTable"].contains(name);
         if forgets {
             assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "ttl", "{name}");
             assert_eq!(table["TimeToLiveSpecification"]["Enabled"], true, "{name}");
+        }
+        if forgets && name != &"AuditTable" {
             assert_eq!(policies(name), ("Delete", "Delete"), "{name}");
         } else {
             assert_eq!(table["DeletionProtectionEnabled"], true, "{name}");

@@ -96,10 +96,13 @@ submits(
   async () => {
     const [current, next] = ["current-password", "new-password"].map((id) => $(id).value);
     const body = { ...(current && { current_password: current }), new_password: next };
-    await withAccount((account) => account.setPassword(body));
+    const set = await withAccount((account) => account.setPassword(body));
     if (pending) return backToClient();
     $("new-password-form").reset();
+    user = set.user;
+    draw();
     await drawDevices();
+    if (set.recovery_codes) await showRecoveryCodes(set.recovery_codes);
     tell(say("password_changed"));
   },
   {

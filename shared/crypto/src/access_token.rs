@@ -197,7 +197,7 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(9);
         let account =
             AccountSnapshot { user_id: UserId::from_stored("ann"), epoch: 0, has_password: false, verified_at: None };
-        let session = Session::begin(SessionId::from_stored("s"), String::new(), &account, SignIn::by_phone(NOW));
+        let session = Session::begin(SessionId::from_stored("s"), String::new(), &account, SignIn::by_phone(NOW), None);
         issuer().issue(ring, &session, NOW, &mut rng)
     }
 

@@ -16,6 +16,9 @@ use crate::{
 /// How long a session lasts, however often it is refreshed.
 pub const LIFETIME: Duration = Duration::from_secs(30 * DAY.as_secs());
 
+/// How long a refresh whose response was lost can be repeated.
+const REFRESH_GRACE: Duration = Duration::from_secs(30);
+
 /// How recent a sign-in must be to change what signs a user in (NIST SP 800-63B-4 §4.1.2).
 const FRESH_FOR: Duration = Duration::from_secs(5 * MINUTE.as_secs());
 
@@ -35,11 +38,58 @@ pub struct Session {
     /// The account's epoch when this session began.
     epoch: u64,
     ttl: Timestamp,
+    /// How the client described itself when the session began.
+    #[serde(default)]
+    pub client: Option<String>,
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+    /// The hash of the refresh token that the present one replaced, and when.
+    #[serde(default, rename = "previous")]
+    pub previous_token_hash: Option<String>,
+    #[serde(default)]
+    pub rotated_at: Option<Timestamp>,
+}
+
+/// A session as its user sees it: what the index by user holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListedSession {
+    pub id: SessionId,
+    pub amr: Vec<Method>,
+    pub auth_time: Timestamp,
+    pub expires_at: Timestamp,
+    epoch: u64,
+    #[serde(default)]
+    pub client: Option<String>,
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl ListedSession {
+    /// Whether the session goes on: it has not expired, and no change of the account has ended it.
+    #[must_use]
+    pub fn is_live(&self, settings: &Settings, user: &User, now: Timestamp) -> bool {
+        now < self.expires_at && outlives(&self.id, self.epoch, user) && !lacks_a_step(&self.amr, settings, user)
+    }
+}
+
+fn outlives(session: &SessionId, epoch: u64, user: &User) -> bool {
+    epoch == user.epoch || user.kept_session.as_ref() == Some(session)
+}
+
+/// A session of a password alone ends once its account asks for two steps; a phone alone is a way to sign in of its own.
+fn lacks_a_step(amr: &[Method], settings: &Settings, user: &User) -> bool {
+    demands_second_step(settings, user) && amr == [Method::Pwd]
 }
 
 impl Session {
     #[must_use]
-    pub fn begin(id: SessionId, refresh_token_hash: String, account: &AccountSnapshot, sign_in: SignIn) -> Self {
+    pub fn begin(
+        id: SessionId,
+        refresh_token_hash: String,
+        account: &AccountSnapshot,
+        sign_in: SignIn,
+        client: Option<String>,
+    ) -> Self {
         let SignIn { amr, auth_time, mfa_time } = sign_in;
         let expires_at = auth_time.plus(LIFETIME);
         Self {
@@ -52,7 +102,19 @@ impl Session {
             expires_at,
             epoch: account.epoch,
             ttl: expires_at,
+            client,
+            last_used_at: None,
+            previous_token_hash: None,
+            rotated_at: None,
         }
+    }
+
+    /// Whether `token_hash` is of the token that the present one replaced a moment ago. The present one has not been used
+    /// then, so the response with it was probably lost, and the refresh may be repeated.
+    #[must_use]
+    pub fn may_repeat_refresh(&self, token_hash: &str, now: Timestamp) -> bool {
+        self.previous_token_hash.as_deref() == Some(token_hash)
+            && self.rotated_at.is_some_and(|at| now < at.plus(REFRESH_GRACE))
     }
 
     /// How much longer it lasts, however often it is refreshed.
@@ -64,14 +126,13 @@ impl Session {
     /// Whether no change of the account has ended this session.
     #[must_use]
     pub fn outlives(&self, user: &User) -> bool {
-        self.epoch == user.epoch || user.kept_session.as_ref() == Some(&self.id)
+        outlives(&self.id, self.epoch, user)
     }
 
-    /// Whether the session may be refreshed. One of a password alone ends once its account asks for two steps; a phone
-    /// alone is a way to sign in of its own.
+    /// Whether the session may be refreshed.
     #[must_use]
     pub fn may_be_refreshed(&self, settings: &Settings, user: &User) -> bool {
-        self.outlives(user) && !(demands_second_step(settings, user) && self.amr == [Method::Pwd])
+        self.outlives(user) && !lacks_a_step(&self.amr, settings, user)
     }
 
     /// Whether the session is recent and strong enough to change what signs the user in, given when its user signed in.

@@ -50,6 +50,11 @@ impl Timestamp {
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds since the Unix epoch, to put in order what happens within a second.
+    fn now_in_milliseconds(&self) -> i64 {
+        self.now().0.saturating_mul(1_000)
+    }
 }
 
 #[cfg(test)]

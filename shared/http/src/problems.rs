@@ -20,6 +20,8 @@ use twostep_usecases::{
         password::PasswordChangeError,
         phone::{RemovePhoneError, StartChangeError},
         recovery_codes::RecoveryCodesError,
+        sessions::SessionError,
+        totp::{ConfirmTotpError, StartTotpError},
     },
     registration::{by_password::RegisterError, by_phone::CompleteError},
     session::RefreshError,
@@ -130,7 +132,8 @@ impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::UnknownChallenge => Self::UnknownChallenge,
-            VerifyError::NotASecondStep => Self::InvalidRequest,
+            VerifyError::NotAccepted => Self::InvalidRequest,
+            VerifyError::IdempotencyMismatch => Self::IdempotencyMismatch,
             VerifyError::Rejected(rejection) => rejection.into(),
             VerifyError::Outage(outage) => outage.into(),
         }
@@ -143,6 +146,7 @@ impl From<CompleteError> for Problem {
             CompleteError::InvalidRegistrationToken => Self::InvalidRegistrationToken,
             CompleteError::EmailTaken => Self::EmailTaken,
             CompleteError::PhoneTaken => Self::PhoneTaken,
+            CompleteError::IdempotencyMismatch => Self::IdempotencyMismatch,
             CompleteError::Outage(outage) => outage.into(),
         }
     }
@@ -153,6 +157,7 @@ impl From<RegisterError> for Problem {
         match error {
             RegisterError::WeakPassword(reason) => Self::WeakPassword(reason),
             RegisterError::EmailTaken => Self::EmailTaken,
+            RegisterError::IdempotencyMismatch => Self::IdempotencyMismatch,
             RegisterError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
             RegisterError::Outage(outage) => outage.into(),
         }
@@ -164,7 +169,6 @@ impl From<PasswordError> for Problem {
         match error {
             PasswordError::InvalidCredentials => Self::InvalidCredentials,
             PasswordError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
-            PasswordError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
             PasswordError::Outage(outage) => outage.into(),
         }
     }
@@ -212,6 +216,7 @@ impl From<DetailsError> for Problem {
         match error {
             DetailsError::Access(error) => error.into(),
             DetailsError::EmailTaken => Self::EmailTaken,
+            DetailsError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
         }
     }
 }
@@ -229,7 +234,37 @@ impl From<RecoveryCodesError> for Problem {
     fn from(error: RecoveryCodesError) -> Self {
         match error {
             RecoveryCodesError::TwoStepOff => Self::TwoStepOff,
+            RecoveryCodesError::IdempotencyMismatch => Self::IdempotencyMismatch,
             RecoveryCodesError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<StartTotpError> for Problem {
+    fn from(error: StartTotpError) -> Self {
+        match error {
+            StartTotpError::TotpOn => Self::TotpOn,
+            StartTotpError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmTotpError> for Problem {
+    fn from(error: ConfirmTotpError) -> Self {
+        match error {
+            ConfirmTotpError::WrongCode { attempts_left } => Self::WrongCode { attempts_left },
+            ConfirmTotpError::NotStarted => Self::TotpNotStarted,
+            ConfirmTotpError::IdempotencyMismatch => Self::IdempotencyMismatch,
+            ConfirmTotpError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::UnknownSession => Self::UnknownSession,
+            SessionError::Access(error) => error.into(),
         }
     }
 }

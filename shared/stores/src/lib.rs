@@ -4,12 +4,14 @@
 //! [`sliding_window`] are the two ways in which stores change items under concurrency; everything else is a single
 //! conditional write or a transaction.
 
+pub mod audit;
 pub mod challenges;
 pub mod client_grants;
 pub mod client_network;
 pub mod clients;
 pub mod compare_and_swap;
 pub mod failed_attempts;
+pub mod outcomes;
 pub mod sent_messages;
 pub mod sessions;
 pub mod settings;
@@ -20,10 +22,12 @@ pub mod tables;
 pub mod transaction;
 pub mod users;
 
+pub use audit::AuditStore;
 pub use challenges::ChallengeStore;
 pub use client_grants::ClientGrantStore;
 pub use clients::{CachedClients, ClientStore};
 pub use failed_attempts::FailedAttemptStore;
+pub use outcomes::OutcomeStore;
 pub use sent_messages::SentMessageStore;
 pub use sessions::SessionStore;
 pub use settings::CachedSettings;

@@ -11,6 +11,8 @@ use twostep_domain::{
 };
 use twostep_runtime::entropy;
 
+use crate::caller::Caller;
+
 pub struct SignedIn {
     pub access_token: String,
     pub refresh_token: RefreshToken,
@@ -22,9 +24,10 @@ pub struct SignedIn {
 }
 
 /// A session that is not in the table yet, with its first refresh token.
-pub(crate) fn begin(account: &AccountSnapshot, sign_in: SignIn) -> (Session, RefreshToken) {
+pub(crate) fn begin(caller: &Caller, account: &AccountSnapshot, sign_in: SignIn) -> (Session, RefreshToken) {
     let token = RefreshToken::random(&mut entropy::system());
-    (Session::begin(token.session_id(), token.secret_hash(), account, sign_in), token)
+    let client = Some(caller.user_agent.clone());
+    (Session::begin(token.session_id(), token.secret_hash(), account, sign_in, client), token)
 }
 
 impl SignedIn {

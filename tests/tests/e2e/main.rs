@@ -1,5 +1,6 @@
 //! End-to-end tests: a full stack over HTTP, as a website uses it. The tests of this process share one stack.
 
+mod accounts;
 mod clients;
 mod cookies;
 mod cross_origin;

@@ -140,7 +140,9 @@ mod tests {
 
     #[test]
     fn patterns_are_weak_in_pieces_too() {
-        for weak in ["1234567890!@#$%^&*()", "p@$$w0rd123", "1q2w3e4r5t6y", "77777777777777777777", "P4$$w0rd!P4$$w0rd!"] {
+        for weak in
+            ["1234567890!@#$%^&*()", "p@$$w0rd123", "1q2w3e4r5t6y", "77777777777777777777", "P4$$w0rd!P4$$w0rd!"]
+        {
             assert!(judge(weak, &CONTEXT).is_err(), "{weak}");
         }
         for strong in ["x4@8(3|6$zQ", "G4$t|1z%8(+2", "correct horse battery staple", "7!k+{0%vR<2s9"] {
@@ -156,7 +158,10 @@ mod tests {
 
     /// Digits and symbols that all stand for letters, in every order, and everything else that a user can type.
     fn any_password() -> impl Strategy<Value = String> {
-        let costly = proptest::collection::vec(proptest::sample::select("4@8({[<3691!|70$5+%2".chars().collect::<Vec<_>>()), 1..=256);
+        let costly = proptest::collection::vec(
+            proptest::sample::select("4@8({[<3691!|70$5+%2".chars().collect::<Vec<_>>()),
+            1..=256,
+        );
         let costly = costly.prop_map(|characters| characters.into_iter().collect::<String>());
         prop_oneof![costly, "[ -~]{1,256}", "\\PC{1,256}", "(ada|lovelace|@|[0-9]){1,60}"]
     }

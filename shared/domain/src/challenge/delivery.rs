@@ -20,6 +20,8 @@ pub enum Delivery {
     Failed,
     /// The provider reported that the phone received it.
     Delivered,
+    /// There is no message: the account has no number, and something else is entered.
+    None,
 }
 
 impl Delivery {
@@ -32,7 +34,7 @@ impl Delivery {
     /// "delivered".
     pub(super) fn may_become(self, next: Self) -> bool {
         match next {
-            Self::Pending | Self::Sending => false,
+            Self::Pending | Self::Sending | Self::None => false,
             Self::Deferred | Self::Unknown => self == Self::Sending,
             Self::Sent => matches!(self, Self::Sending | Self::Unknown),
             Self::Failed | Self::Delivered => matches!(self, Self::Sending | Self::Unknown | Self::Sent),
@@ -49,6 +51,7 @@ pub enum DeliveryStatus {
     Delivered,
     Failed,
     Unknown,
+    None,
 }
 
 /// Why a message was not sent or did not arrive.
@@ -62,6 +65,8 @@ pub enum DeliveryFailure {
     AccountRefused,
     /// The provider accepted the message and could not deliver it.
     NotDelivered,
+    /// No message may be sent yet: the cooldown, the challenge's limits, or too many wrong codes.
+    TooManyCodes,
     /// The number has had its messages of the day.
     NumberLimit,
     /// The number's range has had its messages of the hour.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::GuessLimits;
 use crate::{
     rate_limit::RateLimit,
     time::{DAY, HOUR, MINUTE, SECOND},
@@ -24,6 +25,9 @@ pub struct Policy {
     /// These two stop spending on one number.
     pub sends_per_hour: usize,
     pub sends_per_day: usize,
+    /// Stop guessing what a second step accepts besides its own code.
+    pub totp_guesses: GuessLimits,
+    pub recovery_code_guesses: GuessLimits,
     /// How long a message that was handed over may stay without a result before its outcome counts as unknown.
     pub send_patience: Duration,
     /// How long a notice may wait to be sent: what it tells is still of use on the next day.
@@ -44,6 +48,8 @@ impl Default for Policy {
             longest_cooldown: 32 * MINUTE,
             sends_per_hour: 5,
             sends_per_day: 10,
+            totp_guesses: GuessLimits::of_totp(),
+            recovery_code_guesses: GuessLimits::of_recovery_codes(),
             send_patience: MINUTE,
             notice_lifetime: DAY,
             longest_code_pause: 30 * SECOND,

@@ -32,7 +32,14 @@ pub enum Purpose {
         account: Option<AccountSnapshot>,
     },
     /// Complete a sign-in that began with a password.
-    SecondStep { account: AccountSnapshot },
+    SecondStep {
+        account: AccountSnapshot,
+        /// Whether the code of an app or a recovery code may be entered in place of the code.
+        #[serde(default)]
+        totp: bool,
+        #[serde(default)]
+        recovery_code: bool,
+    },
     /// Verify a number for the profile.
     Profile(PhoneChange),
     /// Verify a number for a client that keeps its own accounts.
@@ -43,6 +50,15 @@ pub enum Purpose {
         #[serde(default)]
         user: Option<UserId>,
     },
+}
+
+/// What a second step accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum SecondStepMethod {
+    Sms,
+    Totp,
+    RecoveryCode,
 }
 
 /// A number that is to be verified for an account.
@@ -119,7 +135,7 @@ impl Purpose {
     pub fn account(&self) -> Option<&AccountSnapshot> {
         match self {
             Self::Login { account } => account.as_ref(),
-            Self::SecondStep { account } => Some(account),
+            Self::SecondStep { account, .. } => Some(account),
             Self::Profile(change) => Some(&change.account),
             Self::Register | Self::Verification(_) | Self::Notice { .. } => None,
         }
@@ -161,7 +177,9 @@ impl Purpose {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payload {
     pub code: OneTimeCode,
-    pub phone: PhoneNumber,
+    /// `None` if there is no message: the account has no number, and something else is entered.
+    #[serde(default)]
+    pub phone: Option<PhoneNumber>,
     /// The language of the request that made this code; the message is written in it.
     #[serde(default)]
     pub language: Language,
@@ -178,8 +196,8 @@ impl Payload {
             // A number that is told of its removal was verified before.
             Purpose::Notice { .. } => PhoneTrust::Established,
             Purpose::Login { account } => account.as_ref().map_or(PhoneTrust::New, of),
-            Purpose::SecondStep { account } => of(account),
-            Purpose::Profile(change) if change.former_phone.as_ref() == Some(&self.phone) => of(&change.account),
+            Purpose::SecondStep { account, .. } => of(account),
+            Purpose::Profile(change) if change.former_phone == self.phone => of(&change.account),
             Purpose::Register | Purpose::Profile(_) | Purpose::Verification(_) => PhoneTrust::New,
         }
     }

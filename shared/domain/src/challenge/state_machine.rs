@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, DeliveryFailure, DeliveryStatus, Policy};
+use super::{Delivery, DeliveryFailure, DeliveryStatus, GuessLimits, Policy, WrongGuesses};
 use crate::{
     country::Country,
     ids::ChallengeKey,
@@ -54,6 +54,12 @@ pub struct Challenge {
     pub country: Option<Country>,
     /// Looks like a challenge from outside, but no message is sent and no code is correct.
     pub decoy: bool,
+    /// Wrong codes of an app that were entered in place of the code.
+    #[serde(default)]
+    pub totp_guesses: WrongGuesses,
+    /// Wrong recovery codes.
+    #[serde(default)]
+    pub recovery_code_guesses: WrongGuesses,
     /// When DynamoDB may delete the item. It can be days late, so no rule relies on it.
     pub ttl: Timestamp,
 }
@@ -107,6 +113,16 @@ pub enum Start {
     Alive,
     /// A new code, or the same one again. Once this is saved, it will be sent.
     Send(Challenge),
+    /// No message is sent. Once this is saved, the challenge accepts what may be entered in place of its code.
+    Unsent(Challenge),
+}
+
+/// What was entered. Guesses at anything but the code are counted for the network that they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess<'a> {
+    Code,
+    Totp { from: &'a str },
+    RecoveryCode { from: &'a str },
 }
 
 /// The outcome of a guess. Save `next` before you tell the caller.
@@ -158,6 +174,34 @@ impl Challenge {
         Ok(Start::Send(present.with_new_code(ask.decoy, now, policy, seal)))
     }
 
+    /// Starts a challenge without a message: there is no number to send one to, or (`failure`) none may be sent now. Its id
+    /// is good for what may be entered in place of the code. The counts and the cooldown go on.
+    pub fn start_unsent(
+        present: Option<&Self>,
+        key: &ChallengeKey,
+        ask: Ask,
+        now: Timestamp,
+        policy: &Policy,
+        failure: Option<DeliveryFailure>,
+        seal: impl FnOnce(u64) -> Sealed,
+    ) -> Start {
+        let delivery = if failure.is_some() { Delivery::Failed } else { Delivery::None };
+        let unsent = |challenge: Self| Self { failure, ..challenge.with_delivery(delivery, now) };
+        let is_open = |present: &Self| {
+            ask.same_account && present.state == State::Open && present.expires_at >= now.plus(policy.least_lifetime)
+        };
+        match present {
+            Some(present) if is_open(present) && present.delivery == delivery && present.failure == failure => {
+                Start::Alive
+            }
+            Some(present) if is_open(present) => Start::Unsent(unsent(present.clone())),
+            _ => {
+                let present = present.cloned().unwrap_or_else(|| Self::blank(key, now));
+                Start::Unsent(unsent(present.with_fresh_code(ask.decoy, now, policy, seal)))
+            }
+        }
+    }
+
     /// A message without a code: it is sent like a challenge, and no code answers it.
     #[must_use]
     pub fn notice(key: &ChallengeKey, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
@@ -184,6 +228,8 @@ impl Challenge {
             attempt: None,
             country: None,
             decoy: false,
+            totp_guesses: WrongGuesses::default(),
+            recovery_code_guesses: WrongGuesses::default(),
             ttl: now,
         }
     }
@@ -203,24 +249,69 @@ impl Challenge {
         if until > now {
             return Err(ResendRefusal::TooManyCodes { until });
         }
-        // Wrong guesses have used the code up, so only a new one helps.
-        if !self.is_alive(now, policy) {
+        // Wrong guesses have used the code up, so only a new one helps; or there is nothing to send at all.
+        if !self.is_alive(now, policy) || self.delivery == Delivery::None {
             return Err(ResendRefusal::Expired);
         }
         Ok(self.with_send(now, policy))
     }
 
-    /// Judges a guess. `matches` tells whether it equals the sealed code; a decoy has no correct code.
+    /// Judges a guess. `matches` tells whether it is correct; nothing is for a decoy. Each kind of guess has limits of its
+    /// own.
     ///
     /// # Errors
     /// [`GuessRefusal`]
-    pub fn verify(&self, matches: bool, now: Timestamp, policy: &Policy) -> Result<Verdict, GuessRefusal> {
+    pub fn verify(
+        &self,
+        guess: Guess<'_>,
+        matches: bool,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Verdict, GuessRefusal> {
         if self.state == State::Used {
             return Err(GuessRefusal::Used);
         }
         if now >= self.expires_at {
             return Err(GuessRefusal::Expired);
         }
+        match guess {
+            Guess::Code => self.verify_code(matches, now, policy),
+            Guess::Totp { from } => {
+                self.verify_other(|next| &mut next.totp_guesses, &policy.totp_guesses, from, matches, now)
+            }
+            Guess::RecoveryCode { from } => {
+                let limits = &policy.recovery_code_guesses;
+                self.verify_other(|next| &mut next.recovery_code_guesses, limits, from, matches, now)
+            }
+        }
+    }
+
+    fn verify_other(
+        &self,
+        counted: fn(&mut Self) -> &mut WrongGuesses,
+        limits: &GuessLimits,
+        from: &str,
+        matches: bool,
+        now: Timestamp,
+    ) -> Result<Verdict, GuessRefusal> {
+        let mut next = self.clone();
+        let guesses = counted(&mut next);
+        let until = guesses.free_at(from, limits);
+        if until > now {
+            return Err(GuessRefusal::TooManyAttempts { until });
+        }
+        if matches && !self.decoy {
+            next.state = State::Used;
+            next.streak = 0;
+            return Ok(Verdict::Correct { next });
+        }
+        *guesses = guesses.and(from, now);
+        let attempts_left = guesses.left(from, limits, now);
+        next.ttl = ttl(now);
+        Ok(Verdict::Wrong { next, attempts_left })
+    }
+
+    fn verify_code(&self, matches: bool, now: Timestamp, policy: &Policy) -> Result<Verdict, GuessRefusal> {
         if self.attempts_left == 0 || self.unlocked_at(policy) > now {
             return Err(GuessRefusal::TooManyAttempts { until: self.resend_at(policy).max(self.unlocked_at(policy)) });
         }
@@ -295,7 +386,15 @@ impl Challenge {
             Delivery::Sent => DeliveryStatus::Sent,
             Delivery::Failed => DeliveryStatus::Failed,
             Delivery::Delivered => DeliveryStatus::Delivered,
+            Delivery::None => DeliveryStatus::None,
         }
+    }
+
+    /// Whether the code has been sent and can still be entered.
+    #[must_use]
+    pub fn accepts_code(&self, now: Timestamp, policy: &Policy) -> bool {
+        let was_sent = self.delivery != Delivery::None && self.failure != Some(DeliveryFailure::TooManyCodes);
+        was_sent && self.attempts_left > 0 && self.unlocked_at(policy) <= now
     }
 
     /// Why [`Self::delivery_status`] is [`DeliveryStatus::Failed`], while it is.
@@ -333,17 +432,21 @@ impl Challenge {
     }
 
     fn with_new_code(&self, decoy: bool, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
+        self.with_fresh_code(decoy, now, policy, seal).with_send(now, policy)
+    }
+
+    fn with_fresh_code(&self, decoy: bool, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
         let issue = next_number(self.issue, now);
-        let fresh = Self {
+        Self {
             issue,
             sealed: seal(issue),
             state: State::Open,
             expires_at: now.plus(policy.code_lifetime),
             attempts_left: policy.guesses_per_code,
             decoy,
+            ttl: ttl(now),
             ..self.clone()
-        };
-        fresh.with_send(now, policy)
+        }
     }
 
     fn with_send(&self, now: Timestamp, policy: &Policy) -> Self {

@@ -24,7 +24,7 @@ fn start(present: Option<&Challenge>, now: i64) -> Result<Start, TooManyCodes> {
 fn sent(start: Result<Start, TooManyCodes>) -> Challenge {
     match start.unwrap() {
         Start::Send(challenge) => challenge,
-        Start::Alive => panic!("nothing was sent"),
+        Start::Alive | Start::Unsent(_) => panic!("nothing was sent"),
     }
 }
 
@@ -33,7 +33,7 @@ fn fresh(now: i64) -> Challenge {
 }
 
 fn guess(challenge: &Challenge, right: bool, now: i64) -> Result<Verdict, GuessRefusal> {
-    challenge.verify(right, Timestamp(now), &Policy::default())
+    challenge.verify(Guess::Code, right, Timestamp(now), &Policy::default())
 }
 
 fn handed_over(challenge: &Challenge, send_number: u64, now: i64) -> Option<Challenge> {
@@ -90,6 +90,94 @@ fn the_sixth_guess_is_not_looked_at_even_if_it_is_right() {
         challenge = next;
     }
     assert_eq!(guess(&challenge, true, 2), Err(GuessRefusal::TooManyAttempts { until: Timestamp(MINUTE) }));
+}
+
+fn unsent(present: Option<&Challenge>, failure: Option<DeliveryFailure>, now: i64) -> Start {
+    Challenge::start_unsent(present, &key(), ASK, Timestamp(now), &Policy::default(), failure, seal)
+}
+
+fn saved(start: Start) -> Challenge {
+    match start {
+        Start::Unsent(challenge) => challenge,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn used_by(challenge: &Challenge, guess: Guess<'_>, now: i64) -> bool {
+    matches!(challenge.verify(guess, true, Timestamp(now), &Policy::default()), Ok(Verdict::Correct { .. }))
+}
+
+#[test]
+fn without_a_message_a_challenge_is_open_and_nothing_is_counted() {
+    let challenge = saved(unsent(None, None, 0));
+    assert_eq!(
+        (challenge.delivery_status(Timestamp(1), &Policy::default()), challenge.sends.len()),
+        (DeliveryStatus::None, 0)
+    );
+    assert!(!challenge.accepts_code(Timestamp(1), &Policy::default()));
+    assert!(challenge.claim_send(challenge.send_number, Timestamp(1)).is_none(), "nothing to send");
+    assert_eq!(challenge.resend(Timestamp(60), &Policy::default()), Err(ResendRefusal::Expired));
+    assert_eq!(unsent(Some(&challenge), None, 100), Start::Alive);
+    assert!(used_by(&challenge, Guess::Totp { from: "owner" }, 299));
+    assert_eq!(saved(unsent(Some(&challenge), None, 250)).expires_at, Timestamp(550), "a new one in the last minute");
+}
+
+#[test]
+fn a_challenge_whose_message_must_wait_is_open_and_its_code_can_be_sent_later() {
+    let locked = (0..5).fold(fresh(0), |challenge, _| wrong(&challenge, 1).0);
+    assert_eq!(start(Some(&locked), 10), Err(TooManyCodes { until: Timestamp(60) }));
+    let same = saved(unsent(Some(&locked), Some(DeliveryFailure::TooManyCodes), 10));
+    assert_eq!(
+        (same.issue, same.delivery, same.failure),
+        (locked.issue, Delivery::Failed, Some(DeliveryFailure::TooManyCodes))
+    );
+    assert!(
+        used_by(&same, Guess::RecoveryCode { from: "owner" }, 10)
+            && !same.accepts_code(Timestamp(10), &Policy::default())
+    );
+
+    let used = right(&sent(start(Some(&fresh(0)), 60)), 61);
+    let full = (0..3).fold(used, |challenge, round| right(&sent(start(Some(&challenge), 62 + round)), 62 + round));
+    assert!(matches!(start(Some(&full), 100), Err(TooManyCodes { .. })), "five messages in an hour");
+    let waiting = saved(unsent(Some(&full), Some(DeliveryFailure::TooManyCodes), 100));
+    assert_ne!(waiting.issue, full.issue);
+    assert_eq!(waiting.sends, full.sends);
+    assert!(matches!(waiting.resend(Timestamp(101), &Policy::default()), Err(ResendRefusal::TooManyCodes { .. })));
+    assert_eq!(
+        start(Some(&waiting), 3_550).map(|start| matches!(start, Start::Send(_))),
+        Err(TooManyCodes { until: Timestamp(3_600) })
+    );
+}
+
+#[test]
+fn each_kind_of_guess_has_limits_of_its_own() {
+    let policy = Policy::default();
+    let mut challenge = fresh(0);
+    for _ in 0..5 {
+        challenge = wrong(&challenge, 1).0;
+    }
+    for guess in [Guess::Totp { from: "thief" }, Guess::RecoveryCode { from: "thief" }] {
+        for left in (0..5).rev() {
+            let verdict = challenge.verify(guess, false, Timestamp(2), &policy).unwrap();
+            let Verdict::Wrong { next, attempts_left } = verdict else { panic!("{verdict:?}") };
+            assert_eq!(attempts_left, left);
+            challenge = next;
+        }
+        let locked = challenge.verify(guess, true, Timestamp(3), &policy);
+        assert_eq!(locked, Err(GuessRefusal::TooManyAttempts { until: Timestamp(302) }));
+    }
+    assert!(
+        used_by(&challenge, Guess::Totp { from: "owner" }, 3)
+            && used_by(&challenge, Guess::RecoveryCode { from: "owner" }, 3)
+    );
+}
+
+#[test]
+fn nothing_is_correct_for_a_decoy() {
+    let decoy = Challenge { decoy: true, ..fresh(0) };
+    for guess in [Guess::Code, Guess::Totp { from: "a" }, Guess::RecoveryCode { from: "a" }] {
+        assert!(!used_by(&decoy, guess, 1), "{guess:?}");
+    }
 }
 
 #[test]
@@ -343,7 +431,7 @@ proptest! {
                 }
                 Step::Guess { right } => {
                     let Some(present) = &challenge else { continue };
-                    let Ok(verdict) = present.verify(right, Timestamp(now), &policy) else { continue };
+                    let Ok(verdict) = present.verify(Guess::Code, right, Timestamp(now), &policy) else { continue };
                     let issue = present.issue;
                     let guesses = ledger.guesses_of_issue.entry(issue).or_default();
                     *guesses += 1;

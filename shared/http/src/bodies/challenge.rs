@@ -30,7 +30,11 @@ impl PhoneBody {
 pub struct ChallengeBody {
     challenge_id: String,
     purpose: &'static str,
-    phone_hint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_hint: Option<String>,
+    /// What a second step accepts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    methods: Option<Vec<&'static str>>,
     code_length: usize,
     expires_at: String,
     resend_at: String,
@@ -46,6 +50,7 @@ impl From<ChallengeView> for ChallengeBody {
             challenge_id: challenge.id,
             purpose: challenge.purpose.as_str(),
             phone_hint: challenge.phone_hint,
+            methods: challenge.methods.map(|methods| methods.into_iter().map(Into::into).collect()),
             code_length: OneTimeCode::LENGTH,
             expires_at: challenge.expires_at.rfc3339(),
             resend_at: challenge.resend_at.rfc3339(),

@@ -20,7 +20,8 @@ struct SignInBody {
 pub struct PasswordSignIn {
     pub email: EmailAddress,
     pub password: Password,
-    pub device: Option<DeviceToken>,
+    /// Of whatever accounts were remembered here.
+    pub devices: Vec<DeviceToken>,
 }
 
 /// # Errors
@@ -28,9 +29,9 @@ pub struct PasswordSignIn {
 /// [`Problem::InvalidCredentials`] for an email address or a password that no account can have.
 pub fn read(request: &Request, transport: TokenTransport) -> Result<PasswordSignIn, Problem> {
     let body: SignInBody = request::body(request)?;
-    let device = transport.device_token(request, body.device_token)?;
+    let devices = transport.device_tokens(request, body.device_token)?;
     let (Ok(email), Some(password)) = (EmailAddress::parse(&body.email), Password::read(&body.password)) else {
         return Err(Problem::InvalidCredentials);
     };
-    Ok(PasswordSignIn { email, password, device })
+    Ok(PasswordSignIn { email, password, devices })
 }

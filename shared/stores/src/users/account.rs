@@ -1,6 +1,6 @@
 //! The account itself: create, rename, change the password.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete};
 use twostep_domain::{
     account::{AccountSnapshot, User, user::PasswordHash},
     email::EmailAddress,
@@ -15,11 +15,11 @@ use crate::{
 };
 
 impl UserStore {
-    /// Creates the account with its uniqueness items, all or nothing, together with `companion`.
+    /// Creates the account with its uniqueness items, all or nothing, together with `companions`.
     ///
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::PhoneTaken`]
-    pub async fn create(&self, user: &User, companion: Write) -> Result<(), ChangeError> {
+    pub async fn create(&self, user: &User, companions: Vec<Write>) -> Result<(), ChangeError> {
         let owner = table::write(&user.snapshot());
         let mut writes = vec![
             (Part::Account, self.put_new(user_key(&user.id), table::write(user))),
@@ -28,10 +28,10 @@ impl UserStore {
         if let Some(phone) = &user.phone {
             writes.push((Part::Phone, self.put_new(phone_key(phone), owner)));
         }
-        self.transact(writes, vec![companion]).await
+        self.transact(writes, companions).await
     }
 
-    /// Changes the name, the email address or both, if the account is still as `user` says.
+    /// Changes the name, the email address or both, if the account is still as `user` says, together with `companions`.
     ///
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::Outdated`]
@@ -40,6 +40,7 @@ impl UserStore {
         user: &User,
         name: Option<&PersonName>,
         email: Option<&EmailAddress>,
+        companions: Vec<Write>,
     ) -> Result<(), ChangeError> {
         let mut account = self
             .update_unchanged(&user.snapshot())
@@ -65,33 +66,67 @@ impl UserStore {
             writes.push((Part::Email, self.put_new(email_key(email), table::write(&user.snapshot()))));
             writes.push((Part::Account, self.delete_own(email_key(&user.email), &user.id)));
         }
-        self.transact(writes, Vec::new()).await
+        self.transact(writes, companions).await
     }
 
-    /// Sets the password. All other sessions and all remembered devices end.
-    ///
-    /// # Errors
-    /// [`ChangeError::Outdated`]
-    pub async fn set_password(
+    /// The writes that set the password. All other sessions and all remembered devices end. `recovery_codes` replace the
+    /// present ones.
+    #[must_use]
+    pub fn set_password(
         &self,
         user: &User,
         password: &PasswordHash,
         kept_session: &SessionId,
-    ) -> Result<(), ChangeError> {
+        recovery_codes: Option<&[String]>,
+    ) -> Vec<Write> {
         let next = AccountSnapshot { epoch: user.epoch + 1, has_password: true, ..user.snapshot() };
         let account = self
             .update_unchanged(&user.snapshot())
             .condition_expression("epoch = :epoch")
-            .update_expression("SET password = :password, kept_session = :kept, epoch = :next, devices = :none")
             .expression_attribute_values(":password", text(password.0.as_str()))
             .expression_attribute_values(":kept", text(kept_session.as_str()))
             .expression_attribute_values(":next", number(next.epoch))
             .expression_attribute_values(":none", AttributeValue::M(Item::new()));
+        let mut changes = "SET password = :password, kept_session = :kept, epoch = :next, devices = :none".to_owned();
+        let account = match recovery_codes {
+            Some(codes) => {
+                changes.push_str(", recovery_codes = :codes");
+                account.expression_attribute_values(":codes", table::texts(codes))
+            }
+            None => account,
+        };
+        let mut writes = vec![transaction::update(account.update_expression(changes))];
+        writes.extend(user.phone.as_ref().map(|phone| self.put_phone_owner(phone, &next)));
+        writes
+    }
+
+    /// The writes that end all sessions of the account but `kept_session`. Remembered devices stay.
+    #[must_use]
+    pub fn end_other_sessions(&self, user: &User, kept_session: &SessionId) -> Vec<Write> {
+        let next = AccountSnapshot { epoch: user.epoch + 1, ..user.snapshot() };
+        let account = self
+            .update_unchanged(&user.snapshot())
+            .condition_expression("epoch = :epoch")
+            .update_expression("SET kept_session = :kept, epoch = :next")
+            .expression_attribute_values(":kept", text(kept_session.as_str()))
+            .expression_attribute_values(":next", number(next.epoch));
         let mut writes = vec![transaction::update(account)];
-        if let Some(phone) = &user.phone {
-            writes.push(self.put_owner(phone_key(phone), &next, "user_id = :user"));
-        }
-        self.commit(writes).await
+        writes.extend(user.phone.as_ref().map(|phone| self.put_phone_owner(phone, &next)));
+        writes
+    }
+
+    /// The writes that delete the account and free its names.
+    #[must_use]
+    pub fn delete(&self, user: &User) -> Vec<Write> {
+        let account = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", text(user_key(&user.id)))
+            .condition_expression("epoch = :epoch AND email = :email")
+            .expression_attribute_values(":epoch", number(user.epoch))
+            .expression_attribute_values(":email", text(user.email.as_written()));
+        let mut writes = vec![transaction::delete(account), self.delete_own(email_key(&user.email), &user.id)];
+        writes.extend(user.phone.as_ref().map(|phone| self.delete_own(phone_key(phone), &user.id)));
+        writes
     }
 
     /// Replaces the hash of the password by another one of the same password. Nothing else changes: no session ends.

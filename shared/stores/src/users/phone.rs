@@ -8,7 +8,7 @@ use twostep_domain::{
     time::Timestamp,
 };
 
-use super::{ChangeError, UserStore, phone_key};
+use super::{UserStore, phone_key};
 use crate::{
     table::{self, Item, number, text},
     transaction::{self, Write},
@@ -36,7 +36,7 @@ impl UserStore {
         let verified_at = if former == Some(phone) { account.verified_at } else { Some(now) };
         let next = AccountSnapshot { epoch: account.epoch + 1, verified_at, ..account.clone() };
         let owner = self.put_owner(phone_key(phone), &next, "attribute_not_exists(pk) OR user_id = :user");
-        let update = self.change_phone(account, former, Some((phone, verified_at)), kept_session, recovery_codes);
+        let update = self.change_phone(account, former, Some((phone, verified_at)), true, kept_session, recovery_codes);
         let mut writes = vec![owner, update];
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.delete_own(phone_key(former), &account.user_id));
@@ -44,23 +44,15 @@ impl UserStore {
         writes
     }
 
-    /// Removes the phone and turns two-step off.
-    ///
-    /// # Errors
-    /// [`ChangeError::Outdated`] if the account has another number by now.
-    pub async fn remove_phone(
-        &self,
-        user: &User,
-        kept_session: &SessionId,
-        companion: Write,
-    ) -> Result<(), ChangeError> {
-        let Some(phone) = &user.phone else { return Ok(()) };
-        self.commit(vec![
-            self.change_phone(&user.snapshot(), Some(phone), None, kept_session, Some(&[])),
+    /// The writes that remove the phone. Two-step is off from then on, unless the account has an app for codes.
+    #[must_use]
+    pub fn remove_phone(&self, user: &User, phone: &PhoneNumber, kept_session: &SessionId) -> Vec<Write> {
+        let two_step = user.totp().is_some();
+        let recovery_codes: Option<&[String]> = if two_step { None } else { Some(&[]) };
+        vec![
+            self.change_phone(&user.snapshot(), Some(phone), None, two_step, kept_session, recovery_codes),
             self.delete_own(phone_key(phone), &user.id),
-            companion,
-        ])
-        .await
+        ]
     }
 
     /// A condition for another store's transaction: `phone` belongs to `owner`, and no change has ended the owner's
@@ -86,13 +78,13 @@ impl UserStore {
         )
     }
 
-    /// Changes the account's own item, if it is still as `account` and `former` say. Having a phone is what turns two-step
-    /// on.
+    /// Changes the account's own item, if it is still as `account` and `former` say.
     fn change_phone(
         &self,
         account: &AccountSnapshot,
         former: Option<&PhoneNumber>,
         phone: Option<(&PhoneNumber, Option<Timestamp>)>,
+        two_step: bool,
         kept_session: &SessionId,
         recovery_codes: Option<&[String]>,
     ) -> Write {
@@ -112,7 +104,7 @@ impl UserStore {
             .expression_attribute_values(":former", table::optional_text(former.map(PhoneNumber::e164)))
             .expression_attribute_values(":phone", table::optional_text(phone.map(|(phone, _)| phone.e164())))
             .expression_attribute_values(":verified", verified_at)
-            .expression_attribute_values(":on", AttributeValue::Bool(phone.is_some()))
+            .expression_attribute_values(":on", AttributeValue::Bool(two_step))
             .expression_attribute_values(":kept", text(kept_session.as_str()))
             .expression_attribute_values(":next", number(account.epoch + 1))
             .expression_attribute_values(":none", AttributeValue::M(Item::new()));

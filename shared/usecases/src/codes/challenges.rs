@@ -8,8 +8,8 @@ use twostep_crypto::{
 };
 use twostep_domain::{
     challenge::{
-        Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, Start, TooManyCodes,
-        state_machine::Ask,
+        Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, SecondStepMethod, Start,
+        TooManyCodes, state_machine::Ask,
     },
     ids::{ChallengeKey, ClientId, UserId},
     language::Language,
@@ -41,8 +41,10 @@ pub struct Challenges {
 pub struct ChallengeView {
     pub id: String,
     pub purpose: PurposeName,
-    /// The last two digits of the number.
-    pub phone_hint: String,
+    /// The last two digits of the number, if there is one.
+    pub phone_hint: Option<String>,
+    /// What a second step accepts now.
+    pub methods: Option<Vec<SecondStepMethod>>,
     pub expires_at: Timestamp,
     /// The earliest moment at which another message is allowed.
     pub resend_at: Timestamp,
@@ -93,9 +95,29 @@ impl From<SecretError> for StartError {
     }
 }
 
+/// Whether a challenge needs its message.
+#[derive(Clone, Copy)]
+pub(crate) enum Message<'a> {
+    /// Without a message there is no challenge.
+    To(&'a PhoneNumber),
+    /// If no message may be sent now, the challenge accepts something else.
+    IfPossibleTo(&'a PhoneNumber),
+    /// There is no number.
+    None,
+}
+
+impl<'a> Message<'a> {
+    fn phone(self) -> Option<&'a PhoneNumber> {
+        match self {
+            Self::To(phone) | Self::IfPossibleTo(phone) => Some(phone),
+            Self::None => None,
+        }
+    }
+}
+
 /// What a new code is made for.
 pub(crate) struct NewCode<'a> {
-    pub phone: &'a PhoneNumber,
+    pub message: Message<'a>,
     pub purpose: Purpose,
     pub language: Language,
     /// Looks like a challenge, but no message is sent and no code is correct.
@@ -118,7 +140,7 @@ impl Challenges {
         ring: &KeyRing,
         purpose: PurposeName,
         subject: Option<&UserId>,
-        phone: &PhoneNumber,
+        phone: Option<&PhoneNumber>,
     ) -> ChallengeKey {
         derive_key(&ring.pepper, purpose, subject, phone)
     }
@@ -134,14 +156,14 @@ impl Challenges {
     ) -> Result<ChallengeView, ChallengeError> {
         let fresh = Payload {
             code: OneTimeCode::random(&mut entropy::system()),
-            phone: new.phone.clone(),
+            phone: new.message.phone().cloned(),
             language: new.language,
-            purpose: new.purpose,
+            purpose: new.purpose.clone(),
         };
         let mut race = Race::on(present);
         loop {
             let present = race.next_round()?;
-            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, new.decoy)? {
+            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, &new)? {
                 Next::Unchanged(challenge) => return Ok(self.view(ring, challenge, &fresh)),
                 Next::SameMessage(challenge) => (challenge, false),
                 Next::Send(challenge) => (challenge, true),
@@ -165,7 +187,7 @@ impl Challenges {
         key: &ChallengeKey,
         present: Option<&'a Challenge>,
         fresh: &Payload,
-        decoy: bool,
+        new: &NewCode<'_>,
     ) -> Result<Next<'a>, ChallengeError> {
         let now = self.clock.now();
         let seal = |payload: &Payload| ring.seal(key.as_str(), payload, now, &mut entropy::system());
@@ -175,11 +197,24 @@ impl Challenges {
             (None, _) => true,
             (Some(_), opened) => opened.as_ref().is_some_and(|payload| payload.purpose.serves(&fresh.purpose)),
         };
-        let ask = Ask { decoy, same_account };
-        let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
-        let too_many = |TooManyCodes { until }| ChallengeError::TooManyCodes { wait: now.until(until) };
-        match (start.map_err(too_many)?, present, opened) {
+        let ask = Ask { decoy: new.decoy, same_account };
+        let unsent =
+            |failure| Challenge::start_unsent(present, key, ask, now, &self.policy, failure, |_issue| seal(fresh));
+        let start = match new.message {
+            Message::None => unsent(None),
+            Message::To(_) | Message::IfPossibleTo(_) => {
+                match (Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh)), new.message) {
+                    (Ok(start), _) => start,
+                    (Err(TooManyCodes { .. }), Message::IfPossibleTo(_)) => unsent(Some(DeliveryFailure::TooManyCodes)),
+                    (Err(TooManyCodes { until }), _) => {
+                        return Err(ChallengeError::TooManyCodes { wait: now.until(until) });
+                    }
+                }
+            }
+        };
+        match (start, present, opened) {
             (Start::Send(challenge), ..) => Ok(Next::Send(challenge)),
+            (Start::Unsent(challenge), ..) => Ok(Next::SameMessage(challenge)),
             // The same code, now for the session that asks: that one outlives the change.
             (Start::Alive, Some(present), Some(opened)) if !opened.purpose.same_session(&fresh.purpose) => {
                 let sealed = seal(&Payload { code: opened.code, ..fresh.clone() });
@@ -206,12 +241,30 @@ impl Challenges {
             Purpose::Login { .. } => (DeliveryStatus::Sent, None),
             _ => (challenge.delivery_status(now, &self.policy), challenge.delivery_failure(now)),
         };
+        let methods = match payload.purpose {
+            Purpose::SecondStep { totp, recovery_code, .. } => {
+                let sms = payload.phone.is_some() && challenge.accepts_code(now, &self.policy);
+                let all = [
+                    (sms, SecondStepMethod::Sms),
+                    (totp, SecondStepMethod::Totp),
+                    (recovery_code, SecondStepMethod::RecoveryCode),
+                ];
+                Some(all.into_iter().filter_map(|(offered, method)| offered.then_some(method)).collect())
+            }
+            _ => None,
+        };
+        // Nothing to send again is like a message that must wait until the challenge ends.
+        let resend_at = match payload.phone {
+            Some(_) => challenge.resend_at(&self.policy),
+            None => challenge.expires_at,
+        };
         ChallengeView {
             id: ChallengeId::write(&ring.pepper, &challenge.key, challenge.issue),
             purpose: payload.purpose.name(),
-            phone_hint: payload.phone.hint(),
+            phone_hint: payload.phone.as_ref().map(PhoneNumber::hint),
+            methods,
             expires_at: challenge.expires_at,
-            resend_at: challenge.resend_at(&self.policy),
+            resend_at,
             delivery,
             failure,
         }

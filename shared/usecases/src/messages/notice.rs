@@ -29,7 +29,7 @@ pub(crate) fn write(
     let (rng, now) = (&mut entropy::system(), challenges.clock.now());
     let key = ChallengeKey::random(rng);
     let purpose = Purpose::Notice { user: Some(user.clone()) };
-    let payload = Payload { code: OneTimeCode::random(rng), phone: phone.clone(), language, purpose };
+    let payload = Payload { code: OneTimeCode::random(rng), phone: Some(phone.clone()), language, purpose };
     let sealed = ring.seal(key.as_str(), &payload, now, rng);
     challenges.store.insert(&Challenge::notice(&key, sealed, now, &challenges.policy))
 }

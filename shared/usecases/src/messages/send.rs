@@ -14,6 +14,7 @@ use twostep_domain::{
     challenge::{Challenge, Delivery, DeliveryFailure, Payload, Policy, Purpose},
     country::Country,
     message_texts::{self, Site},
+    phone::PhoneNumber,
     settings::Settings,
     spending::MessageEvent,
     time::{Clock, SECOND, Timestamp},
@@ -70,6 +71,7 @@ struct Prepared {
     account: Arc<Account>,
     settings: Arc<Settings>,
     site: Site,
+    phone: PhoneNumber,
     payload: Payload,
 }
 
@@ -231,7 +233,7 @@ impl SendMessages {
     ) -> Result<(), Later> {
         let prepared = self.prepare(&challenge).await;
         if self.clock.now() >= challenge.expires_at {
-            let country = prepared.ok().and_then(|prepared| Country::of_mobile(&prepared.payload.phone));
+            let country = prepared.ok().and_then(|prepared| Country::of_mobile(&prepared.phone));
             return self.refuse(message, challenge, DeliveryFailure::NotSentInTime, country).await;
         }
         let prepared = match prepared {
@@ -241,7 +243,7 @@ impl SendMessages {
                 return self.refuse(message, challenge, failure, country).await;
             }
         };
-        let country = Country::of_mobile(&prepared.payload.phone);
+        let country = Country::of_mobile(&prepared.phone);
         let reservation = match self.reserve(&challenge, &prepared).await {
             Ok(reservation) => reservation,
             Err(ReserveError::Table(error)) => return Err(error.into()),
@@ -286,7 +288,11 @@ impl SendMessages {
             tracing::error!(%error, "a message cannot be opened");
             Unprepared::Never(DeliveryFailure::Unreadable, None)
         })?;
-        let country = Country::of_mobile(&payload.phone);
+        // A challenge without a number has no message.
+        let Some(phone) = payload.phone.clone() else {
+            return Err(Unprepared::Never(DeliveryFailure::Unreadable, None));
+        };
+        let country = Country::of_mobile(&phone);
         let settings = settings.map_err(|error| Unprepared::Later(error.into()))?;
         let is_notice = matches!(payload.purpose, Purpose::Notice { .. });
         if !settings.two_step_enabled && !is_notice {
@@ -300,14 +306,14 @@ impl SendMessages {
                 Unprepared::Never(DeliveryFailure::AccountRefused, country)
             }
         })?;
-        Ok(Prepared { ring, account, settings, site, payload })
+        Ok(Prepared { ring, account, settings, site, phone, payload })
     }
 
     /// Counts the message everywhere before it is sent. A decoy is counted as far as it tells something; `None` then.
     async fn reserve(&self, challenge: &Challenge, prepared: &Prepared) -> Result<Option<Reservation>, ReserveError> {
-        let Prepared { ring, settings, payload, .. } = prepared;
+        let Prepared { ring, settings, phone, payload, .. } = prepared;
         let intent = MessageIntent {
-            phone: &payload.phone,
+            phone,
             purpose: payload.purpose.name(),
             trust: payload.phone_trust(self.clock.now()),
             settings,
@@ -373,7 +379,7 @@ impl SendMessages {
         reservation: Option<Reservation>,
         deadline: Deadline,
     ) -> Result<(), Later> {
-        let Prepared { account, settings, site, payload, .. } = prepared;
+        let Prepared { account, settings, site, phone, payload, .. } = prepared;
         let Some(reservation) = reservation else {
             self.save(handed_over, Delivery::Sent).await;
             return Ok(());
@@ -383,7 +389,7 @@ impl SendMessages {
             _ => message_texts::code_message(&site, payload.language, &payload.code),
         };
         let reference = SentMessage::reference(handed_over);
-        let message = Message { to: &payload.phone, content: &content, client_message_id: &reference };
+        let message = Message { to: &phone, content: &content, client_message_id: &reference };
         match self.hand_over(&account, &message, deadline).await {
             Outcome::Accepted { message_id } => {
                 let (country, now) = (reservation.country(), self.clock.now());
@@ -411,7 +417,7 @@ impl SendMessages {
                 if let Err(error) = saved {
                     tracing::error!(%error, "a refusal was not saved");
                 }
-                self.count_failure(failure, Country::of_mobile(&payload.phone)).await;
+                self.count_failure(failure, Country::of_mobile(&phone)).await;
             }
             Outcome::Later { reason } => {
                 let (is_saved, ()) =

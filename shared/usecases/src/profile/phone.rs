@@ -2,7 +2,7 @@
 
 use twostep_crypto::{access_token::Claims, recovery_code};
 use twostep_domain::{
-    account::PhoneTrust,
+    account::{Activity, Event, PhoneTrust},
     authentication_method::Method,
     challenge::{Purpose, PurposeName, purpose::PhoneChange},
     phone::PhoneNumber,
@@ -19,11 +19,12 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
-        challenges::NewCode,
+        challenges::{Message, NewCode},
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     messages::notice,
     outage::Outage,
+    repeat::Outcome,
 };
 
 pub struct ChangePhone {
@@ -76,7 +77,7 @@ impl ChangePhone {
         phone: &PhoneNumber,
     ) -> Result<ChallengeView, StartChangeError> {
         let ring = self.access.keys.get().await.map_err(StartError::from)?;
-        let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), phone);
+        let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), Some(phone));
         let load = async { Ok::<_, Outage>(self.challenges.store.find(&key).await?) };
         let read = async { tokio::try_join!(load, self.access.open_account(claims)) };
         let (found, settings) = self.admission.admit_while(caller, &ring, phone, None, read).await?;
@@ -92,11 +93,17 @@ impl ChangePhone {
             turns_two_step_on: user.password.is_some() && !user.two_step,
             former_phone: user.phone,
         };
-        let new = NewCode { phone, purpose: Purpose::Profile(change), language: caller.language, decoy: false };
+        let new = NewCode {
+            message: Message::To(phone),
+            purpose: Purpose::Profile(change),
+            language: caller.language,
+            decoy: false,
+        };
         Ok(self.challenges.start(&ring, key, present, new).await.map_err(StartError::from)?)
     }
 
-    /// Removes the number, if the account has one. Two-step is off from then on, and the number is told.
+    /// Removes the number, if the account has one. Two-step is off from then on, unless the account has an app for codes,
+    /// and the number is told.
     ///
     /// # Errors
     /// [`RemovePhoneError`]
@@ -107,8 +114,10 @@ impl ChangePhone {
             return Err(RemovePhoneError::LastWayIn);
         }
         let notice = notice::write(&self.challenges, &account.ring, &user.id, phone, caller.language);
-        let removed = self.access.users.remove_phone(&user, &claims.sid, notice).await;
-        Ok(removed.map_err(|error| AccessError::Outage(error.into()))?)
+        let mut writes = self.access.users.remove_phone(&user, phone, &claims.sid);
+        let entry = self.access.audit.of_claims(Event::PhoneRemoved, claims, caller);
+        writes.extend([notice, self.access.audit.write(&entry)]);
+        Ok(self.access.users.commit(writes).await.map_err(|error| AccessError::Outage(error.into()))?)
     }
 }
 
@@ -117,26 +126,39 @@ impl VerifyCode {
     pub(crate) async fn use_for_phone_change(
         &self,
         code: CorrectCode<'_>,
+        phone: &PhoneNumber,
         change: PhoneChange,
     ) -> Result<Use, VerifyError> {
         let PhoneChange { account, former_phone, session, turns_two_step_on, after_password } = &change;
         let (codes, hashes) = turns_two_step_on
             .then(|| recovery_code::fresh_set(&code.ring.pepper, &account.user_id, &mut entropy::system()))
             .unzip();
-        let (phone, former) = (&code.phone, former_phone.as_ref());
+        let former = former_phone.as_ref();
         let mut writes = self.users.set_phone(account, phone, former, session, hashes.as_deref(), self.now());
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(notice::write(&self.challenges, code.ring, &account.user_id, former, code.caller.language));
         }
-        if *after_password {
-            writes.push(self.sessions.second_step_taken(session, self.now()));
-        }
+        // The change dies with the session that asked for it.
+        writes.push(if *after_password {
+            self.sessions.second_step_taken(session, Method::Sms, self.now())
+        } else {
+            self.sessions.is_live(session, self.now())
+        });
+        writes.push(self.audit.write(&Activity {
+            session: Some(session.clone()),
+            client: Some(code.caller.user_agent.clone()),
+            ..self.audit.of_user(Event::PhoneVerified, &account.user_id)
+        }));
+        writes.extend(self.kept(&code, &Outcome::PhoneSet { recovery_codes: codes.clone() }));
         let (used, user) = tokio::join!(self.use_with(&code, writes), self.users.find(&account.user_id));
         match used? {
             SwapWith::Saved => {
                 let mut user = self.read_again(user, &account.user_id).await?;
-                user.phone = Some(code.phone);
+                user.phone = Some(phone.clone());
                 user.two_step = true;
+                if let Some(hashes) = hashes {
+                    user.recovery_codes = hashes;
+                }
                 Ok(Round::Done(Verified::PhoneSet { user: Box::new(user), recovery_codes: codes }))
             }
             SwapWith::Lost(winner) => Ok(Round::Lost(winner)),

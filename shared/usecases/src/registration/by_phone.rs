@@ -7,7 +7,7 @@ use twostep_crypto::{
     registration_token::{self, InvalidRegistrationToken},
 };
 use twostep_domain::{
-    account::{PhoneTrust, User},
+    account::{Event, PhoneTrust, User},
     challenge::{Purpose, PurposeName},
     email::EmailAddress,
     ids::UserId,
@@ -22,19 +22,21 @@ use twostep_runtime::{
     secrets::{Keys, Secrets},
 };
 use twostep_stores::{
-    SessionStore, Tables, UserStore,
+    OutcomeStore, SessionStore, Tables, UserStore,
     compare_and_swap::{Round, SwapWith},
     users::{ChangeError, owner_in},
 };
 
 use crate::{
+    audit::Audit,
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
-        challenges::NewCode,
+        challenges::{Message, NewCode},
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     outage::{Outage, from_outage},
+    repeat::{Earlier, Outcome, Repeatable, Repeats},
     signed_in::{self, SignedIn},
     warm_up,
 };
@@ -62,29 +64,35 @@ impl StartRegistration {
     /// [`StartError`]
     pub async fn start(&self, caller: &Caller, phone: &PhoneNumber) -> Result<ChallengeView, StartError> {
         let ring = self.keys.get().await?;
-        let key = Challenges::key(&ring, PurposeName::Register, None, phone);
+        let key = Challenges::key(&ring, PurposeName::Register, None, Some(phone));
         let read = self.challenges.store.find(&key);
         let (present, _) = self.admission.admit_while(caller, &ring, phone, Some(PhoneTrust::New), read).await?;
-        let new = NewCode { phone, purpose: Purpose::Register, language: caller.language, decoy: false };
+        let (message, language) = (Message::To(phone), caller.language);
+        let new = NewCode { message, purpose: Purpose::Register, language, decoy: false };
         Ok(self.challenges.start(&ring, key, present?, new).await?)
     }
 }
 
 impl VerifyCode {
     /// A free number may be registered. One that has an account signs in to it.
-    pub(crate) async fn use_for_registration(&self, code: CorrectCode<'_>) -> Result<Use, VerifyError> {
-        match self.use_with(&code, vec![self.users.phone_is_free(&code.phone)]).await? {
-            SwapWith::Saved => {
-                let token = registration_token::issue(code.ring, code.phone, self.now(), &mut entropy::system());
-                Ok(Round::Done(Verified::MayRegister { registration_token: token }))
-            }
+    pub(crate) async fn use_for_registration(
+        &self,
+        code: CorrectCode<'_>,
+        phone: PhoneNumber,
+    ) -> Result<Use, VerifyError> {
+        let token = registration_token::issue(code.ring, phone.clone(), self.now(), &mut entropy::system());
+        let mut companions = vec![self.users.phone_is_free(&phone)];
+        companions.extend(self.kept(&code, &Outcome::MayRegister { registration_token: token.clone() }));
+        match self.use_with(&code, companions).await? {
+            SwapWith::Saved => Ok(Round::Done(Verified::MayRegister { registration_token: token })),
             SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
+            SwapWith::Refused { companion: 1.., .. } => Err(VerifyError::IdempotencyMismatch),
             SwapWith::Refused { found, .. } => {
                 let owner = owner_in(found.unwrap_or_default())?;
                 if !may_sign_in_by_phone(&*self.settings.get().await?, &owner) {
                     return self.use_for_nothing(code, Rejection::PhoneTaken).await;
                 }
-                self.use_for_sign_in(code, owner).await
+                self.use_for_sign_in(code, phone, owner).await
             }
         }
     }
@@ -95,17 +103,22 @@ pub struct CompleteRegistration {
     keys: Arc<Keys>,
     users: UserStore,
     sessions: SessionStore,
+    tokens: OutcomeStore,
+    repeats: Repeats,
+    audit: Audit,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
-    /// Not a registration token of this service, or it has expired.
+    /// Not a registration token of this service, or it has expired or was used.
     #[error("the registration token is not valid")]
     InvalidRegistrationToken,
     #[error("another account has this email address")]
     EmailTaken,
     #[error("another account uses this phone number")]
     PhoneTaken,
+    #[error("the idempotency key came with another body")]
+    IdempotencyMismatch,
     #[error(transparent)]
     Outage(Outage),
 }
@@ -116,34 +129,79 @@ impl CompleteRegistration {
     /// # Errors
     /// [`ConfigError`], which names the variable.
     pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, ConfigError> {
-        Ok(Self { clock: tables.clock(), keys: secrets.keys()?, users: tables.users()?, sessions: tables.sessions()? })
+        Ok(Self {
+            clock: tables.clock(),
+            keys: secrets.keys()?,
+            users: tables.users()?,
+            sessions: tables.sessions()?,
+            tokens: tables.outcomes()?,
+            repeats: Repeats::open(tables)?,
+            audit: Audit::open(tables)?,
+        })
     }
 
     pub async fn warm_up(&self) {
         warm_up::secret(&self.keys).await;
     }
 
-    /// Creates the account of a verified number and signs in to it, in one transaction.
+    /// Creates the account of a verified number and signs in to it, in one transaction that also uses the token up. A used
+    /// token is refused before anything else is looked at, and so is one that has met five addresses with an account:
+    /// it must not tell which addresses exist.
     ///
     /// # Errors
     /// [`CompleteError`]
     pub async fn complete(
         &self,
+        caller: &Caller,
         issuer: &Issuer,
         registration_token: String,
         name: PersonName,
         email: EmailAddress,
+        repeat: Option<&Repeatable>,
     ) -> Result<SignedIn, CompleteError> {
         let (ring, now) = (self.keys.get().await?, self.clock.now());
+        let ticket = repeat.map(|repeat| repeat.ticket(&ring, "register/complete", ""));
+        let token_id = format!("registration#{}", ring.pepper.hide("registration-token", &registration_token));
         let phone = registration_token::open(&ring, registration_token, now)
             .map_err(|InvalidRegistrationToken| CompleteError::InvalidRegistrationToken)?;
+        match self.repeats.find(&ring, ticket.as_ref()).await? {
+            Earlier::OtherBody => return Err(CompleteError::IdempotencyMismatch),
+            Earlier::Outcome(outcome) => {
+                let (stores, ticket) = ((&self.users, &self.sessions), ticket.as_ref());
+                let ticket = ticket.ok_or(CompleteError::InvalidRegistrationToken)?;
+                let again = self.repeats.sign_in_again(stores, issuer, &ring, ticket, &outcome).await?;
+                return again.ok_or(CompleteError::InvalidRegistrationToken);
+            }
+            Earlier::None => {}
+        }
         let user = User::new(UserId::random(&mut entropy::system()), name, email, Some(phone), None, now);
-        let (session, token) = signed_in::begin(&user.snapshot(), SignIn::by_phone(now));
-        self.users.create(&user, self.sessions.insert(&session)).await.map_err(|error| match error {
-            ChangeError::EmailTaken => CompleteError::EmailTaken,
-            ChangeError::PhoneTaken => CompleteError::PhoneTaken,
-            error @ (ChangeError::Outdated | ChangeError::Table(_)) => CompleteError::Outage(error.into()),
-        })?;
-        Ok(SignedIn::new(issuer, &ring, &session, token, user, now))
+        let (session, token) = signed_in::begin(caller, &user.snapshot(), SignIn::by_phone(now));
+        let expires_at = now.plus(registration_token::LIFETIME);
+        let mut companions = vec![
+            self.tokens.spend(&token_id, expires_at),
+            self.sessions.insert(&session),
+            self.audit.write(&self.audit.of_session(Event::Registered, &session)),
+        ];
+        companions.extend(self.repeats.write(&ring, ticket.as_ref(), &Outcome::signed_in(&token, None)));
+        match self.users.create(&user, companions).await {
+            Ok(()) => Ok(SignedIn::new(issuer, &ring, &session, token, user, now)),
+            Err(ChangeError::Refused { .. }) => {
+                // The same request may have run twice at once.
+                let (stores, earlier) =
+                    ((&self.users, &self.sessions), self.repeats.find(&ring, ticket.as_ref()).await?);
+                if let (Earlier::Outcome(outcome), Some(ticket)) = (earlier, &ticket)
+                    && let Some(again) = self.repeats.sign_in_again(stores, issuer, &ring, ticket, &outcome).await?
+                {
+                    return Ok(again);
+                }
+                Err(CompleteError::InvalidRegistrationToken)
+            }
+            Err(ChangeError::EmailTaken) if self.tokens.count_failure(&token_id, expires_at).await? => {
+                Err(CompleteError::EmailTaken)
+            }
+            Err(ChangeError::EmailTaken) => Err(CompleteError::InvalidRegistrationToken),
+            Err(ChangeError::PhoneTaken) => Err(CompleteError::PhoneTaken),
+            Err(error @ (ChangeError::Outdated | ChangeError::Table(_))) => Err(CompleteError::Outage(error.into())),
+        }
     }
 }

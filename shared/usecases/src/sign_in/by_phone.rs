@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use twostep_domain::{
-    account::AccountSnapshot,
+    account::{AccountSnapshot, Event},
     challenge::{Purpose, PurposeName},
     phone::PhoneNumber,
     sign_in::{SignIn, may_sign_in_by_phone},
@@ -22,9 +22,10 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
-        challenges::NewCode,
+        challenges::{Message, NewCode},
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
+    repeat::Outcome,
     signed_in::{self, SignedIn},
     warm_up,
 };
@@ -59,14 +60,15 @@ impl StartPhoneSignIn {
     /// [`StartError`]
     pub async fn start(&self, caller: &Caller, phone: &PhoneNumber) -> Result<ChallengeView, StartError> {
         let ring = self.keys.get().await?;
-        let key = Challenges::key(&ring, PurposeName::Login, None, phone);
+        let key = Challenges::key(&ring, PurposeName::Login, None, Some(phone));
         let read = async { tokio::try_join!(self.challenges.store.find(&key), self.users.phone_owner(phone)) };
         // Who owns the number must not affect the response, so nothing is known about it here.
         let (found, settings) = self.admission.admit_while(caller, &ring, phone, None, read).await?;
         let (present, owner) = found?;
         let account = owner.filter(|owner| may_sign_in_by_phone(&settings, owner));
         let decoy = account.is_none();
-        let new = NewCode { phone, purpose: Purpose::Login { account }, language: caller.language, decoy };
+        let (message, language) = (Message::To(phone), caller.language);
+        let new = NewCode { message, purpose: Purpose::Login { account }, language, decoy };
         Ok(self.challenges.start(&ring, key, present, new).await?)
     }
 }
@@ -76,6 +78,7 @@ impl VerifyCode {
     pub(crate) async fn use_for_sign_in(
         &self,
         code: CorrectCode<'_>,
+        phone: PhoneNumber,
         mut owner: AccountSnapshot,
     ) -> Result<Use, VerifyError> {
         let settings = self.settings.get().await?;
@@ -85,9 +88,13 @@ impl VerifyCode {
                 break;
             }
             let now = self.now();
-            let (session, token) = signed_in::begin(&owner, SignIn::by_phone(now));
-            let still_theirs = self.users.phone_belongs_to(&code.phone, &owner);
-            let companions = vec![still_theirs, self.sessions.insert(&session)];
+            let (session, token) = signed_in::begin(code.caller, &owner, SignIn::by_phone(now));
+            let mut companions = vec![
+                self.users.phone_belongs_to(&phone, &owner),
+                self.sessions.insert(&session),
+                self.audit.write(&self.audit.of_session(Event::SignedIn, &session)),
+            ];
+            companions.extend(self.kept(&code, &Outcome::signed_in(&token, None)));
             // Both run to their end: a failed read must not cut off a write that may have been done.
             let (used, user) = tokio::join!(self.use_with(&code, companions), self.users.find(&owner.user_id));
             match used? {
