@@ -1,4 +1,5 @@
-//! Tests in-process that the owner of an account always gets in, that nobody else does, and that lost answers lose nothing.
+//! Tests in-process that the owner of an account always gets in, that a thief with one proof never does, and that lost answers
+//! lose nothing.
 
 use std::sync::Arc;
 
@@ -104,13 +105,13 @@ async fn of_parallel_guesses_with_the_code_of_one_step_one_signs_in() {
 async fn a_code_may_be_half_a_minute_early_or_late() {
     let bench = Bench::start().await;
     let (email, secret, _) = with_app(&bench).await;
-    for (drift, accepted) in [(-60, false), (-30, true), (60, true), (120, false)] {
+    for (steps, accepted) in [(-2, false), (-1, true), (1, true), (2, false)] {
         // Each code must be later than the last accepted one.
         bench.clock.advance(5 * MINUTE);
         let challenge = bench.log_in(&email, PASSWORD, None).await.unwrap();
-        let code = totp::code(&secret, bench.clock.now().0 / 30 * 30 + drift.min(30) + i64::from(drift > 60) * 30);
+        let code = totp::code(&secret, bench.clock.now().0 + steps * 30);
         let outcome = bench.enter(&challenge, json!({ "totp": code })).await;
-        assert_eq!(outcome.is_ok(), accepted, "{drift}: {outcome:?}");
+        assert_eq!(outcome.is_ok(), accepted, "{steps}: {outcome:?}");
     }
 }
 
@@ -137,7 +138,7 @@ async fn a_pending_secret_is_bound_to_its_session_and_ends_after_ten_minutes_or_
 
     let secret = bench.access().start_totp(&mine).await.unwrap().secret;
     bench.clock.advance(9 * MINUTE + 59);
-    assert_eq!(confirm(&mine, app_code(&bench, &secret)).await, Err(Problem::InvalidToken).or(Ok(())));
+    confirm(&mine, app_code(&bench, &secret)).await.unwrap();
     let user = bench.access().user(&mine).await.unwrap();
     assert!(user.totp().is_some() && user.pending_totp.is_none());
 
@@ -415,8 +416,8 @@ async fn one_request_that_runs_many_times_at_once_has_one_outcome() {
         race.spawn(async move { bench.enter_with_key(KEY, &challenge, json!({ "code": code })).await });
     }
     let outcomes = race.join_all().await;
-    let sessions: Vec<Value> = outcomes.iter().flatten().map(sid).collect();
-    assert!(!sessions.is_empty() && sessions.iter().all(|session| *session == sessions[0]), "{outcomes:?}");
+    let sessions: Vec<Value> = outcomes.into_iter().map(|outcome| sid(&outcome.unwrap())).collect();
+    assert!(sessions.iter().all(|session| *session == sessions[0]), "{sessions:?}");
 }
 
 #[tokio::test]

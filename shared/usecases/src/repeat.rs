@@ -94,32 +94,39 @@ impl Repeats {
         issuer: &Issuer,
         ring: &KeyRing,
         ticket: &Ticket,
-        outcome: &Outcome,
     ) -> Result<Option<SignedIn>, Outage> {
-        let ((users, sessions), now) = (stores, self.clock.now());
-        let Outcome::SignedIn { refresh_token, device_token } = outcome else { return Ok(None) };
-        let Ok(issued) = RefreshToken::parse(refresh_token) else { return Ok(None) };
-        let Some(session) = sessions.find(&issued.session_id()).await? else { return Ok(None) };
-        let Some(user) = users.find(&session.user_id).await?.filter(|user| session.outlives(user)) else {
-            return Ok(None);
-        };
-        let next = issued.successor(&mut entropy::system());
-        let renewed = Outcome::SignedIn { refresh_token: next.expose(), device_token: device_token.clone() };
-        let Some(former) = self.store.find(&ticket.id, now).await? else { return Ok(None) };
-        let writes = vec![
-            sessions.renew_unused(&issued, &next, now),
-            self.store.replace(&former.renewed(self.seal(ring, ticket, &renewed)), &former.outcome),
-        ];
-        match users.commit(writes).await {
-            Ok(()) => {
-                let mut signed_in = SignedIn::new(issuer, ring, &session, next, user, now);
-                signed_in.device_token =
-                    device_token.as_ref().and_then(|token| DeviceToken::parse(&token.clone().into()));
-                Ok(Some(signed_in))
+        // The same request may be repeated several times at once. Each lost round is a repetition that was faster.
+        const ROUNDS: usize = 8;
+        let ((users, sessions), mut former) = (stores, None);
+        for _ in 0..ROUNDS {
+            let now = self.clock.now();
+            let Some(stored) = self.store.find(&ticket.id, now).await? else { return Ok(None) };
+            // Nothing has changed since the last round, so the token has been used.
+            if former.as_ref() == Some(&stored.outcome) {
+                return Ok(None);
             }
-            Err(ChangeError::Outdated) => Ok(None),
-            Err(error) => Err(error.into()),
+            let outcome = ring.open(&ticket.id, &stored.outcome, now)?;
+            let Outcome::SignedIn { refresh_token, device_token } = outcome else { return Ok(None) };
+            let Ok(issued) = RefreshToken::parse(&refresh_token) else { return Ok(None) };
+            let Some(session) = sessions.find(&issued.session_id()).await? else { return Ok(None) };
+            let user = users.find(&session.user_id).await?.filter(|user| session.outlives(user));
+            let Some(user) = user else { return Ok(None) };
+            let next = issued.successor(&mut entropy::system());
+            let renewed = Outcome::SignedIn { refresh_token: next.expose(), device_token: device_token.clone() };
+            let renewed = stored.renewed(self.seal(ring, ticket, &renewed));
+            let writes =
+                vec![sessions.renew_unused(&issued, &next, now), self.store.replace(&renewed, &stored.outcome)];
+            match users.commit(writes).await {
+                Ok(()) => {
+                    let mut signed_in = SignedIn::new(issuer, ring, &session, next, user, now);
+                    signed_in.device_token = device_token.and_then(|token| DeviceToken::parse(&token.into()));
+                    return Ok(Some(signed_in));
+                }
+                Err(ChangeError::Outdated) => former = Some(stored.outcome),
+                Err(error) => return Err(error.into()),
+            }
         }
+        Err(Outage::AccountChanged)
     }
 
     fn stored(&self, ring: &KeyRing, ticket: &Ticket, outcome: &Outcome) -> StoredOutcome {

@@ -127,9 +127,9 @@ impl RegisterByPassword {
     ) -> Result<Option<SignedIn>, RegisterError> {
         match (self.repeats.find(ring, ticket).await?, ticket) {
             (Earlier::OtherBody, _) => Err(RegisterError::IdempotencyMismatch),
-            (Earlier::Outcome(outcome), Some(ticket)) => {
+            (Earlier::Outcome(_), Some(ticket)) => {
                 let stores = (&self.users, &self.sessions);
-                Ok(self.repeats.sign_in_again(stores, issuer, ring, ticket, &outcome).await?)
+                Ok(Box::pin(self.repeats.sign_in_again(stores, issuer, ring, ticket)).await?)
             }
             _ => Ok(None),
         }

@@ -166,10 +166,10 @@ impl CompleteRegistration {
             .map_err(|InvalidRegistrationToken| CompleteError::InvalidRegistrationToken)?;
         match self.repeats.find(&ring, ticket.as_ref()).await? {
             Earlier::OtherBody => return Err(CompleteError::IdempotencyMismatch),
-            Earlier::Outcome(outcome) => {
+            Earlier::Outcome(_) => {
                 let (stores, ticket) = ((&self.users, &self.sessions), ticket.as_ref());
                 let ticket = ticket.ok_or(CompleteError::InvalidRegistrationToken)?;
-                let again = self.repeats.sign_in_again(stores, issuer, &ring, ticket, &outcome).await?;
+                let again = Box::pin(self.repeats.sign_in_again(stores, issuer, &ring, ticket)).await?;
                 return again.ok_or(CompleteError::InvalidRegistrationToken);
             }
             Earlier::None => {}
@@ -189,8 +189,8 @@ impl CompleteRegistration {
                 // The same request may have run twice at once.
                 let (stores, earlier) =
                     ((&self.users, &self.sessions), self.repeats.find(&ring, ticket.as_ref()).await?);
-                if let (Earlier::Outcome(outcome), Some(ticket)) = (earlier, &ticket)
-                    && let Some(again) = self.repeats.sign_in_again(stores, issuer, &ring, ticket, &outcome).await?
+                if let (Earlier::Outcome(_), Some(ticket)) = (earlier, &ticket)
+                    && let Some(again) = Box::pin(self.repeats.sign_in_again(stores, issuer, &ring, ticket)).await?
                 {
                     return Ok(again);
                 }
