@@ -234,7 +234,7 @@ async fn save_notice(bench: &Bench, phone: &str, user: Option<&UserId>) -> Chall
     let key = ChallengeKey::random(rng);
     let payload = Payload {
         code: OneTimeCode::random(rng),
-        phone: PhoneNumber::parse(phone).unwrap(),
+        phone: Some(PhoneNumber::parse(phone).unwrap()),
         language: Language::English,
         purpose: Purpose::Notice { user: user.cloned() },
     };

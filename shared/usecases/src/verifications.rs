@@ -2,10 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use twostep_crypto::{challenge_id::ChallengeId, constant_time};
+use twostep_crypto::{challenge_id::ChallengeId, constant_time, sealing::UnsealError};
 use twostep_domain::{
     account::PhoneTrust,
-    challenge::{ClientVerification, Purpose, Reference, Verdict},
+    challenge::{ClientVerification, Guess, Purpose, Reference, Verdict},
     ids::ClientId,
     language::Language,
     one_time_code::OneTimeCode,
@@ -26,7 +26,7 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, ResendCode, StartError,
-        challenges::NewCode,
+        challenges::{Message, NewCode},
         resend::ResendError,
         verify::{CountedCode, Rejection, VerifyError, rejection},
     },
@@ -119,7 +119,7 @@ impl VerifyForClient {
         let language = language.unwrap_or(caller.language);
         Ok(self
             .challenges
-            .start(&ring, key, present, NewCode { phone: &phone, purpose, language, decoy: false })
+            .start(&ring, key, present, NewCode { message: Message::To(&phone), purpose, language, decoy: false })
             .await?)
     }
 
@@ -157,7 +157,7 @@ impl VerifyForClient {
             }
             let now = self.challenges.clock.now();
             let matches = constant_time::equal(payload.code.expose(), code.expose());
-            let verdict = challenge.verify(matches, now, &self.challenges.policy);
+            let verdict = challenge.verify(Guess::Code, matches, now, &self.challenges.policy);
             // The caller hears nothing before it is saved.
             let (next, wrong) = match verdict.map_err(|refusal| VerifyError::Rejected(rejection(refusal, now)))? {
                 Verdict::Correct { next } => (next, None),
@@ -167,9 +167,12 @@ impl VerifyForClient {
                 (Swap::Lost(winner), _) => race.lost_to(winner),
                 (Swap::Saved(_), Some(rejection)) => return Err(VerifyError::Rejected(rejection)),
                 (Swap::Saved(_), None) => {
-                    CountedCode::of(&payload, now).count(&self.counters, now).await;
+                    if let Some(counted) = CountedCode::of(&payload, now) {
+                        counted.count(&self.counters, now).await;
+                    }
                     let reference = payload.purpose.verification().and_then(|asked| asked.reference.clone());
-                    return Ok(VerifiedNumber { phone: payload.phone, reference, at: now });
+                    let phone = payload.phone.ok_or(UnsealError::Broken)?;
+                    return Ok(VerifiedNumber { phone, reference, at: now });
                 }
             }
         }
