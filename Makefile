@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package arm64 scripts preflight deploy-first deploy undo-failed-deploy callback rotate-callback check format clean
+.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package arm64 scripts preflight deploy-first deploy undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -130,6 +130,9 @@ callback: .venv/deploy ## Print the URL for Clickatell's delivery reports
 
 rotate-callback: .venv/deploy ## Replace the token in that URL; the previous one works until the next replacement
 	$(SCRIPT)/callback.py --params $(PARAMS) --rotate
+
+rotate-origin-secret: .venv/deploy ## Replace the secret between CloudFront and the functions, without an outage
+	$(SCRIPT)/edge.py --params $(PARAMS) rotate
 
 check: ## Check formatting and lints
 	cargo fmt --all --check

@@ -11,19 +11,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
+import edge
 import parameters
 import preflight
 
 
-def overrides(deployment, known):
+def overrides(deployment, known, front=None):
     """The parameters for `sam deploy`. All are named, so that a value that is removed from the file returns to its default:
     CloudFormation keeps a stack's former value of a parameter that isn't named."""
     values = {name: deployment.value(name, known) for name in known}
+    if front is not None:
+        # Tokens name the public address, unless the operator chose another issuer.
+        values["Issuer"] = values["Issuer"] or front.issuer()
+        values[edge.HASHES] = front.accepted()
     # The SAM CLI reads quoted values; no parameter's pattern allows quotes or backslashes.
     return [f'{name}="{value}"' for name, value in values.items()]
 
 
-def commands(deployment, known, confirm):
+def commands(deployment, known, confirm, front=None):
     """What runs, in order."""
     build = ["sam", "build"]
     deploy = [
@@ -37,7 +44,7 @@ def commands(deployment, known, confirm):
         deployment.region,
         "--confirm-changeset" if confirm else "--no-confirm-changeset",
         "--parameter-overrides",
-        *overrides(deployment, known),
+        *overrides(deployment, known, front),
     ]
     return [build, deploy]
 
@@ -69,10 +76,21 @@ def main():
     checks = preflight.Preflight(deployment, known, preflight.clients(deployment.region))
     if not preflight.report(checks.run()):
         sys.exit(1)
-    for command in commands(deployment, known, options.confirm or options.first):
+    front = edge.Edge(deployment, edge.clients) if deployment.edge else None
+    try:
+        steps = commands(deployment, known, options.confirm or options.first, front)
+    except (ClientError, BotoCoreError) as failure:
+        parameters.stop(failure)
+    for command in steps:
         print("$ " + " ".join(command[:2]), flush=True)
         if subprocess.run(command, cwd=parameters.ROOT, check=False).returncode != 0:
             parameters.stop(f"`{' '.join(command[:2])}` failed. If this was the first deployment, run `make undo-failed-deploy`.")
+    if front is not None:
+        print(f"Deploying the edge at {front.issuer()}; the first time takes up to 30 minutes.", flush=True)
+        try:
+            front.deploy()
+        except (parameters.Wrong, ClientError, BotoCoreError, WaiterError) as failure:
+            parameters.stop(f"The edge failed, and the API serves without it: {failure}. Run the same command again.")
 
 
 if __name__ == "__main__":

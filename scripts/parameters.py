@@ -8,6 +8,11 @@ A parameter file is TOML: where to deploy, and the parameters that differ from t
     [parameters]
     SiteName = "Example"
     SmsPerHour = 500
+
+    # Only with an edge: the parameters of edge.yaml.
+    [edge]
+    DomainName = "auth.example.com"
+    HostedZoneId = "Z0123456789ABCDEFGHIJ"
 """
 
 import json
@@ -122,6 +127,10 @@ def read(path, known, edge_known=None):
             faults.append(f"{name} must be set, and match {pattern}.")
     parameters = checked(content.get("parameters", {}), known, faults)
     edge = checked(content.get("edge", {}), edge_known or {}, faults)
+    if edge and not edge.get("DomainName"):
+        faults.append("[edge] needs a DomainName.")
+    if edge and not edge.get("HostedZoneId") and not edge.get("CertificateArn"):
+        faults.append("[edge] needs a HostedZoneId, or a CertificateArn if the domain's DNS isn't in Route 53.")
     if faults:
         raise Wrong(f"{path}:\n" + "\n".join(f"  - {fault}" for fault in faults))
     return Deployment(content["stack_name"], content["region"], parameters, edge)

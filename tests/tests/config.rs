@@ -67,7 +67,7 @@ fn good(variable: &str) -> String {
 }
 
 /// The environment variables that a function reads, besides those that all read: `LOG_LEVEL`,
-/// `METRICS_NAMESPACE` and `ALLOWED_ORIGINS`.
+/// `METRICS_NAMESPACE`, `ALLOWED_ORIGINS` and `ORIGIN_SECRET_HASHES`.
 struct Reads {
     function: &'static str,
     own: &'static [&'static str],
@@ -216,7 +216,7 @@ impl Reads {
 
     fn all(&self) -> BTreeSet<String> {
         let settings = if self.settings { &SETTINGS[..] } else { &[] };
-        let all = ["LOG_LEVEL", "METRICS_NAMESPACE", "ALLOWED_ORIGINS"];
+        let all = ["LOG_LEVEL", "METRICS_NAMESPACE", "ALLOWED_ORIGINS", "ORIGIN_SECRET_HASHES"];
         all.iter().chain(self.own).chain(settings).map(|variable| (*variable).to_owned()).collect()
     }
 
@@ -230,7 +230,8 @@ impl Reads {
     }
 }
 
-const MALFORMED: [(&str, &str); 11] = [
+const MALFORMED: [(&str, &str); 12] = [
+    ("ORIGIN_SECRET_HASHES", "secret"),
     ("ALLOWED_ORIGINS", "https://shop.example/"),
     ("LOG_LEVEL", "loud"),
     ("ALLOWED_COUNTRIES", "usa"),
@@ -245,7 +246,8 @@ const MALFORMED: [(&str, &str); 11] = [
 ];
 
 /// Variables that are optional for the functions that read them.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 10] = [
+    "ORIGIN_SECRET_HASHES",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
     "ALLOWED_ORIGINS",

@@ -12,6 +12,7 @@ pub mod device_token;
 pub mod id_token;
 pub mod key_ring;
 pub mod opaque_token;
+pub mod origin_secret;
 pub mod password;
 pub mod pepper;
 pub mod pkce;

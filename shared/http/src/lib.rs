@@ -7,6 +7,7 @@ mod answer;
 pub mod bodies;
 mod cookies;
 mod cross_origin;
+mod edge;
 pub mod issuer;
 mod json;
 pub mod oauth;

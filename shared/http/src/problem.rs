@@ -51,6 +51,8 @@ pub enum Problem {
     InvalidCallbackToken,
     ReauthRequired,
     ForeignOrigin,
+    /// The request didn't come through the edge.
+    DirectAccess,
     UnknownChallenge,
     UnknownDevice,
     UnknownSession,
@@ -235,6 +237,12 @@ impl Problem {
                 "Origin not allowed",
                 "Another site's page can't do this unless the operator allows its origin. Cookies work only on this site's own pages.",
             ),
+            Self::DirectAccess => (
+                403,
+                "direct_access",
+                "Not the public address",
+                "This address serves only the service's own CDN. Use the public address, which is the issuer.",
+            ),
             Self::UnknownChallenge => (
                 404,
                 "unknown_challenge",
@@ -304,6 +312,7 @@ impl Problem {
         Self::InvalidRefreshToken,
         Self::InvalidRefreshCookie(Cookies::Host),
         Self::ForeignOrigin,
+        Self::DirectAccess,
         Self::InvalidCallbackToken,
         Self::ReauthRequired,
         Self::UnknownChallenge,

@@ -18,6 +18,7 @@ use twostep_runtime::{Deadline, Startup};
 use super::{
     Answer, Problem,
     cross_origin::{Callers, CrossOrigin},
+    edge::Edge,
 };
 
 /// Serves clients and pages. A page of another site may change something only if its origin is allowed.
@@ -50,14 +51,15 @@ where
     F: Future<Output = Result<Answer, Problem>> + Send,
 {
     let cross_origin = CrossOrigin::new(startup.allowed_origins.clone(), callers);
-    let (handler, clock, cross_origin) = (&handler, &startup.clock, &cross_origin);
+    let edge = Edge::new(startup.origin_secrets.clone());
+    let (handler, clock, cross_origin, edge) = (&handler, &startup.clock, &cross_origin, &edge);
     lambda_http::run(service_fn(move |request: Request| async move {
         let headers = request.headers().clone();
         let preflight = CrossOrigin::preflight(&request);
         let is_preflight = preflight.is_some();
         let mut response = match preflight {
             Some(response) => response,
-            None => respond(&**clock, cross_origin, handler, request).await,
+            None => respond(&**clock, edge, cross_origin, handler, request).await,
         };
         cross_origin.allow(&headers, is_preflight, response.headers_mut());
         Ok::<_, Error>(response)
@@ -70,7 +72,13 @@ const RESPONDING: Duration = Duration::from_secs(1);
 
 /// The response to one request. A panic becomes a 500; the panic hook has logged where it happened. A dependency that hangs
 /// becomes a 503 before Lambda stops the function.
-async fn respond<H, F>(clock: &dyn Clock, cross_origin: &CrossOrigin, handler: &H, request: Request) -> Response<Body>
+async fn respond<H, F>(
+    clock: &dyn Clock,
+    edge: &Edge,
+    cross_origin: &CrossOrigin,
+    handler: &H,
+    mut request: Request,
+) -> Response<Body>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Answer, Problem>>,
@@ -78,6 +86,7 @@ where
     let line = LogLine::begin(&request);
     let deadline = request.lambda_context_ref().map(|context| Deadline::at(context.deadline()));
     let handled = AssertUnwindSafe(async {
+        edge.admit(&mut request)?;
         cross_origin.check(&request)?;
         handler(request).await
     })
@@ -128,6 +137,7 @@ impl LogLine {
 
 #[cfg(test)]
 mod tests {
+    use twostep_crypto::origin_secret::OriginSecrets;
     use twostep_domain::time::Timestamp;
 
     use super::*;
@@ -166,11 +176,12 @@ mod tests {
         let request =
             |method: &str| lambda_http::http::Request::builder().method(method).body(Body::Empty).expect("a request");
         let rules = CrossOrigin::new(Vec::new(), Callers::Pages);
-        let response = respond(&StoppedClock, &rules, &handler, request("DELETE")).await;
+        let edge = Edge::new(OriginSecrets::default());
+        let response = respond(&StoppedClock, &edge, &rules, &handler, request("DELETE")).await;
         assert_eq!(response.status(), 500);
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["code"], "internal_error");
         assert!(!body.to_string().contains("a bug"), "a panic's message stays inside");
-        assert_eq!(respond(&StoppedClock, &rules, &handler, request("GET")).await.status(), 204);
+        assert_eq!(respond(&StoppedClock, &edge, &rules, &handler, request("GET")).await.status(), 204);
     }
 }

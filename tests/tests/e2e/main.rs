@@ -5,6 +5,7 @@ mod clients;
 mod cookies;
 mod cross_origin;
 mod delivery;
+mod edge;
 mod errors;
 mod events;
 mod isolation;
