@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use twostep_runtime::{Deadline, Startup, secrets::Secrets, startup::forever};
+use twostep_runtime::{Deadline, Startup, secrets::Secrets, startup::forever, telemetry::with_request_id};
 use twostep_stores::Tables;
 use twostep_usecases::messages::{SendMessages, queue::QueuedMessage, send::Received};
 
@@ -32,7 +32,10 @@ async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let messages = forever(SendMessages::open(&startup, &Tables::new(&startup), &Secrets::new(&startup))?);
     messages.warm_up().await;
-    lambda_runtime::run(service_fn(|batch| handle(messages, batch))).await
+    lambda_runtime::run(service_fn(|batch: LambdaEvent<Batch>| {
+        with_request_id(batch.context.request_id.clone(), handle(messages, batch))
+    }))
+    .await
 }
 
 /// Entries that are reported as failures stay on the queue.

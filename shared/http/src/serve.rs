@@ -13,7 +13,11 @@ use lambda_http::{
 };
 use tokio::time::timeout_at;
 use twostep_domain::time::Clock;
-use twostep_runtime::{Deadline, Startup};
+use twostep_runtime::{
+    Deadline, Startup,
+    telemetry::with_request_id,
+    xray::{self, XRay},
+};
 
 use super::{
     Answer, Problem,
@@ -52,17 +56,27 @@ where
 {
     let cross_origin = CrossOrigin::new(startup.allowed_origins.clone(), callers);
     let edge = Edge::new(startup.origin_secrets.clone());
-    let (handler, clock, cross_origin, edge) = (&handler, &startup.clock, &cross_origin, &edge);
+    let xray = XRay::open(&startup.env)?;
+    let (handler, clock, cross_origin, edge, xray) = (&handler, &startup.clock, &cross_origin, &edge, &xray);
     lambda_http::run(service_fn(move |request: Request| async move {
-        let headers = request.headers().clone();
-        let preflight = CrossOrigin::preflight(&request);
-        let is_preflight = preflight.is_some();
-        let mut response = match preflight {
-            Some(response) => response,
-            None => respond(&**clock, edge, cross_origin, handler, request).await,
+        let context = request.lambda_context_ref().cloned().unwrap_or_default();
+        let (method, began) = (request.method().clone(), xray::seconds());
+        let work = async move {
+            let headers = request.headers().clone();
+            let preflight = CrossOrigin::preflight(&request);
+            let is_preflight = preflight.is_some();
+            let mut response = match preflight {
+                Some(response) => response,
+                None => respond(&**clock, edge, cross_origin, handler, request).await,
+            };
+            cross_origin.allow(&headers, is_preflight, response.headers_mut());
+            Ok::<_, Error>(response)
         };
-        cross_origin.allow(&headers, is_preflight, response.headers_mut());
-        Ok::<_, Error>(response)
+        let response = with_request_id(context.request_id, work).await;
+        if let (Some(trace), Ok(response)) = (&context.xray_trace_id, &response) {
+            xray.record(trace, method.as_str(), response.status().as_u16(), began, xray::seconds());
+        }
+        response
     }))
     .await
 }
@@ -111,7 +125,6 @@ where
 
 /// The method is logged, never the path: it can carry a challenge id or the callback token.
 struct LogLine {
-    request_id: String,
     method: String,
     began: Instant,
 }
@@ -119,13 +132,11 @@ struct LogLine {
 impl LogLine {
     #[expect(clippy::disallowed_methods, reason = "how long a request took is only logged")]
     fn begin(request: &Request) -> Self {
-        let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
-        Self { request_id, method: request.method().to_string(), began: Instant::now() }
+        Self { method: request.method().to_string(), began: Instant::now() }
     }
 
     fn end(self, response: &Response<Body>, code: Option<&'static str>) {
         tracing::info!(
-            request_id = self.request_id,
             method = self.method,
             status = response.status().as_u16(),
             code,

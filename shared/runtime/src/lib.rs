@@ -13,6 +13,7 @@ pub mod queue;
 pub mod secrets;
 pub mod startup;
 pub mod telemetry;
+pub mod xray;
 
 pub use deadline::Deadline;
 pub use queue::Queue;
