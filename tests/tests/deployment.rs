@@ -228,9 +228,13 @@ fn every_function_is_built_for_arm64_and_says_what_it_takes() {
 fn only_routes_that_differ_from_the_default_have_a_throttle_and_sensitive_routes_have_a_stricter_one() {
     let stage = resources("AWS::ApiGatewayV2::Stage").into_values().next().unwrap();
     let throttles = stage["RouteSettings"].as_object().unwrap();
+    let number = |value: &Value| {
+        let parameter = &expanded()["Parameters"][value["Ref"].as_str().unwrap_or_default()];
+        value.as_u64().or(parameter["Default"].as_u64()).unwrap()
+    };
     let rate = |settings: &Value| {
-        assert!(settings["ThrottlingBurstLimit"].as_u64().unwrap() > 0);
-        settings["ThrottlingRateLimit"].as_u64().unwrap()
+        assert!(number(&settings["ThrottlingBurstLimit"]) > 0);
+        number(&settings["ThrottlingRateLimit"])
     };
     let default = &stage["DefaultRouteSettings"];
     let mut keys = BTreeSet::new();
@@ -246,6 +250,8 @@ fn only_routes_that_differ_from_the_default_have_a_throttle_and_sensitive_routes
         }
         keys.insert(key);
     }
+    let assets = rate(&throttles["GET /assets/{file}"]);
+    assert!(assets >= 500, "a page view with an empty cache takes more than a dozen requests");
     for (key, settings) in throttles {
         assert!(keys.contains(key), "API Gateway rejects throttles of unknown routes: {key}");
         assert_ne!(settings, default, "{key} has the default throttle");

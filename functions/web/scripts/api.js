@@ -36,7 +36,7 @@ export class Problem extends Error {
   /** @param {{code?: string, status?: number, field?: string, detail?: string, attempts_left?: number, retry_after?: number}} body */
   constructor(body) {
     const status = body.status ?? 0;
-    const code = body.code ?? (status === 429 || status >= 500 ? "busy" : "unknown");
+    const code = body.code ?? (status === 404 || status === 429 || status >= 500 ? "busy" : "unknown");
     super(code);
     this.code = code;
     this.status = status;
