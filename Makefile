@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package arm64 scripts preflight deploy-first deploy undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
+.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -100,6 +100,9 @@ package: setup ## Build the arm64 artifacts of all functions and print their siz
 	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
 	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(wc -c < target/lambda/$$function/bootstrap.zip) $$function; done
 
+release: package .venv/deploy ## Make release/, which deploys without Rust: archives, template, checksums, bill of materials
+	$(SCRIPT)/release.py make
+
 arm64: test-setup build ## Build the main functions for arm64 and run them here, under an emulator
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
 	$(TEST) --test arm64 -- --ignored
@@ -121,6 +124,15 @@ deploy-first: .venv/dev .venv/deploy ## Ask for the parameters, then build and d
 # CONFIRM=1 shows the changes and asks.
 deploy: .venv/dev .venv/deploy ## Build and deploy to AWS without questions, with the parameters in PARAMS=deploy.toml
 	$(SCRIPT)/deploy.py --params $(PARAMS) $(if $(CONFIRM),--confirm)
+
+propose: .venv/dev .venv/deploy ## Make a change set for someone to approve, and print its changes
+	$(SCRIPT)/deploy.py --params $(PARAMS) --propose
+
+apply: .venv/deploy ## Make the changes of an approved change set: CHANGE_SET=ARN
+	$(SCRIPT)/deploy.py --params $(PARAMS) --apply $(CHANGE_SET)
+
+smoke: .venv/deploy ## Register, sign in and sign out at the deployment; PHONE=+14155552671 also sends a code
+	$(SCRIPT)/smoke.py --params $(PARAMS) $(if $(PHONE),--phone $(PHONE))
 
 undo-failed-deploy: .venv/deploy ## Remove what a failed first deployment left
 	$(SCRIPT)/undo_failed_deploy.py --params $(PARAMS)

@@ -42,9 +42,10 @@ def hashes(*texts):
 class Stack:
     """A stack that is changed through change sets, which also works for templates with transforms."""
 
-    def __init__(self, cloudformation, name):
+    def __init__(self, cloudformation, name, tags):
         self.cloudformation = cloudformation
         self.name = name
+        self.tags = [{"Key": key, "Value": value} for key, value in tags.items()]
 
     def described(self):
         """The stack, or None. A stack without resources yet counts as none."""
@@ -73,6 +74,7 @@ class Stack:
                 *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
             ],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Tags=self.tags,
             **named,
         )["Id"]
         try:
@@ -97,8 +99,8 @@ class Edge:
         self.deployment = deployment
         self.secretsmanager = client("secretsmanager", deployment.region)
         self.secret_name = f"{deployment.stack_name}/origin-secret"
-        self.api = Stack(client("cloudformation", deployment.region), deployment.stack_name)
-        self.stack = Stack(client("cloudformation", REGION), f"{deployment.stack_name}-edge")
+        self.api = Stack(client("cloudformation", deployment.region), deployment.stack_name, deployment.all_tags())
+        self.stack = Stack(client("cloudformation", REGION), f"{deployment.stack_name}-edge", deployment.all_tags())
 
     def issuer(self):
         return f"https://{self.deployment.edge['DomainName']}"

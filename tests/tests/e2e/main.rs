@@ -23,6 +23,7 @@ mod secrecy;
 mod sessions;
 mod settings;
 mod silence;
+mod smoke;
 mod tokens;
 mod verifications;
 mod web;
