@@ -123,13 +123,13 @@ def build_and_deploy(deployment, known, front, confirm, propose):
             raise parameters.Wrong(f"`{' '.join(command[:2])}` failed. If this was the first deployment, run `make undo-failed-deploy`.")
 
 
-def finish(deployment, known, front):
+def finish(deployment, front):
     """What follows once the stack is complete: the edge, and a test."""
     if front is not None:
         print(f"Deploying the edge at {front.issuer()}; the first time takes up to 30 minutes.", flush=True)
         front.deploy()
     try:
-        smoke.check(deployment, known)
+        smoke.check(deployment)
     except smoke.Failed as failure:
         raise parameters.Wrong(f"The deployment doesn't work: {failure}. To roll back, check out the previous tag and run `make deploy`.") from None
 
@@ -143,7 +143,7 @@ def run(options):
     front = edge.Edge(deployment, edge.clients) if deployment.edge else None
     if options.apply:
         apply(cloudformation, deployment.stack_name, options.apply)
-        finish(deployment, known, front)
+        finish(deployment, front)
         return
     if release.FOLDER.is_dir():
         release.verify()
@@ -152,7 +152,7 @@ def run(options):
         sys.exit(1)
     build_and_deploy(deployment, known, front, options.confirm or options.first, options.propose)
     if not options.propose:
-        finish(deployment, known, front)
+        finish(deployment, front)
     elif found := proposed(cloudformation, deployment.stack_name):
         tell("GITHUB_STEP_SUMMARY", summary(found[1]))
         tell("GITHUB_OUTPUT", f"change-set={found[0]}")
