@@ -198,7 +198,7 @@ def test_a_taken_address_offers_to_sign_in(person):
     expect(person.locator("#email")).to_have_value(person.email)
 
 
-@pytest.mark.parametrize("status, wait", [(429, None), (503, None), (502, "4")])
+@pytest.mark.parametrize("status, wait", [(404, None), (429, None), (503, None), (502, "4")])
 def test_an_answer_of_the_gateway_is_a_countdown(phone_user, status, wait):
     person = phone_user
     person.expected.add(status)
