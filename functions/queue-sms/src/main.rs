@@ -3,7 +3,7 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use twostep_runtime::{Startup, startup::forever};
+use twostep_runtime::{Startup, startup::forever, telemetry::with_request_id};
 use twostep_stores::challenges::SavedMessage;
 use twostep_usecases::messages::{QueueMessages, queue::Record};
 
@@ -17,7 +17,10 @@ struct Batch {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let messages = forever(QueueMessages::open(&Startup::begin().await?)?);
-    lambda_runtime::run(service_fn(|batch| handle(messages, batch))).await
+    lambda_runtime::run(service_fn(|batch: LambdaEvent<Batch>| {
+        with_request_id(batch.context.request_id.clone(), handle(messages, batch))
+    }))
+    .await
 }
 
 /// Records that the queue did not take are reported as failures, and the stream brings them again.
