@@ -170,7 +170,8 @@ mod tests {
         context.deadline = u64::try_from(deadline.as_millis()).expect("milliseconds");
         let request = Request::new(Body::Empty).with_lambda_context(context);
         let rules = CrossOrigin::new(Vec::new(), Callers::Servers);
-        let response = respond(&StoppedClock, &rules, &handler, request).await;
+        let edge = Edge::new(OriginSecrets::default());
+        let response = respond(&StoppedClock, &edge, &rules, &handler, request).await;
         assert!(begun.elapsed() < Duration::from_millis(1_200));
         assert_eq!(response.status(), 503);
         assert!(response.headers().contains_key("retry-after"));
