@@ -149,7 +149,7 @@ async fn a_refresh_token_in_twenty_parallel_requests_leaves_one_pair() {
     })
     .await;
     // Any of the responses could have been lost, so each has tokens; all but the latest have ended.
-    let present = stored_session(&bench, &session).await["current"]["S"].clone();
+    let present = stored_session(&bench, &session)["current"]["S"].clone();
     let is_present = |pair: &Value| json!(secret_hash(pair["refresh_token"].as_str().unwrap())) == present;
     let pairs: Vec<Value> = outcomes.into_iter().map(Result::unwrap).collect();
     assert_eq!(pairs.iter().filter(|pair| is_present(pair)).count(), 1);
@@ -158,7 +158,7 @@ async fn a_refresh_token_in_twenty_parallel_requests_leaves_one_pair() {
 }
 
 /// The item of a session.
-async fn stored_session(bench: &Bench, session: &Value) -> Value {
+fn stored_session(bench: &Bench, session: &Value) -> Value {
     let sid = claims(session["access_token"].as_str().unwrap())["sid"].clone();
     let get = serde_json::from_value(json!({ "TableName": "sessions", "Key": { "id": { "S": sid } } })).unwrap();
     serde_json::to_value(bench.database.get_item(get).unwrap()).unwrap()["Item"].clone()

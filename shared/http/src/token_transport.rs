@@ -100,9 +100,9 @@ impl TokenTransport {
     ///
     /// # Errors
     /// [`Problem::InvalidRequest`] if a client that keeps its tokens in cookies sends one in the body.
-    pub fn device_tokens(self, request: &Request, in_body: Option<SecretString>) -> Result<Vec<DeviceToken>, Problem> {
+    pub fn device_tokens(self, request: &Request, in_body: Option<&SecretString>) -> Result<Vec<DeviceToken>, Problem> {
         match self {
-            Self::Body => Ok(in_body.as_ref().and_then(DeviceToken::parse).into_iter().collect()),
+            Self::Body => Ok(in_body.and_then(DeviceToken::parse).into_iter().collect()),
             Self::Cookies(_) if in_body.is_some() => Err(Problem::InvalidRequest),
             Self::Cookies(cookies) => {
                 let tokens = cookies.get(request, Cookie::Device).unwrap_or_default().split(BETWEEN_DEVICES);

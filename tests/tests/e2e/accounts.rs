@@ -277,7 +277,7 @@ async fn lose(stack: &Stack, method: &str, path: &str, headers: &[(&str, &str)],
     let length = body.len();
     let mut head = format!("{method} /v1{path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n");
     for (name, value) in [("content-type", "application/json")].iter().chain(headers) {
-        head += &format!("{name}: {value}\r\n");
+        head = head + name + ": " + value + "\r\n";
     }
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
     stream.read_exact(&mut [0]).await.unwrap();

@@ -29,7 +29,7 @@ pub struct PasswordSignIn {
 /// [`Problem::InvalidCredentials`] for an email address or a password that no account can have.
 pub fn read(request: &Request, transport: TokenTransport) -> Result<PasswordSignIn, Problem> {
     let body: SignInBody = request::body(request)?;
-    let devices = transport.device_tokens(request, body.device_token)?;
+    let devices = transport.device_tokens(request, body.device_token.as_ref())?;
     let (Ok(email), Some(password)) = (EmailAddress::parse(&body.email), Password::read(&body.password)) else {
         return Err(Problem::InvalidCredentials);
     };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use twostep_domain::account::User;
 
+#[expect(clippy::struct_excessive_bools, reason = "the API has them")]
 #[derive(Serialize)]
 pub struct UserBody {
     id: String,
