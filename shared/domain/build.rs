@@ -27,9 +27,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             let texts = file["sms"][key].as_array().ok_or_else(|| format!("{path}: sms.{key} is missing"))?;
             Ok(format!("{key}: &{:?}", texts.iter().filter_map(Value::as_str).collect::<Vec<_>>()))
         };
+        let mistakes = file["mistakes"].as_object().ok_or_else(|| format!("{path}: mistakes are missing"))?;
+        let mistakes: Vec<(&String, &str, &str)> = mistakes
+            .iter()
+            .map(|(name, words)| {
+                (name, words["title"].as_str().unwrap_or_default(), words["text"].as_str().unwrap_or_default())
+            })
+            .collect();
+        let home = file["pages"]["common"]["home"].as_str().unwrap_or_default();
         writeln!(
             entries,
-            "    Entry {{ language: Language::{english}, tag: {tag:?}, name: {:?}, right_to_left: {}, sms: Sms {{ {}, {}, {} }} }},",
+            "    Entry {{ language: Language::{english}, tag: {tag:?}, name: {:?}, right_to_left: {}, sms: Sms {{ {}, {}, {} }}, mistakes: &{mistakes:?}, home: {home:?} }},",
             text("name")?,
             text("direction")? == "rtl",
             sms("code")?,

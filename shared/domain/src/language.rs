@@ -11,6 +11,9 @@ struct Entry {
     name: &'static str,
     right_to_left: bool,
     sms: Sms,
+    /// Name, title and text.
+    mistakes: &'static [(&'static str, &'static str, &'static str)],
+    home: &'static str,
 }
 
 /// The texts of messages. Each has variants, of which the first that fits one segment is sent.
@@ -46,6 +49,20 @@ impl Language {
     #[must_use]
     pub fn is_right_to_left(self) -> bool {
         ENTRIES[self as usize].right_to_left
+    }
+
+    /// The title and the text of a page about a mistake in another site's request. Its name is that in the files; both are empty if
+    /// there is none.
+    #[must_use]
+    pub fn mistake(self, name: &str) -> (&'static str, &'static str) {
+        let found = ENTRIES[self as usize].mistakes.iter().find(|(known, _, _)| *known == name);
+        found.map(|(_, title, text)| (*title, *text)).unwrap_or_default()
+    }
+
+    /// The link to the home page.
+    #[must_use]
+    pub fn home(self) -> &'static str {
+        ENTRIES[self as usize].home
     }
 
     pub(crate) fn sms(self) -> &'static Sms {
