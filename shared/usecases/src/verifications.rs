@@ -98,22 +98,18 @@ impl VerifyForClient {
         let ring = self.keys.get().await?;
         let key = Challenges::key_of_client(&ring, client, &phone);
         let read = self.challenges.store.find(&key);
-        let present = match end_user_ip {
-            Some(client_ip) => {
-                let user = Caller { client_ip, ..caller.clone() };
-                self.admission.admit_while(&user, &ring, &phone, Some(PhoneTrust::New), read).await?.0?
-            }
-            None => {
-                let admitted = async {
-                    let settings = self.admission.settings.get().await?;
-                    self.admission.admit(&settings, Some(PhoneTrust::New), &phone).await
-                };
-                let (admitted, counted, found) =
-                    tokio::join!(admitted, self.admission.count_client(client, &ring), read);
-                admitted?;
-                counted?;
-                found?
-            }
+        let present = if let Some(client_ip) = end_user_ip {
+            let user = Caller { client_ip, ..caller.clone() };
+            self.admission.admit_while(&user, &ring, &phone, Some(PhoneTrust::New), read).await?.0?
+        } else {
+            let admitted = async {
+                let settings = self.admission.settings.get().await?;
+                self.admission.admit(&settings, Some(PhoneTrust::New), &phone).await
+            };
+            let (admitted, counted, found) = tokio::join!(admitted, self.admission.count_client(client, &ring), read);
+            admitted?;
+            counted?;
+            found?
         };
         let purpose = Purpose::Verification(ClientVerification { client: client.clone(), reference });
         let language = language.unwrap_or(caller.language);
