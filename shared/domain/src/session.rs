@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::{AccountSnapshot, User},
     authentication_method::Method,
-    ids::{SessionId, UserId},
+    ids::{ClientId, SessionId, UserId},
     settings::Settings,
     sign_in::{SignIn, demands_second_step},
     time::{DAY, MINUTE, Timestamp},
@@ -62,6 +62,22 @@ pub struct ListedSession {
     pub client: Option<String>,
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
+    /// The website or app that holds it, if it is a client's grant.
+    #[serde(default)]
+    pub client_id: Option<ClientId>,
+    /// The session that a client's grant ends with.
+    #[serde(default)]
+    parent: Option<SessionId>,
+}
+
+/// The sessions that go on, and the clients' grants whose session goes on.
+#[must_use]
+pub fn live(mut sessions: Vec<ListedSession>, settings: &Settings, user: &User, now: Timestamp) -> Vec<ListedSession> {
+    sessions.retain(|session| session.is_live(settings, user, now));
+    let own: Vec<SessionId> =
+        sessions.iter().filter(|session| session.parent.is_none()).map(|session| session.id.clone()).collect();
+    sessions.retain(|session| session.parent.as_ref().is_none_or(|parent| own.contains(parent)));
+    sessions
 }
 
 impl ListedSession {

@@ -116,6 +116,9 @@ pub struct ListedSessionBody {
     last_used_at: String,
     client: String,
     amr: Vec<&'static str>,
+    /// The website or app that the session belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
 }
 
 impl ListedSessionBody {
@@ -129,6 +132,7 @@ impl ListedSessionBody {
             last_used_at: session.last_used_at.unwrap_or(session.auth_time).rfc3339(),
             client: session.client.unwrap_or_else(|| "unknown".to_owned()),
             amr: session.amr.into_iter().map(Method::as_str).collect(),
+            client_id: session.client_id.map(|id| id.as_str().to_owned()),
         }
     }
 }

@@ -4,7 +4,7 @@ use twostep_crypto::access_token::Claims;
 use twostep_domain::{
     account::{Activity, Event, User},
     ids::{SessionId, UserId},
-    session::ListedSession,
+    session::{self, ListedSession},
     time::Timestamp,
 };
 
@@ -31,8 +31,8 @@ impl Access {
         const PAGE: u16 = 500;
         let (account, user) = self.open_for_change(claims).await?;
         self.audit.note(&self.audit.of_claims(Event::DataExported, claims, caller)).await;
-        let (mut sessions, now) = (self.sessions.of_user(&user.id).await?, self.clock.now());
-        sessions.retain(|session| session.is_live(&account.settings, &user, now));
+        let now = self.clock.now();
+        let sessions = session::live(self.sessions.of_user(&user.id).await?, &account.settings, &user, now);
         let mut activity: Vec<Activity> = Vec::new();
         while activity.len() < MOST_ENTRIES {
             let after = activity.last().map(|entry| entry.id.clone());

@@ -1,7 +1,11 @@
 //! List the sessions of an account, and end them.
 
 use twostep_crypto::access_token::Claims;
-use twostep_domain::{account::Event, ids::SessionId, session::ListedSession};
+use twostep_domain::{
+    account::Event,
+    ids::SessionId,
+    session::{self, ListedSession},
+};
 
 use crate::{
     access::{Access, AccessError},
@@ -24,9 +28,8 @@ impl Access {
     /// [`AccessError`]
     pub async fn sessions(&self, claims: &Claims) -> Result<Vec<ListedSession>, AccessError> {
         let (account, user) = self.open_live(claims).await?;
-        let (mut sessions, now) = (self.sessions.of_user(&user.id).await?, self.clock.now());
-        sessions.retain(|session| session.is_live(&account.settings, &user, now));
-        Ok(sessions)
+        let (sessions, now) = (self.sessions.of_user(&user.id).await?, self.clock.now());
+        Ok(session::live(sessions, &account.settings, &user, now))
     }
 
     /// # Errors
