@@ -5,28 +5,15 @@ mod files;
 mod header;
 mod live_pages;
 mod security;
+mod site;
 
-use std::sync::Arc;
-
-use lambda_http::{
-    RequestExt,
-    http::{Method, header::ACCEPT},
-};
-use twostep_domain::settings::Settings;
-use twostep_http::{Answer, Error, Problem, Request, bodies::site::SiteBody, segment_after, serve};
+use twostep_http::{Error, serve};
 use twostep_runtime::{Startup, startup::forever};
 use twostep_stores::Tables;
-use twostep_usecases::{Outage, public_site::PublicSite};
+use twostep_usecases::public_site::PublicSite;
 
-use live_pages::{LivePages, SiteData};
-
-/// Where password managers look for the form (W3C, "A Well-Known URL for Changing Passwords").
-const CHANGE_PASSWORD: &str = "/.well-known/change-password";
-
-struct Web {
-    site: PublicSite,
-    pages: LivePages,
-}
+use live_pages::LivePages;
+use site::Web;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -34,55 +21,4 @@ async fn main() -> Result<(), Error> {
     let web = forever(Web { site: PublicSite::open(&Tables::new(&startup))?, pages: LivePages::default() });
     web.site.warm_up().await;
     serve(&startup, |request| web.handle(request)).await
-}
-
-impl Web {
-    async fn handle(&self, request: Request) -> Result<Answer, Problem> {
-        let answer = self.get(&request).await;
-        if request.method() == Method::HEAD { answer.map(Answer::without_body) } else { answer }
-    }
-
-    async fn get(&self, request: &Request) -> Result<Answer, Problem> {
-        if segment_after(request, "v1") == Some("site") {
-            let settings = self.site.settings().await?;
-            return Ok(Answer::json(200, &SiteBody::from(&*settings)).cacheable("public, max-age=30"));
-        }
-        if request.raw_http_path() == CHANGE_PASSWORD {
-            return Ok(Answer::redirect("/profile#new-password"));
-        }
-        self.file(request).await.map(security::protect)
-    }
-
-    async fn file(&self, request: &Request) -> Result<Answer, Problem> {
-        if let Some(page) = files::page_at(request) {
-            return Ok(self.page(page, request).await);
-        }
-        match files::find(request) {
-            Err(Problem::NotFound) if wants_a_page(request) => {
-                Ok(self.page(files::missing(), request).await.not_found())
-            }
-            found => found,
-        }
-    }
-
-    async fn page(&self, page: &'static files::Page, request: &Request) -> Answer {
-        let query = request.uri().query().unwrap_or_default();
-        self.pages.answer(page, request.headers(), query, &site_data(self.site.settings().await))
-    }
-}
-
-/// Whether a browser shows the answer to a person, rather than a script reading it.
-fn wants_a_page(request: &Request) -> bool {
-    header::text(request.headers(), &ACCEPT).contains("text/html")
-}
-
-/// What pages say about the site. A page is useful without it, so an outage of the settings isn't one of the pages.
-fn site_data(settings: Result<Arc<Settings>, Outage>) -> SiteData {
-    match settings {
-        Ok(settings) => SiteData::of(&settings),
-        Err(outage) => {
-            tracing::error!(error = %outage, "a page is served without the site's settings");
-            SiteData::unknown()
-        }
-    }
 }
