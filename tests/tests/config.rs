@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 21] = [
+const READS: [Reads; 22] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -123,19 +123,14 @@ const READS: [Reads; 21] = [
     },
     Reads {
         function: "verify-code",
-        own: &[
-            "KEYS_SECRET",
-            "CODES_TABLE",
-            "USERS_TABLE",
-            "SESSIONS_TABLE",
-            "AUDIT_TABLE",
-            "COUNTERS_TABLE",
-            "ISSUER",
-            "AUDIENCE",
-        ],
+        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER", "AUDIENCE"],
         settings: true,
     },
-    Reads { function: "resend-code", own: &["KEYS_SECRET", "CODES_TABLE"], settings: false },
+    Reads {
+        function: "resend-code",
+        own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        settings: true,
+    },
     Reads {
         function: "profile",
         own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
@@ -199,6 +194,7 @@ const READS: [Reads; 21] = [
         own: &["MESSAGES_QUEUE", "KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
         settings: true,
     },
+    Reads { function: "count-codes", own: &["COUNTERS_TABLE"], settings: false },
     Reads { function: "rotate-keys", own: &["KEYS_SECRET"], settings: false },
 ];
 

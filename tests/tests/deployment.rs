@@ -112,6 +112,7 @@ fn functions_without_need_for_accounts_cannot_access_them() {
             "queue-sms",
             "send-sms",
             "sms-status",
+            "count-codes",
             "discovery",
             "rotate-keys",
             "web",

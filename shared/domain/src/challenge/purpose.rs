@@ -183,8 +183,16 @@ pub struct Payload {
     /// The language of the request that made this code; the message is written in it.
     #[serde(default)]
     pub language: Language,
+    /// Whether the breaker weighs the person who is asked. Of the people whom one client IP asks in an hour, it weighs only
+    /// a few, so that no client IP can close a country.
+    #[serde(default = "weighed")]
+    pub weighed: bool,
     #[serde(flatten)]
     pub purpose: Purpose,
+}
+
+fn weighed() -> bool {
+    true
 }
 
 impl Payload {

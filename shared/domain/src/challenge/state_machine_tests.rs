@@ -358,6 +358,72 @@ fn news_of_a_message_moves_forward_only() {
     assert_eq!(never_sent.delivery_status(Timestamp(300), &policy), DeliveryStatus::Failed, "dropped with its code");
 }
 
+#[test]
+fn messages_that_were_not_sent_do_not_count_at_the_number() {
+    let record = |challenge: &Challenge, failure, now: i64| {
+        let claimed = challenge.claim_send(challenge.send_number, Timestamp(now)).unwrap();
+        claimed.record_failure(challenge.send_number, failure, Timestamp(now)).unwrap()
+    };
+    let held_back = record(&fresh(0), DeliveryFailure::HeldBack, 1);
+    let second = sent(start(Some(&held_back), 60));
+    assert_eq!(second.messages_before(), 0);
+    let lost = record(&second, DeliveryFailure::NotDelivered, 61);
+    let third = sent(start(Some(&lost), 180));
+    assert_eq!(third.messages_before(), 1, "a message that did not arrive was sent");
+    let tomorrow = sent(start(Some(&third), 180 + 24 * 60 * MINUTE));
+    assert_eq!((tomorrow.messages_before(), tomorrow.unsent.len()), (0, 0));
+}
+
+fn asked(at: i64) -> Asked {
+    Asked {
+        at: Timestamp(at),
+        country: crate::country::Country::parse("ES").unwrap(),
+        trust: crate::account::PhoneTrust::New,
+        signs_in: true,
+        in_country: true,
+        range: None,
+        in_range: 0,
+    }
+}
+
+#[test]
+fn a_person_is_counted_once_until_they_answer() {
+    let asked_once = fresh(0).with_asked(Some(asked(0)));
+    let again = sent(start(Some(&asked_once), 60));
+    assert_eq!(again.asked.as_deref(), Some(&asked(0)), "sent again");
+    let new_code = sent(start(Some(&again), 400));
+    assert_eq!(new_code.asked.as_deref(), Some(&asked(0)), "a new code for the same person");
+    let used = right(&new_code, 401);
+    assert_eq!(used.asked.as_deref(), Some(&asked(0)), "the write that used the code says who answered");
+    let claimed = Challenge { delivery: Delivery::Sent, ..used.clone() };
+    let reported = claimed.record_delivery(claimed.send_number, Delivery::Delivered, Timestamp(402)).unwrap();
+    assert_eq!(reported.asked, None, "and a later one does not say it again");
+    assert_eq!(sent(start(Some(&used), 403)).asked, None, "then the person is asked anew");
+    assert_eq!(sent(start(Some(&asked_once), 24 * 60 * MINUTE)).asked, None, "and so after a day");
+    assert_eq!(asked_once.clone().with_asked(None), asked_once);
+}
+
+#[test]
+fn a_challenge_can_begin_without_a_message_but_never_replaces_a_code_that_is_alive() {
+    let begin = |useful: Option<&Challenge>, present: Option<&Challenge>, now: i64| {
+        let (failure, policy) = (DeliveryFailure::TooManyCodes, Policy::default());
+        Challenge::start_unsent(useful, present, &key(), failure, Timestamp(now), &policy, seal)
+    };
+    let first = begin(None, None, 0).unwrap();
+    assert_eq!((first.delivery, first.failure), (Delivery::Failed, Some(DeliveryFailure::TooManyCodes)));
+    assert_eq!(first.claim_send(first.send_number, Timestamp(1)), None, "it is never sent");
+    assert_eq!((first.issue, first.sends.len(), first.attempts_left), (1, 0, 5));
+    assert_eq!(begin(Some(&first), Some(&first), 10), None);
+    let alive = fresh(0);
+    assert_eq!(begin(Some(&alive), Some(&alive), 10), None);
+    let replaced = begin(None, Some(&alive), 10).unwrap();
+    assert!(replaced.issue > alive.issue, "a code for the account as it was");
+    let wrong = (0..5).fold(alive, |challenge, _| wrong(&challenge, 1).0);
+    let next = begin(Some(&wrong), Some(&wrong), 10).unwrap();
+    assert!(next.issue > wrong.issue);
+    assert_eq!((next.failures.len(), next.sends.len()), (5, 1), "it resets nothing");
+}
+
 /// What anyone can do to a challenge, in any order.
 #[derive(Clone, Debug)]
 enum Step {

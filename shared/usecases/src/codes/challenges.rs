@@ -28,6 +28,7 @@ use twostep_stores::{
     compare_and_swap::{Race, Swap},
 };
 
+use super::asking::Asking;
 use crate::outage::{Outage, from_outage};
 
 pub struct Challenges {
@@ -59,11 +60,21 @@ pub enum ChallengeError {
     /// This number has had too many codes for this purpose.
     #[error("too many codes")]
     TooManyCodes { wait: Duration },
+    /// The client IP has asked for too many messages.
+    #[error("too many requests")]
+    TooManyRequests { wait: Duration },
     #[error(transparent)]
     Outage(Outage),
 }
 
 from_outage!(ChallengeError);
+
+/// A challenge that was started.
+pub(crate) struct Started {
+    pub view: ChallengeView,
+    /// Whether a message was asked for.
+    pub is_sent: bool,
+}
 
 /// Why a request for a code was refused.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +87,6 @@ pub enum StartError {
     /// A budget is spent, or the breaker holds messages of this kind back.
     #[error("no messages for now")]
     BudgetSpent { wait: Duration },
-    /// The client IP has asked for too many codes.
-    #[error("too many requests")]
-    TooManyRequests { wait: Duration },
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
 }
@@ -124,6 +132,18 @@ pub(crate) struct NewCode<'a> {
     pub decoy: bool,
 }
 
+impl NewCode<'_> {
+    fn payload(&self, weighed: bool) -> Payload {
+        Payload {
+            code: OneTimeCode::random(&mut entropy::system()),
+            phone: self.message.phone().cloned(),
+            language: self.language,
+            weighed,
+            purpose: self.purpose.clone(),
+        }
+    }
+}
+
 impl Challenges {
     /// # Errors
     /// [`ConfigError`], which names the variable.
@@ -153,18 +173,16 @@ impl Challenges {
         key: ChallengeKey,
         present: Option<Challenge>,
         new: NewCode<'_>,
-    ) -> Result<ChallengeView, ChallengeError> {
-        let fresh = Payload {
-            code: OneTimeCode::random(&mut entropy::system()),
-            phone: new.message.phone().cloned(),
-            language: new.language,
-            purpose: new.purpose.clone(),
-        };
+        asking: &Asking,
+    ) -> Result<Started, ChallengeError> {
+        let fresh = new.payload(asking.weighed);
         let mut race = Race::on(present);
         loop {
             let present = race.next_round()?;
-            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, &new)? {
-                Next::Unchanged(challenge) => return Ok(self.view(ring, challenge, &fresh)),
+            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, &new, asking)? {
+                Next::Unchanged(challenge) => {
+                    return Ok(Started { view: self.view(ring, challenge, &fresh), is_sent: false });
+                }
                 Next::SameMessage(challenge) => (challenge, false),
                 Next::Send(challenge) => (challenge, true),
             };
@@ -173,7 +191,7 @@ impl Challenges {
                     if is_sent {
                         self.count(Name::CodesAsked, &fresh);
                     }
-                    return Ok(self.view(ring, &saved, &fresh));
+                    return Ok(Started { view: self.view(ring, &saved, &fresh), is_sent });
                 }
                 Swap::Lost(winner) => race.lost_to(winner),
             }
@@ -188,6 +206,7 @@ impl Challenges {
         present: Option<&'a Challenge>,
         fresh: &Payload,
         new: &NewCode<'_>,
+        asking: &Asking,
     ) -> Result<Next<'a>, ChallengeError> {
         let now = self.clock.now();
         let seal = |payload: &Payload| ring.seal(key.as_str(), payload, now, &mut entropy::system());
@@ -203,12 +222,15 @@ impl Challenges {
         let start = match new.message {
             Message::None => unsent(None),
             Message::To(_) | Message::IfPossibleTo(_) => {
-                match (Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh)), new.message) {
-                    (Ok(start), _) => start,
-                    (Err(TooManyCodes { .. }), Message::IfPossibleTo(_)) => unsent(Some(DeliveryFailure::TooManyCodes)),
-                    (Err(TooManyCodes { until }), _) => {
-                        return Err(ChallengeError::TooManyCodes { wait: now.until(until) });
-                    }
+                let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
+                let start = match (start, asking.refused) {
+                    (Ok(Start::Send(_)), Some(wait)) => Err(ChallengeError::TooManyRequests { wait }),
+                    (Ok(start), _) => Ok(start),
+                    (Err(TooManyCodes { until }), _) => Err(ChallengeError::TooManyCodes { wait: now.until(until) }),
+                };
+                match (start, new.message) {
+                    (Err(_), Message::IfPossibleTo(_)) => unsent(Some(DeliveryFailure::TooManyCodes)),
+                    (start, _) => start?,
                 }
             }
         };

@@ -10,13 +10,10 @@ use twostep_crypto::{
     KeyRing, access_token::Issuer, challenge_id::ChallengeId, constant_time, recovery_code::RecoveryCode,
 };
 use twostep_domain::{
-    account::{PhoneTrust, User},
-    challenge::{Challenge, GuessRefusal, Payload, Purpose, PurposeName, Verdict, state_machine},
-    country::Country,
+    account::User,
+    challenge::{Challenge, GuessRefusal, Purpose, Verdict, state_machine},
     ids::UserId,
     one_time_code::OneTimeCode,
-    phone::PhoneNumber,
-    spending::{MessageEvent, Scope},
     time::Timestamp,
 };
 use twostep_runtime::{
@@ -28,7 +25,6 @@ use twostep_stores::{
     CachedSettings, SessionStore, TableError, Tables, UserStore,
     client_network::hidden_network,
     compare_and_swap::{Race, Round, Swap, SwapWith},
-    spending::CounterStore,
     transaction::Write,
 };
 
@@ -50,7 +46,6 @@ pub struct VerifyCode {
     pub(crate) settings: Arc<CachedSettings>,
     pub(crate) audit: Audit,
     repeats: Repeats,
-    counters: CounterStore,
 }
 
 /// What a caller enters.
@@ -142,7 +137,6 @@ impl VerifyCode {
             settings: tables.settings()?,
             audit: Audit::open(tables)?,
             repeats: Repeats::open(tables)?,
-            counters: tables.counters()?,
         })
     }
 
@@ -270,7 +264,7 @@ impl VerifyCode {
                 return self.reject(&next, kept, Rejection::WrongCode { attempts_left }).await;
             }
         };
-        let counted = CountedCode::of(&payload, now);
+        let purpose = payload.purpose.name();
         let code = CorrectCode { caller, issuer, ring, ticket, next };
         let used = match (payload.purpose, step, payload.phone) {
             (Purpose::Register, _, Some(phone)) => self.use_for_registration(code, phone).await?,
@@ -286,8 +280,9 @@ impl VerifyCode {
             (Purpose::Verification(_) | Purpose::Notice { .. }, ..) => return Err(VerifyError::UnknownChallenge),
             _ => self.use_for_nothing(code, Rejection::CodeExpired).await?,
         };
-        if let (Round::Done(_), Guess::Code(_), Some(counted)) = (&used, &entry.guess, counted) {
-            Box::pin(counted.count(&self.counters, self.now())).await;
+        if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
+            // The usage and the breaker count it later, by the table's stream: the user does not wait for that.
+            Metric::count(Name::CodesVerified).by(Dimension::Purpose, purpose.as_str()).emit(now);
         }
         Ok(used)
     }
@@ -346,32 +341,6 @@ impl VerifyCode {
             Err(_) => self.users.find(id).await?,
         };
         Ok(user.ok_or(TableError::Malformed { table: "users" })?)
-    }
-}
-
-/// What is counted of a correct code.
-pub(crate) struct CountedCode {
-    phone: PhoneNumber,
-    purpose: PurposeName,
-    trust: PhoneTrust,
-}
-
-impl CountedCode {
-    pub(crate) fn of(payload: &Payload, now: Timestamp) -> Option<Self> {
-        let phone = payload.phone.clone()?;
-        Some(Self { phone, purpose: payload.purpose.name(), trust: payload.phone_trust(now) })
-    }
-
-    /// For the breaker and the usage, once the code is used up: counted earlier, one code could count many times. A
-    /// sign-in does not fail for it.
-    pub(crate) async fn count(self, counters: &CounterStore, now: Timestamp) {
-        Metric::count(Name::CodesVerified).by(Dimension::Purpose, self.purpose.as_str()).emit(now);
-        let Some(country) = Country::of_mobile(&self.phone) else { return };
-        let signs_in = !matches!(self.purpose, PurposeName::Profile | PurposeName::Verification);
-        let event = MessageEvent::Verified { signs_in, trust: self.trust };
-        if let Err(error) = counters.count(country, Some(&Scope::prefix_of(&self.phone)), event, now).await {
-            tracing::warn!(%error, "a correct code was not counted");
-        }
     }
 }
 

@@ -6,8 +6,10 @@ pub mod provider;
 pub mod queue;
 pub mod reservation;
 pub mod send;
+pub mod watch;
 
 pub use delivery_reports::RecordDeliveryReports;
 pub use queue::QueueMessages;
 pub use reservation::{MessageIntent, Reservation, ReserveError, Spending};
 pub use send::SendMessages;
+pub use watch::Watch;

@@ -28,8 +28,13 @@ pub(crate) fn write(
 ) -> Write {
     let (rng, now) = (&mut entropy::system(), challenges.clock.now());
     let key = ChallengeKey::random(rng);
-    let purpose = Purpose::Notice { user: Some(user.clone()) };
-    let payload = Payload { code: OneTimeCode::random(rng), phone: Some(phone.clone()), language, purpose };
+    let payload = Payload {
+        code: OneTimeCode::random(rng),
+        phone: Some(phone.clone()),
+        language,
+        weighed: true,
+        purpose: Purpose::Notice { user: Some(user.clone()) },
+    };
     let sealed = ring.seal(key.as_str(), &payload, now, rng);
     challenges.store.insert(&Challenge::notice(&key, sealed, now, &challenges.policy))
 }
@@ -60,7 +65,7 @@ impl Notices {
         let Some(user) = user else { return Err(ReserveError::Refused(refusal)) };
         let (id, now) = (intent.pepper.hide("quota|notices", user.as_str()), self.clock.now());
         match self.windows.reserve(&id, &[OF_ACCOUNT], now).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(LimitError::Reached(_)) => return Err(ReserveError::Refused(refusal)),
             Err(LimitError::Table(error)) => return Err(error.into()),
         }
@@ -69,7 +74,7 @@ impl Notices {
         let settings = with_reserve(intent.settings, price);
         let reserved = spending.reserve(&MessageIntent { settings: &settings, ..*intent }).await;
         if reserved.is_err()
-            && let Err(error) = self.windows.release(&id, now).await
+            && let Err(error) = self.windows.release(&id, SlidingWindowStore::LIST, now).await
         {
             tracing::warn!(%error, "a notice that was not sent stays counted");
         }

@@ -32,6 +32,7 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
+        admission::Admitted,
         challenges::{Message, NewCode},
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
@@ -55,7 +56,7 @@ impl StartRegistration {
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.admission.settings));
+        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(self.admission.settings()));
     }
 
     /// Sends a code to `phone`. Whether the number has an account is not looked at before the code is entered.
@@ -66,10 +67,18 @@ impl StartRegistration {
         let ring = self.keys.get().await?;
         let key = Challenges::key(&ring, PurposeName::Register, None, Some(phone));
         let read = self.challenges.store.find(&key);
-        let (present, _) = self.admission.admit_while(caller, &ring, phone, Some(PhoneTrust::New), read).await?;
+        let admitted = self.admission.admit_while(caller, &ring, phone, Some(PhoneTrust::New), read).await?;
+        let Admitted { found, asking, .. } = admitted;
+        let present = match found {
+            Ok(present) => present,
+            Err(error) => {
+                self.admission.release(asking).await;
+                return Err(error.into());
+            }
+        };
         let (message, language) = (Message::To(phone), caller.language);
         let new = NewCode { message, purpose: Purpose::Register, language, decoy: false };
-        Ok(self.challenges.start(&ring, key, present?, new).await?)
+        self.admission.start(&self.challenges, &ring, key, present, new, asking).await
     }
 }
 

@@ -24,7 +24,8 @@ use twostep_stores::{
 use crate::{
     caller::Caller,
     codes::{
-        ChallengeError, ChallengeView, Challenges,
+        ChallengeError, ChallengeView, Challenges, ClientIpLimit,
+        asking::Asking,
         challenges::{Message, NewCode},
         verify::{CorrectCode, Entry, Guess, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
@@ -35,11 +36,12 @@ use crate::{
 
 pub(crate) struct StartSecondStep {
     challenges: Challenges,
+    client_ips: ClientIpLimit,
 }
 
 impl StartSecondStep {
     pub(crate) fn open(tables: &Tables) -> Result<Self, ConfigError> {
-        Ok(Self { challenges: Challenges::open(tables)? })
+        Ok(Self { challenges: Challenges::open(tables)?, client_ips: ClientIpLimit::open(tables)? })
     }
 
     /// Begins the second step of a user whose password was correct. It always begins: if no code can be sent, the user can
@@ -47,7 +49,13 @@ impl StartSecondStep {
     pub(crate) async fn start(&self, caller: &Caller, ring: &KeyRing, user: &User) -> Result<ChallengeView, Outage> {
         let phone = user.phone.as_ref();
         let key = Challenges::key(ring, PurposeName::SecondStep, Some(&user.id), phone);
-        let present = self.challenges.store.find(&key).await?;
+        let count = async {
+            match phone {
+                Some(_) => self.client_ips.count(caller, ring).await,
+                None => Ok(Asking::uncounted()),
+            }
+        };
+        let (present, asking) = tokio::try_join!(self.challenges.store.find(&key), count)?;
         let purpose = Purpose::SecondStep {
             account: user.snapshot(),
             totp: user.totp().is_some(),
@@ -55,9 +63,13 @@ impl StartSecondStep {
         };
         let message = phone.map_or(Message::None, Message::IfPossibleTo);
         let new = NewCode { message, purpose, language: caller.language, decoy: false };
-        self.challenges.start(ring, key, present, new).await.map_err(|error| match error {
+        let started = self.challenges.start(ring, key, present, new, &asking).await;
+        self.client_ips.settle(asking, &started).await;
+        started.map(|started| started.view).map_err(|error| match error {
             ChallengeError::Outage(outage) => outage,
-            ChallengeError::TooManyCodes { .. } => unreachable!("a second step begins without a message too"),
+            ChallengeError::TooManyCodes { .. } | ChallengeError::TooManyRequests { .. } => {
+                unreachable!("a second step begins without a message too")
+            }
         })
     }
 }
