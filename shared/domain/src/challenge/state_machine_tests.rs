@@ -361,16 +361,20 @@ fn news_of_a_message_moves_forward_only() {
 #[test]
 fn messages_that_were_not_sent_do_not_count_at_the_number() {
     let record = |challenge: &Challenge, failure, now: i64| {
-        let claimed = challenge.claim_send(challenge.send_number, Timestamp(now)).unwrap();
+        let claimed = handed_over(challenge, challenge.send_number, now).unwrap();
         claimed.record_failure(challenge.send_number, failure, Timestamp(now)).unwrap()
     };
-    let held_back = record(&fresh(0), DeliveryFailure::HeldBack, 1);
+    let first = fresh(0);
+    let held_back = first.refuse(first.send_number, DeliveryFailure::HeldBack, Timestamp(1)).unwrap();
     let second = sent(start(Some(&held_back), 60));
     assert_eq!(second.messages_before(), 0);
-    let lost = record(&second, DeliveryFailure::NotDelivered, 61);
-    let third = sent(start(Some(&lost), 180));
-    assert_eq!(third.messages_before(), 1, "a message that did not arrive was sent");
-    let tomorrow = sent(start(Some(&third), 180 + 24 * 60 * MINUTE));
+    let refused = record(&second, DeliveryFailure::NumberRefused, 61);
+    let third = sent(start(Some(&refused), 180));
+    assert_eq!(third.messages_before(), 0, "refused by the provider");
+    let lost = record(&third, DeliveryFailure::NotDelivered, 181);
+    let fourth = sent(start(Some(&lost), 420));
+    assert_eq!(fourth.messages_before(), 1, "a message that did not arrive was sent");
+    let tomorrow = sent(start(Some(&fourth), 420 + 24 * 60 * MINUTE));
     assert_eq!((tomorrow.messages_before(), tomorrow.unsent.len()), (0, 0));
 }
 
@@ -404,24 +408,32 @@ fn a_person_is_counted_once_until_they_answer() {
 }
 
 #[test]
-fn a_challenge_can_begin_without_a_message_but_never_replaces_a_code_that_is_alive() {
-    let begin = |useful: Option<&Challenge>, present: Option<&Challenge>, now: i64| {
-        let (failure, policy) = (DeliveryFailure::TooManyCodes, Policy::default());
-        Challenge::start_unsent(useful, present, &key(), failure, Timestamp(now), &policy, seal)
-    };
-    let first = begin(None, None, 0).unwrap();
-    assert_eq!((first.delivery, first.failure), (Delivery::Failed, Some(DeliveryFailure::TooManyCodes)));
-    assert_eq!(first.claim_send(first.send_number, Timestamp(1)), None, "it is never sent");
-    assert_eq!((first.issue, first.sends.len(), first.attempts_left), (1, 0, 5));
-    assert_eq!(begin(Some(&first), Some(&first), 10), None);
+fn a_refused_message_leaves_a_code_that_is_alive_as_it_is() {
+    let failure = Some(DeliveryFailure::TooManyCodes);
     let alive = fresh(0);
-    assert_eq!(begin(Some(&alive), Some(&alive), 10), None);
-    let replaced = begin(None, Some(&alive), 10).unwrap();
-    assert!(replaced.issue > alive.issue, "a code for the account as it was");
-    let wrong = (0..5).fold(alive, |challenge, _| wrong(&challenge, 1).0);
-    let next = begin(Some(&wrong), Some(&wrong), 10).unwrap();
-    assert!(next.issue > wrong.issue);
-    assert_eq!((next.failures.len(), next.sends.len()), (5, 1), "it resets nothing");
+    assert_eq!(unsent(Some(&alive), failure, 70), Start::Alive, "its message may have arrived");
+    let lost = handed_over(&alive, alive.send_number, 1).unwrap();
+    let lost = lost.record_failure(lost.send_number, DeliveryFailure::NotDelivered, Timestamp(2)).unwrap();
+    assert_eq!(unsent(Some(&lost), failure, 70), Start::Alive, "and its failure says more");
+    let first = saved(unsent(None, failure, 0));
+    assert!(!first.accepts_code(Timestamp(1), &Policy::default()) && !first.waits(first.send_number));
+    assert_eq!(unsent(Some(&first), failure, 70), Start::Alive);
+    let later = sent(start(Some(&first), 70));
+    assert_eq!((later.issue, later.failure), (first.issue, None), "then the same code is sent");
+    let of_another = Ask { same_account: false, ..ASK };
+    let policy = Policy::default();
+    let replaced = Challenge::start_unsent(Some(&alive), &key(), of_another, Timestamp(70), &policy, failure, seal);
+    assert!(saved(replaced).issue > alive.issue, "a code for the account as it was");
+}
+
+#[test]
+fn only_the_code_answers() {
+    let asked_once = fresh(0).with_asked(Some(asked(0)));
+    for guess in [Guess::Totp { from: "a" }, Guess::RecoveryCode { from: "a" }] {
+        let verdict = asked_once.verify(guess, true, Timestamp(1), &Policy::default());
+        let Ok(Verdict::Correct { next }) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(next.asked, None, "the message may not have arrived");
+    }
 }
 
 /// What anyone can do to a challenge, in any order.

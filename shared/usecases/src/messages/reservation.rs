@@ -86,17 +86,18 @@ pub struct MessageIntent<'a> {
 }
 
 impl<'a> MessageIntent<'a> {
-    /// The present message of `challenge`.
+    /// The present message of `challenge`, to `phone`.
     #[must_use]
     pub fn of(
         challenge: &'a Challenge,
         payload: &'a Payload,
+        phone: &'a PhoneNumber,
         settings: &'a Settings,
         pepper: &'a Pepper,
         now: Timestamp,
     ) -> Self {
         Self {
-            phone: &payload.phone,
+            phone,
             purpose: payload.purpose.name(),
             trust: payload.phone_trust(now),
             settings,

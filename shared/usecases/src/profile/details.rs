@@ -67,9 +67,10 @@ impl Access {
     async fn count_email_change(&self, account: &OpenAccount, user: &User) -> Result<(), DetailsError> {
         const LIMIT: RateLimit = RateLimit { most: 10, window: DAY };
         let (id, now) = (account.ring.pepper.hide("quota|email-change", user.id.as_str()), self.clock.now());
-        self.windows.reserve(&id, &[LIMIT], now).await.map_err(|error| match error {
-            LimitError::Reached(until) => DetailsError::TooManyRequests { wait: now.until(until) },
-            LimitError::Table(error) => DetailsError::Access(error.into()),
-        })
+        match self.windows.reserve(&id, &[LIMIT], now).await {
+            Ok(_) => Ok(()),
+            Err(LimitError::Reached(until)) => Err(DetailsError::TooManyRequests { wait: now.until(until) }),
+            Err(LimitError::Table(error)) => Err(DetailsError::Access(error.into())),
+        }
     }
 }
