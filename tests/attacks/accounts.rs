@@ -155,7 +155,13 @@ pub async fn addresses_that_look_the_same(world: &'static World) -> Seen {
         world.send(Event::new("POST", "/v1/register/password").body(body)).await
     };
     let owner = register(&email).await.expect(201)["user"]["id"].clone();
-    let same = [email.to_uppercase(), format!(" {email} "), format!("{}@{domain}", local.to_uppercase())];
+    let same = [
+        email.to_uppercase(),
+        format!(" {email} "),
+        format!("{}@{domain}", local.to_uppercase()),
+        // Invisible marks around an address come from the clipboard.
+        format!("{email}\u{200b}"),
+    ];
     for spelling in &same {
         register(spelling).await.expect_problem(409, "email_taken");
         let body = json!({"email": spelling, "password": PASSWORD});
@@ -164,9 +170,7 @@ pub async fn addresses_that_look_the_same(world: &'static World) -> Seen {
     }
     let odd = [
         format!("{email}."),
-        format!("{local}@{domain}\u{200b}"),
         format!("\u{430}{}@{domain}", &local[1..]),
-        format!("{local}@ex\u{e4}mple.com"),
         format!("{local}\u{ff20}{domain}"),
         format!("{local}@{domain}\r\nbcc:eve@example.com"),
         format!("{local}\0@{domain}"),
@@ -174,10 +178,13 @@ pub async fn addresses_that_look_the_same(world: &'static World) -> Seen {
     for spelling in &odd {
         register(spelling).await.expect_problem(400, "invalid_email");
     }
+    // A domain with look-alike letters is another domain, so its mailbox is another user's.
+    let other = register(&format!("{local}@ex\u{e4}mple.com")).await.expect(201)["user"]["id"].clone();
+    assert_ne!(other, owner);
     seen(
         "one email address in another case, with spaces, a trailing dot, look-alike letters, zero-width and control characters",
-        same.len() + odd.len(),
-        "`email_taken` or `invalid_email`; one account",
+        same.len() + odd.len() + 1,
+        "`email_taken`, `invalid_email`, or another account",
     )
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use twostep_domain::{challenge::DeliveryFailure, country::Country, one_time_code::OneTimeCode, phone::PhoneNumber};
 use twostep_usecases::codes::ChallengeView;
 
+use super::settings::named;
 use crate::Problem;
 
 /// The body of every route that starts with a number.
@@ -11,6 +12,7 @@ use crate::Problem;
 #[serde(deny_unknown_fields)]
 pub struct PhoneBody {
     phone: String,
+    #[serde(default, deserialize_with = "named")]
     country: Option<String>,
 }
 
