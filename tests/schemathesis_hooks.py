@@ -87,10 +87,10 @@ class Server(Basic):
     kind = "server"
 
 
-def new_account():
-    """The access token of an account that no other call uses."""
+def new_session():
+    """The session of an account that no other call uses."""
     body = {"name": "Grace Hopper", "email": f"leaver{os.getpid()}-{next(NUMBERS)}@example.com", "password": Account.password}
-    return requests.post(f"{API}/v1/register/password", json=body, timeout=30).json()["access_token"]
+    return requests.post(f"{API}/v1/register/password", json=body, timeout=30).json()
 
 
 # Challenge ID to phone number.
@@ -130,7 +130,8 @@ def before_call(context, case, kwargs):
         case.headers["Origin"] = API
     if case.operation.label == "DELETE /v1/profile":
         # An account of its own: the others are still needed.
-        case.headers["Authorization"] = f"Bearer {new_account()}"
+        token = new_session()["access_token"]
+        case.headers["Authorization"] = f"Bearer {token}"
     if not isinstance(case.body, dict):
         return
     label, body = case.operation.label, case.body
@@ -165,8 +166,8 @@ def before_call(context, case, kwargs):
         body["email"] = f"visitor{next(NUMBERS)}@example.org"
         if REGISTRATION_TOKENS:
             body["registration_token"] = REGISTRATION_TOKENS.pop()
-    if label == "POST /v1/session/refresh" and not with_cookies and REFRESH_TOKENS:
-        body["refresh_token"] = REFRESH_TOKENS.pop()
+    if label == "POST /v1/session/refresh" and not with_cookies:
+        body["refresh_token"] = REFRESH_TOKENS.pop() if REFRESH_TOKENS else new_session()["refresh_token"]
     if label == "POST /v1/login/password":
         body.update(email=Account.email, password=Account.password)
     if label == "PUT /v1/profile/password":
