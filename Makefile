@@ -54,7 +54,7 @@ test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, s
 test-setup: .venv/test
 
 unit: ## Run only the fast tests, without stack and Python
-	$(TEST) --lib --bins --test service --test spending
+	$(TEST) --lib --bins --test service --test recovery --test spending
 
 e2e: test-setup build ## Run only the end-to-end tests
 	$(TEST) --test e2e

@@ -28,9 +28,11 @@ use twostep_domain::{
 use twostep_http::{
     Problem, TokenTransport,
     bodies::{
-        ChallengeBody, PhoneBody, SessionBody,
+        ChallengeBody, EmailBody, PhoneBody, SessionBody, UserBody,
+        profile::DetailsBody,
         registration::{CompleteBody, PasswordRegistrationBody},
-        sign_in,
+        reset::{Forgot, ForgotBody, ResetBody},
+        sign_in::{self, ConfirmBody},
         verify::{VerifyBody, verified},
     },
     caller,
@@ -47,10 +49,11 @@ use twostep_stores::{CachedSettings, ChallengeStore, Tables};
 use twostep_usecases::{
     codes::VerifyCode,
     messages::Spending,
-    profile::{ChangePassword, ChangePhone},
+    profile::{ChangeDetails, ChangeEmail, ChangePassword, ChangePhone},
     registration::{CompleteRegistration, RegisterByPassword, StartRegistration},
+    reset::{ResetPassword, StartReset},
     session::KeepSession,
-    sign_in::{SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
+    sign_in::{ConfirmSignIn, SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
 };
 
 use crate::paths::root;
@@ -80,7 +83,12 @@ pub struct UseCases {
     pub codes: VerifyCode,
     pub sessions: KeepSession,
     pub phone: ChangePhone,
+    pub email: ChangeEmail,
+    pub details: ChangeDetails,
     pub password: ChangePassword,
+    pub reset_start: StartReset,
+    pub reset: ResetPassword,
+    pub confirmation: ConfirmSignIn,
     pub spending: Spending,
     pub challenges: ChallengeStore,
     pub settings: Arc<CachedSettings>,
@@ -99,7 +107,12 @@ impl UseCases {
             codes: VerifyCode::open(tables, secrets).expect(COMPLETE),
             sessions: KeepSession::open(tables, secrets).expect(COMPLETE),
             phone: ChangePhone::open(tables, secrets).expect(COMPLETE),
+            email: ChangeEmail::open(tables, secrets).expect(COMPLETE),
+            details: ChangeDetails::open(tables).expect(COMPLETE),
             password: ChangePassword::open(tables).expect(COMPLETE),
+            reset_start: StartReset::open(tables, secrets).expect(COMPLETE),
+            reset: ResetPassword::open(tables, secrets).expect(COMPLETE),
+            confirmation: ConfirmSignIn::open(tables, secrets).expect(COMPLETE),
             spending: Spending::open(tables).expect(COMPLETE),
             challenges: tables.challenges().expect(COMPLETE),
             settings: tables.settings().expect(COMPLETE),
@@ -115,13 +128,24 @@ pub struct Bench {
     pub tables: aws_sdk_dynamodb::Client,
     pub secrets: aws_sdk_secretsmanager::Client,
     limits: &'static str,
+    email_from: &'static str,
 }
 
 impl Bench {
+    const EMAIL_FROM: &str = "Example <no-reply@example.com>";
+
     /// # Panics
     /// If a server cannot be started.
     pub async fn start() -> Self {
-        Self::with_limits("lifted").await
+        Self::with("lifted", Self::EMAIL_FROM).await
+    }
+
+    /// Without a sender of emails.
+    ///
+    /// # Panics
+    /// If a server cannot be started.
+    pub async fn without_email() -> Self {
+        Self::with("lifted", "").await
     }
 
     /// With the limits of a deployment.
@@ -129,10 +153,10 @@ impl Bench {
     /// # Panics
     /// If a server cannot be started.
     pub async fn deployed() -> Self {
-        Self::with_limits("deployed").await
+        Self::with("deployed", Self::EMAIL_FROM).await
     }
 
-    async fn with_limits(limits: &'static str) -> Self {
+    async fn with(limits: &'static str, email_from: &'static str) -> Self {
         let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
         let database = dynamodb::open(None, &template).expect("an empty database");
         let tables = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -154,20 +178,21 @@ impl Bench {
             aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
-        let cases = cases(&tables, &secrets, &clock, limits);
-        Self { cases, clock, database, tables, secrets, limits }
+        let cases = cases(&tables, &secrets, &clock, limits, email_from);
+        Self { cases, clock, database, tables, secrets, limits, email_from }
     }
 
     /// The same bench with another process of each function, which has caches of its own.
     #[must_use]
     pub fn another_process(&self) -> Self {
         Self {
-            cases: cases(&self.tables, &self.secrets, &self.clock, self.limits),
+            cases: cases(&self.tables, &self.secrets, &self.clock, self.limits, self.email_from),
             clock: Arc::clone(&self.clock),
             database: self.database.clone(),
             tables: self.tables.clone(),
             secrets: self.secrets.clone(),
             limits: self.limits,
+            email_from: self.email_from,
         }
     }
 
@@ -242,6 +267,31 @@ impl Bench {
         payload.code.expose().to_owned()
     }
 
+    /// How many messages and emails were saved for sending, decoys included.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    #[must_use]
+    pub fn sends_saved(&self) -> usize {
+        let scan = serde_json::from_value(json!({ "TableName": "codes" })).expect("a request");
+        let items = serde_json::to_value(self.database.scan(scan).expect("the table")).expect("JSON");
+        let items = items["Items"].as_array().expect("items").iter();
+        items.map(|item| item["sends"]["L"].as_array().map_or(0, Vec::len)).sum()
+    }
+
+    /// Forbids sign-in by phone to accounts that have a password.
+    ///
+    /// # Panics
+    /// If the settings cannot be saved.
+    pub async fn forbid_phone_sign_in(&self) {
+        let store = self.cases.settings.store();
+        let stored = store.load().await.expect("the settings");
+        let mut settings = stored.settings.clone();
+        settings.phone_login_for_password_accounts = false;
+        store.save(&stored.with(settings)).await.expect("the settings");
+        self.clock.advance(31);
+    }
+
     /// Deletes the item of a challenge, as DynamoDB does when its time to live is over.
     ///
     /// # Panics
@@ -271,7 +321,9 @@ impl Bench {
     pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         let (token, name, email) = read::<CompleteBody>(body).parse()?;
-        Ok(written(&SessionBody::from(self.cases.completion.complete(&issuer(), token, name, email).await?)))
+        Ok(written(&SessionBody::from(
+            self.cases.completion.complete(&caller(&request()), &issuer(), token, name, email).await?,
+        )))
     }
 
     /// # Errors
@@ -297,7 +349,74 @@ impl Bench {
     pub async fn change_password(&self, session: &Value, current: &str, new: &str) -> Result<(), Problem> {
         let claims = self.authenticate(session).await?;
         let (current, new) = (current.to_owned().into(), new.to_owned().into());
-        Ok(self.cases.password.change(&self.cases.phone.access, &claims, Some(&current), &new).await?)
+        Ok({
+            let caller = caller(&request());
+            self.cases.password.change(&self.cases.phone.access, &caller, &claims, Some(&current), &new).await?
+        })
+    }
+
+    /// Sends a code to `email` for the profile.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn start_email_change(&self, session: &Value, email: &str) -> Result<Value, Problem> {
+        let claims = self.authenticate(session).await?;
+        let email = read::<EmailBody>(json!({ "email": email })).parse()?;
+        Ok(written(&ChallengeBody::from(self.cases.email.start(&caller(&request()), &claims, &email).await?)))
+    }
+
+    /// Verifies the address of a new account with the code of its registration.
+    ///
+    /// # Panics
+    /// If the session has no such code, or it is not correct.
+    pub async fn verify_email(&self, session: &Value) {
+        let challenge = &session["email_challenge"];
+        let verified = self.verify(challenge, &self.code(challenge).await).await.expect("a correct code");
+        assert_eq!(verified["user"]["email_verified"], true);
+    }
+
+    /// Changes the details that `body` names.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn change_details(&self, session: &Value, body: Value) -> Result<Value, Problem> {
+        let claims = self.authenticate(session).await?;
+        let (name, email) = read::<DetailsBody>(body).parse()?;
+        Ok(written(&UserBody::from(self.cases.details.change(&self.cases.email.access, &claims, name, email).await?)))
+    }
+
+    /// Starts a password reset for whom `body` names.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn forgot(&self, body: Value) -> Result<Value, Problem> {
+        let (caller, start) = (caller(&request()), &self.cases.reset_start);
+        let challenge = match read::<ForgotBody>(body).parse()? {
+            Forgot::Email(email) => start.by_email(&caller, &email).await?,
+            Forgot::Phone(phone) => start.by_phone(&caller, &phone).await?,
+        };
+        Ok(written(&ChallengeBody::from(challenge)))
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn reset(&self, verified: &Value, new: &str) -> Result<Value, Problem> {
+        let body = json!({ "reset_token": verified["reset_token"], "new_password": new });
+        let ResetBody { reset_token, new_password } = read(body);
+        let caller = caller(&request());
+        Ok(written(&SessionBody::from(self.cases.reset.reset(&caller, &issuer(), reset_token, &new_password).await?)))
+    }
+
+    /// Confirms a sign-in by an idle number with what `proof` says.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn confirm(&self, idle: &Value, proof: Value) -> Result<Value, Problem> {
+        let mut body = proof;
+        body["registration_token"] = idle["registration_token"].clone();
+        let (token, proof) = read::<ConfirmBody>(body).parse()?;
+        let caller = caller(&request());
+        Ok(written(&SessionBody::from(self.cases.confirmation.confirm(&caller, &issuer(), token, &proof).await?)))
     }
 
     /// # Errors
@@ -314,6 +433,7 @@ fn cases(
     secrets: &aws_sdk_secretsmanager::Client,
     clock: &Arc<TestClock>,
     limits: &str,
+    email_from: &str,
 ) -> UseCases {
     let env = Environment::of(
         [
@@ -327,6 +447,7 @@ fn cases(
             ("SITE_HOST", "localhost"),
             ("ALLOWED_COUNTRIES", "*"),
             ("LIMITS", limits),
+            ("EMAIL_FROM", email_from),
         ]
         .map(|(variable, value)| (variable, value.to_owned())),
     );

@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 16] = [
+const READS: [Reads; 21] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -84,13 +84,24 @@ const READS: [Reads; 16] = [
     },
     Reads {
         function: "complete-registration",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
         settings: false,
     },
     Reads {
         function: "register-password",
         own: &[
             "KEYS_SECRET",
+            "CODES_TABLE",
+            "EMAIL_FROM",
             "USERS_TABLE",
             "SESSIONS_TABLE",
             "COUNTERS_TABLE",
@@ -121,13 +132,54 @@ const READS: [Reads; 16] = [
     },
     Reads {
         function: "verify-code",
-        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "SESSIONS_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: true,
+    },
+    Reads {
+        function: "confirm-login",
+        own: &[
+            "KEYS_SECRET",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: false,
+    },
+    Reads {
+        function: "forgot-password",
+        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS", "EMAIL_FROM"],
+        settings: true,
+    },
+    Reads {
+        function: "reset-password",
+        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "SESSIONS_TABLE", "EMAIL_FROM", "ISSUER", "AUDIENCE"],
         settings: true,
     },
     Reads { function: "resend-code", own: &["KEYS_SECRET", "CODES_TABLE"], settings: false },
     Reads {
         function: "profile",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
         settings: true,
     },
     Reads {
@@ -139,6 +191,22 @@ const READS: [Reads; 16] = [
             "SESSIONS_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: true,
+    },
+    Reads {
+        function: "profile-email",
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "EMAIL_FROM",
             "ISSUER",
             "AUDIENCE",
         ],
@@ -146,7 +214,7 @@ const READS: [Reads; 16] = [
     },
     Reads {
         function: "settings",
-        own: &["KEYS_SECRET", "ADMIN_SECRET", "CLICKATELL_SECRET", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        own: &["KEYS_SECRET", "ADMIN_SECRET", "CLICKATELL_SECRET", "COUNTERS_TABLE", "ADDRESS_LIMITS", "EMAIL_FROM"],
         settings: true,
     },
     Reads {
@@ -155,11 +223,16 @@ const READS: [Reads; 16] = [
         settings: true,
     },
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },
-    Reads { function: "web", own: &[], settings: true },
+    Reads { function: "web", own: &["EMAIL_FROM"], settings: true },
     Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_SECRET"], settings: false },
     Reads {
         function: "send-sms",
         own: &["KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
+        settings: true,
+    },
+    Reads {
+        function: "send-email",
+        own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "EMAIL_FROM"],
         settings: true,
     },
     Reads { function: "rotate-keys", own: &["KEYS_SECRET"], settings: false },
@@ -193,13 +266,14 @@ impl Reads {
     }
 }
 
-const MALFORMED: [(&str, &str); 11] = [
+const MALFORMED: [(&str, &str); 12] = [
     ("ALLOWED_ORIGINS", "https://shop.example/"),
     ("LOG_LEVEL", "loud"),
     ("ALLOWED_COUNTRIES", "usa"),
     ("SITE_NAME", "Señor"),
     ("SITE_HOST", "https://example.com"),
     ("ISSUER", "auth.example.com"),
+    ("EMAIL_FROM", "Señor <no-reply@example.com>"),
     ("LIMITS", "maybe"),
     ("ADDRESS_LIMITS", "maybe"),
     ("SMS_PER_HOUR", "many"),
@@ -208,11 +282,12 @@ const MALFORMED: [(&str, &str); 11] = [
 ];
 
 /// Variables that are optional for the functions that read them.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 10] = [
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
     "ALLOWED_ORIGINS",
     "ISSUER",
+    "EMAIL_FROM",
     "LIMITS",
     "ADDRESS_LIMITS",
     "SMS_PER_HOUR",

@@ -1,7 +1,8 @@
 //! `POST /v1/register/complete`: creates the account of a verified number.
 
 use twostep_http::{
-    Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::registration::CompleteBody, body, serve,
+    Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::registration::CompleteBody, body, caller,
+    serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -24,6 +25,6 @@ async fn handle(
     let issuer = issuer.of(&request);
     let transport = TokenTransport::of(&request, &issuer.issuer)?;
     let (token, name, email) = body::<CompleteBody>(&request)?.parse()?;
-    let signed_in = registration.complete(&issuer, token, name, email).await?;
+    let signed_in = registration.complete(&caller(&request), &issuer, token, name, email).await?;
     Ok(transport.session(201, signed_in.into()))
 }

@@ -87,7 +87,7 @@ submits(
     draw();
     tell(say("saved"));
   },
-  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email" } },
+  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email", email_needs_verification: "email" } },
 );
 
 submits(

@@ -34,7 +34,7 @@ fn get_with(site: &SiteData, path: &str, headers: &[(&str, &str)]) -> Result<Res
 }
 
 fn get(path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Problem> {
-    get_with(&SiteData::of(&settings()), path, headers)
+    get_with(&SiteData::of(&settings(), true), path, headers)
 }
 
 fn page(headers: &[(&str, &str)]) -> Response<Body> {
@@ -104,7 +104,7 @@ fn a_page_says_what_the_settings_say_and_follows_them() {
     let seen = |settings: &Settings| {
         let request = http::Request::builder().body(Body::Empty).unwrap().with_raw_http_path("/register");
         let page = page_at(&request).unwrap();
-        let response = pages.answer(page, request.headers(), &SiteData::of(settings)).into_response();
+        let response = pages.answer(page, request.headers(), &SiteData::of(settings, true)).into_response();
         (text_of(&response), header(&response, "etag").to_owned())
     };
     let (html, tag) = seen(&settings);

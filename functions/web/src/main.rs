@@ -6,13 +6,10 @@ mod header;
 mod live_pages;
 mod security;
 
-use std::sync::Arc;
-
-use twostep_domain::settings::Settings;
 use twostep_http::{Answer, Error, Problem, Request, bodies::site::SiteBody, segment_after, serve};
 use twostep_runtime::{Startup, startup::forever};
 use twostep_stores::Tables;
-use twostep_usecases::{Outage, public_site::PublicSite};
+use twostep_usecases::public_site::PublicSite;
 
 use live_pages::{LivePages, SiteData};
 
@@ -33,23 +30,24 @@ impl Web {
     async fn handle(&self, request: Request) -> Result<Answer, Problem> {
         if segment_after(&request, "v1") == Some("site") {
             let settings = self.site.settings().await?;
-            return Ok(Answer::json(200, &SiteBody::from(&*settings)).cacheable("public, max-age=30"));
+            let body = SiteBody::new(&settings, self.site.email_is_on);
+            return Ok(Answer::json(200, &body).cacheable("public, max-age=30"));
         }
         self.file(&request).await.map(security::protect)
     }
 
     async fn file(&self, request: &Request) -> Result<Answer, Problem> {
         match files::page_at(request) {
-            Some(page) => Ok(self.pages.answer(page, request.headers(), &site_data(self.site.settings().await))),
+            Some(page) => Ok(self.pages.answer(page, request.headers(), &site_data(&self.site).await)),
             None => files::find(request),
         }
     }
 }
 
 /// What pages say about the site. A page is useful without it, so an outage of the settings isn't one of the pages.
-fn site_data(settings: Result<Arc<Settings>, Outage>) -> SiteData {
-    match settings {
-        Ok(settings) => SiteData::of(&settings),
+async fn site_data(site: &PublicSite) -> SiteData {
+    match site.settings().await {
+        Ok(settings) => SiteData::of(&settings, site.email_is_on),
         Err(outage) => {
             tracing::error!(error = %outage, "a page is served without the site's settings");
             SiteData::unknown()

@@ -4,22 +4,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use twostep_domain::{
     challenge::PurposeName,
     ids::{ChallengeKey, UserId},
-    phone::PhoneNumber,
+    recipient::Recipient,
 };
 
 use crate::pepper::Pepper;
 
-/// The table key of the challenge of one (purpose, subject, phone): an HMAC, so the table shows no phone number. `subject`
-/// is the user who asks, where the purpose knows one.
+/// The table key of the challenge of one (purpose, subject, recipient): an HMAC, so the table shows no phone number and no
+/// address. `subject` is the user who asks, where the purpose knows one.
 #[must_use]
-pub fn derive_key(
-    pepper: &Pepper,
-    purpose: PurposeName,
-    subject: Option<&UserId>,
-    phone: &PhoneNumber,
-) -> ChallengeKey {
+pub fn derive_key(pepper: &Pepper, purpose: PurposeName, subject: Option<&UserId>, to: &Recipient) -> ChallengeKey {
     let subject = subject.map_or("", UserId::as_str);
-    let name = format!("challenge-key|{}|{subject}|{}", purpose.as_str(), phone.e164());
+    let name = format!("challenge-key|{}|{subject}|{}", purpose.as_str(), to.normalised());
     ChallengeKey::from_bytes(pepper.authenticate(name.as_bytes()).as_ref())
 }
 
@@ -72,14 +67,16 @@ impl ChallengeId {
 
 #[cfg(test)]
 mod tests {
+    use twostep_domain::phone::PhoneNumber;
+
     use super::*;
 
     fn pepper(seed: u8) -> Pepper {
         Pepper::new(&[seed; 32])
     }
 
-    fn phone() -> PhoneNumber {
-        PhoneNumber::parse("+14155552671").unwrap()
+    fn phone() -> Recipient {
+        Recipient::Phone(PhoneNumber::parse("+14155552671").unwrap())
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod pepper;
 pub mod recovery_code;
 pub mod refresh_token;
 pub mod registration_token;
+pub mod reset_token;
 pub mod sealing;
 
 pub use key_ring::KeyRing;

@@ -60,7 +60,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The key of a challenge in the table: an HMAC of (purpose, subject, phone), so the table shows no phone number.
+/// The key of a challenge in the table: an HMAC of (purpose, subject, recipient), so the table shows no number or address.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ChallengeKey(String);

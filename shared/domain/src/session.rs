@@ -67,11 +67,12 @@ impl Session {
         self.epoch == user.epoch || user.kept_session.as_ref() == Some(&self.id)
     }
 
-    /// Whether the session may be refreshed. One of a password alone ends once its account asks for two steps; a phone
-    /// alone is a way to sign in of its own.
+    /// Whether the session may be refreshed. One of a password or a code by email alone ends once its account asks for two
+    /// steps; a phone alone is a way to sign in of its own.
     #[must_use]
     pub fn may_be_refreshed(&self, settings: &Settings, user: &User) -> bool {
-        self.outlives(user) && !(demands_second_step(settings, user) && self.amr == [Method::Pwd])
+        let has_one_step = self.amr == [Method::Pwd] || self.amr == [Method::Otp];
+        self.outlives(user) && !(demands_second_step(settings, user) && has_one_step)
     }
 
     /// Whether the session is recent and strong enough to change what signs the user in, given when its user signed in.

@@ -7,7 +7,9 @@
 pub mod challenges;
 pub mod client_network;
 pub mod compare_and_swap;
+pub mod email_budget;
 pub mod failed_attempts;
+pub mod registration_tokens;
 pub mod sent_messages;
 pub mod sessions;
 pub mod settings;
@@ -19,7 +21,9 @@ pub mod transaction;
 pub mod users;
 
 pub use challenges::ChallengeStore;
+pub use email_budget::EmailBudgetStore;
 pub use failed_attempts::FailedAttemptStore;
+pub use registration_tokens::RegistrationTokenStore;
 pub use sent_messages::SentMessageStore;
 pub use sessions::SessionStore;
 pub use settings::CachedSettings;

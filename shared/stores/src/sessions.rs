@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Update},
+    types::{AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Update},
 };
 use twostep_crypto::refresh_token::RefreshToken;
 use twostep_domain::{
@@ -56,6 +56,17 @@ impl SessionStore {
     pub async fn find(&self, id: &SessionId) -> Result<Option<Session>, TableError> {
         let item = table::get(&self.client, &self.table, "id", id.as_str()).await?;
         item.map(|item| table::read(TABLE, item)).transpose()
+    }
+
+    /// A condition for another store's transaction: the session has not ended.
+    #[must_use]
+    pub fn is_live(&self, id: &SessionId) -> Write {
+        transaction::check(
+            ConditionCheck::builder()
+                .table_name(&self.table)
+                .key("id", text(id.as_str()))
+                .condition_expression("attribute_exists(id)"),
+        )
     }
 
     /// The write that turns a session which began with a password into a two-step session: a code was entered in it.

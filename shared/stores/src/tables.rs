@@ -11,7 +11,9 @@ use twostep_runtime::{
 
 use crate::{
     challenges::ChallengeStore,
+    email_budget::EmailBudgetStore,
     failed_attempts::FailedAttemptStore,
+    registration_tokens::RegistrationTokenStore,
     sent_messages::SentMessageStore,
     sessions::SessionStore,
     settings::{CachedSettings, SettingsStore},
@@ -91,6 +93,18 @@ impl Tables {
     /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
     pub fn failed_attempts(&self) -> Result<FailedAttemptStore, ConfigError> {
         Ok(FailedAttemptStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
+    pub fn registration_tokens(&self) -> Result<RegistrationTokenStore, ConfigError> {
+        Ok(RegistrationTokenStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
+    pub fn email_budget(&self) -> Result<EmailBudgetStore, ConfigError> {
+        Ok(EmailBudgetStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
     }
 
     /// # Errors

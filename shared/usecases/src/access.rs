@@ -14,6 +14,7 @@ use twostep_runtime::{
 use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore};
 
 use crate::{
+    messages::notice::Notices,
     outage::{Outage, from_outage},
     warm_up,
 };
@@ -24,6 +25,7 @@ pub struct Access {
     pub users: UserStore,
     pub sessions: SessionStore,
     pub settings: Arc<CachedSettings>,
+    pub(crate) notices: Notices,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,7 @@ impl Access {
             users: tables.users()?,
             sessions: tables.sessions()?,
             settings: tables.settings()?,
+            notices: Notices::open(tables)?,
         })
     }
 
@@ -101,12 +104,21 @@ impl OpenAccount {
         self.user.as_ref().ok_or(AccessError::InvalidToken)
     }
 
+    /// The user, if the session has not ended.
+    pub(crate) fn live_user(&self) -> Result<&User, AccessError> {
+        self.live().map(|(user, _)| user)
+    }
+
+    // An access token outlives its session by minutes: enough to look at the profile, not to take the account over.
+    fn live(&self) -> Result<(&User, &Session), AccessError> {
+        let user = self.user()?;
+        let session = self.session.as_ref().filter(|session| session.outlives(user));
+        Ok((user, session.ok_or(AccessError::InvalidToken)?))
+    }
+
     /// The user, if the session may change the account.
     pub(crate) fn for_change(&self, claims: &Claims, clock: &dyn Clock) -> Result<User, AccessError> {
-        let user = self.user()?;
-        // An access token outlives its session by minutes: enough to look at the profile, not to take the account over.
-        let session = self.session.as_ref().filter(|session| session.outlives(user));
-        let session = session.ok_or(AccessError::InvalidToken)?;
+        let (user, session) = self.live()?;
         if session.may_change_account(claims.auth_time, &self.settings, user, clock.now()) {
             Ok(user.clone())
         } else {

@@ -14,6 +14,7 @@ pub mod profile;
 pub mod public_site;
 pub mod published_keys;
 pub mod registration;
+pub mod reset;
 pub mod rotate_keys;
 pub mod session;
 pub mod sign_in;

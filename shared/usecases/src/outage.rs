@@ -24,7 +24,9 @@ impl From<ChangeError> for Outage {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Table(error) => error.into(),
-            ChangeError::EmailTaken | ChangeError::PhoneTaken | ChangeError::Outdated => Self::AccountChanged,
+            ChangeError::EmailTaken | ChangeError::PhoneTaken | ChangeError::Outdated | ChangeError::TokenSpent => {
+                Self::AccountChanged
+            }
         }
     }
 }

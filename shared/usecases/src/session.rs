@@ -14,7 +14,7 @@ use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore, sessions::
 
 use crate::{
     outage::{Outage, from_outage},
-    signed_in::SignedIn,
+    signed_in::{self, SignedIn},
     warm_up,
 };
 
@@ -74,7 +74,10 @@ impl KeepSession {
         // The rotation comes last, so that a caller who is told to try again has a token that was never used.
         let (next, now) = (token.successor(&mut entropy::system()), self.clock.now());
         match self.sessions.rotate(token, &next, now).await? {
-            Rotation::Rotated(session) => Ok(SignedIn::new(issuer, &ring, &session, next, user, now)),
+            Rotation::Rotated(session) => {
+                signed_in::record_use(&self.users, &user, now).await;
+                Ok(SignedIn::new(issuer, &ring, &session, next, user, now))
+            }
             Rotation::Unknown => Err(RefreshError::Invalid),
             Rotation::Reused(session) => {
                 Metric::count(Name::RefreshTokensReused).emit(now);

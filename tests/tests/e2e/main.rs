@@ -3,8 +3,10 @@
 mod cookies;
 mod cross_origin;
 mod delivery;
+mod emails;
 mod errors;
 mod events;
+mod idle_numbers;
 mod journeys;
 mod languages;
 mod load;
@@ -12,6 +14,7 @@ mod metrics;
 mod outages;
 mod passwords;
 mod readme;
+mod resets;
 mod second_step;
 mod secrecy;
 mod sessions;

@@ -6,4 +6,4 @@ pub mod user;
 
 pub use device::Device;
 pub use phone_trust::PhoneTrust;
-pub use user::{AccountSnapshot, User};
+pub use user::{AccountSnapshot, PhoneOwner, User};

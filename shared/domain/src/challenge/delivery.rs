@@ -20,13 +20,15 @@ pub enum Delivery {
     Failed,
     /// The provider reported that the phone received it.
     Delivered,
+    /// There is no message, see [`crate::recipient::Channel::None`].
+    None,
 }
 
 impl Delivery {
     /// A message only moves forward: a late "sent" does not undo "delivered".
     pub(super) fn may_become(self, next: Self) -> bool {
         match next {
-            Self::Pending => false,
+            Self::Pending | Self::None => false,
             Self::Deferred | Self::Unknown => self == Self::Sending,
             Self::Sending => matches!(self, Self::Pending | Self::Deferred),
             Self::Sent => matches!(self, Self::Sending | Self::Unknown),
@@ -44,6 +46,8 @@ pub enum DeliveryStatus {
     Delivered,
     Failed,
     Unknown,
+    /// Nothing is sent.
+    None,
 }
 
 /// Why a message was not sent or did not arrive.
@@ -51,7 +55,7 @@ pub enum DeliveryStatus {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryFailure {
-    /// The provider does not send to this number.
+    /// The provider does not send to this number or address.
     NumberRefused,
     /// The provider does not serve this account: key, balance or sender.
     AccountRefused,
@@ -59,6 +63,8 @@ pub enum DeliveryFailure {
     NotDelivered,
     /// The number has had its messages of the day.
     NumberLimit,
+    /// The address has had its emails of the hour or day.
+    TooManyCodes,
     /// The number's range has had its messages of the hour.
     PrefixLimit,
     /// The breaker holds messages of this kind back for now.

@@ -9,6 +9,7 @@ use super::{Delivery, DeliveryFailure, DeliveryStatus, Policy};
 use crate::{
     ids::ChallengeKey,
     rate_limit::forget_older_than,
+    recipient::Channel,
     time::{DAY, HOUR, Timestamp},
 };
 
@@ -29,6 +30,9 @@ pub struct Challenge {
     /// The number of the present code, see [`next_number`]. Challenge ids of earlier codes no longer work.
     pub issue: u64,
     pub sealed: Sealed,
+    /// How the code travels.
+    #[serde(default, skip_serializing_if = "Channel::is_sms")]
+    pub channel: Channel,
     pub state: State,
     pub expires_at: Timestamp,
     pub attempts_left: usize,
@@ -100,6 +104,8 @@ pub enum Start {
     Alive,
     /// A new code, or the same one again. Once this is saved, it will be sent.
     Send(Challenge),
+    /// A new challenge without a message.
+    Unsent(Challenge),
 }
 
 /// The outcome of a guess. Save `next` before you tell the caller.
@@ -112,6 +118,7 @@ pub enum Verdict {
 /// What the rules need to know of the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
+    pub channel: Channel,
     pub decoy: bool,
     /// Whether the present code was made for the account that asks now.
     pub same_account: bool,
@@ -132,7 +139,7 @@ impl Challenge {
         seal: impl FnOnce(u64) -> Sealed,
     ) -> Result<Start, TooManyCodes> {
         let Some(present) = present else {
-            return Ok(Start::Send(Self::blank(key, now).with_new_code(ask.decoy, now, policy, seal)));
+            return Ok(Self::blank(key, now).renewed(ask, now, policy, seal));
         };
         let alive = present.is_alive(now, policy);
         let send_at = if alive && !ask.same_account {
@@ -142,19 +149,23 @@ impl Challenge {
             present.resend_at(policy)
         };
         if alive && ask.same_account {
-            return Ok(if send_at > now { Start::Alive } else { Start::Send(present.with_send(now, policy)) });
+            return Ok(if send_at > now || present.channel == Channel::None {
+                Start::Alive
+            } else {
+                Start::Send(present.with_send(now, policy))
+            });
         }
         let until = send_at.max(present.unlocked_at(policy));
         if until > now {
             return Err(TooManyCodes { until });
         }
-        Ok(Start::Send(present.with_new_code(ask.decoy, now, policy, seal)))
+        Ok(present.renewed(ask, now, policy, seal))
     }
 
     /// A message without a code: it is sent like a challenge, and no code answers it.
     #[must_use]
-    pub fn notice(key: &ChallengeKey, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
-        let notice = Self { sealed, expires_at: now.plus(policy.code_lifetime), ..Self::blank(key, now) };
+    pub fn notice(key: &ChallengeKey, channel: Channel, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
+        let notice = Self { sealed, channel, expires_at: now.plus(policy.code_lifetime), ..Self::blank(key, now) };
         notice.with_send(now, policy)
     }
 
@@ -164,6 +175,7 @@ impl Challenge {
             version: 0,
             issue: 0,
             sealed: Sealed(String::new()),
+            channel: Channel::Sms,
             state: State::Open,
             expires_at: now,
             attempts_left: 0,
@@ -189,6 +201,9 @@ impl Challenge {
         }
         if self.expires_at < now.plus(policy.least_lifetime) {
             return Err(ResendRefusal::Expired);
+        }
+        if self.channel == Channel::None {
+            return Err(ResendRefusal::TooManyCodes { until: self.expires_at });
         }
         let until = self.resend_at(policy).max(self.unlocked_at(policy));
         if until > now {
@@ -264,6 +279,7 @@ impl Challenge {
             Delivery::Sent => DeliveryStatus::Sent,
             Delivery::Failed => DeliveryStatus::Failed,
             Delivery::Delivered => DeliveryStatus::Delivered,
+            Delivery::None => DeliveryStatus::None,
         }
     }
 
@@ -294,18 +310,34 @@ impl Challenge {
             && self.unlocked_at(policy) <= now
     }
 
-    fn with_new_code(&self, decoy: bool, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
+    /// A new code, sent unless the channel is [`Channel::None`].
+    fn renewed(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Start {
+        let fresh = self.with_new_code(ask, now, policy, seal);
+        match ask.channel {
+            Channel::None => Start::Unsent(fresh.without_message(now)),
+            Channel::Sms | Channel::Email => Start::Send(fresh.with_send(now, policy)),
+        }
+    }
+
+    fn with_new_code(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
         let issue = next_number(self.issue, now);
-        let fresh = Self {
+        Self {
             issue,
             sealed: seal(issue),
+            channel: ask.channel,
             state: State::Open,
             expires_at: now.plus(policy.code_lifetime),
             attempts_left: policy.guesses_per_code,
-            decoy,
+            decoy: ask.decoy,
             ..self.clone()
-        };
-        fresh.with_send(now, policy)
+        }
+    }
+
+    fn without_message(&self, now: Timestamp) -> Self {
+        let mut next = self.with_delivery(Delivery::None, now);
+        next.forget_before(now);
+        next.ttl = ttl(now);
+        next
     }
 
     fn with_send(&self, now: Timestamp, policy: &Policy) -> Self {

@@ -15,7 +15,7 @@ fn seal(issue: u64) -> Sealed {
     Sealed(issue.to_string())
 }
 
-const ASK: Ask = Ask { decoy: false, same_account: true };
+const ASK: Ask = Ask { channel: Channel::Sms, decoy: false, same_account: true };
 
 fn start(present: Option<&Challenge>, now: i64) -> Result<Start, TooManyCodes> {
     Challenge::start(present, &key(), ASK, Timestamp(now), &Policy::default(), seal)
@@ -24,7 +24,7 @@ fn start(present: Option<&Challenge>, now: i64) -> Result<Start, TooManyCodes> {
 fn sent(start: Result<Start, TooManyCodes>) -> Challenge {
     match start.unwrap() {
         Start::Send(challenge) => challenge,
-        Start::Alive => panic!("nothing was sent"),
+        other => panic!("nothing was sent: {other:?}"),
     }
 }
 
@@ -179,14 +179,14 @@ fn a_decoy_has_no_right_code_and_is_replaced_when_its_number_gets_an_account() {
     let decoy = sent(Challenge::start(
         None,
         &key(),
-        Ask { decoy: true, same_account: true },
+        Ask { decoy: true, same_account: true, ..ASK },
         Timestamp(0),
         &Policy::default(),
         seal,
     ));
     assert!(matches!(guess(&decoy, true, 1), Ok(Verdict::Wrong { attempts_left: 4, .. })));
     assert!(decoy.claim_send(1, Timestamp(1)).is_some(), "it goes the way of a message, up to the provider");
-    let ask = Ask { decoy: false, same_account: false };
+    let ask = Ask { decoy: false, same_account: false, ..ASK };
     let real = sent(Challenge::start(Some(&decoy), &key(), ask, Timestamp(1), &Policy::default(), seal));
     assert!(!real.decoy && real.issue > decoy.issue);
     assert!(real.claim_send(real.send_number, Timestamp(1)).is_some());
@@ -273,7 +273,7 @@ proptest! {
             match step {
                 Step::Wait { seconds } => now += seconds,
                 Step::Start { same_account } => {
-                    let ask = Ask { decoy: false, same_account };
+                    let ask = Ask { decoy: false, same_account, ..ASK };
                     if let Ok(Start::Send(next)) = Challenge::start(challenge.as_ref(), &key(), ask, Timestamp(now), &policy, seal) {
                         let former = challenge.as_ref();
                         if former.is_none_or(|former| former.issue != next.issue) {

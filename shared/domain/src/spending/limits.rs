@@ -37,13 +37,17 @@ impl Limits {
     }
 
     /// A number's messages are shared out in thirds, so that a stranger can ask for some of them and never for those that
-    /// the owner needs to sign in: registrations get one third, sign-ins by phone two.
+    /// the owner needs to sign in: registrations get one third, sign-ins and resets by phone two.
     #[must_use]
     pub fn of_number(&self, purpose: PurposeName) -> RateLimit {
         let thirds = match purpose {
             PurposeName::Register => 1,
-            PurposeName::Login => 2,
-            PurposeName::SecondStep | PurposeName::Profile | PurposeName::Notice => 3,
+            PurposeName::Login | PurposeName::Reset => 2,
+            PurposeName::SecondStep
+            | PurposeName::Profile
+            | PurposeName::Email
+            | PurposeName::ResetSecondStep
+            | PurposeName::Notice => 3,
         };
         RateLimit { most: (self.number_day * thirds).div_ceil(3), window: DAY }
     }

@@ -8,6 +8,7 @@ pub mod delivery_reports;
 pub mod discovery;
 pub mod profile;
 pub mod registration;
+pub mod reset;
 pub mod session;
 pub mod settings;
 pub mod sign_in;
@@ -16,6 +17,6 @@ pub mod usage;
 pub mod user;
 pub mod verify;
 
-pub use challenge::{ChallengeBody, PhoneBody};
+pub use challenge::{ChallengeBody, EmailBody, PhoneBody};
 pub use session::SessionBody;
 pub use user::UserBody;

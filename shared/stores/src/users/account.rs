@@ -2,10 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use twostep_domain::{
-    account::{AccountSnapshot, User, user::PasswordHash},
+    account::{AccountSnapshot, PhoneOwner, User, user::PasswordHash},
     email::EmailAddress,
     ids::SessionId,
     person_name::PersonName,
+    phone::PhoneNumber,
+    time::Timestamp,
 };
 
 use super::{ChangeError, Part, UserStore, email_key, phone_key, user_key};
@@ -15,23 +17,55 @@ use crate::{
 };
 
 impl UserStore {
-    /// Creates the account with its uniqueness items, all or nothing, together with `companion`.
+    /// Creates the account with its uniqueness items, all or nothing, together with `companions`.
     ///
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::PhoneTaken`]
-    pub async fn create(&self, user: &User, companion: Write) -> Result<(), ChangeError> {
-        let owner = table::write(&user.snapshot());
-        let mut writes = vec![
-            (Part::Account, self.put_new(user_key(&user.id), table::write(user))),
-            (Part::Email, self.put_new(email_key(&user.email), owner.clone())),
-        ];
+    pub async fn create(&self, user: &User, companions: Vec<Write>) -> Result<(), ChangeError> {
+        let mut writes = Vec::new();
         if let Some(phone) = &user.phone {
-            writes.push((Part::Phone, self.put_new(phone_key(phone), owner)));
+            writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&owner_of_phone(user)))));
         }
-        self.transact(writes, vec![companion]).await
+        writes.extend(self.new_account(user));
+        self.transact(writes, companions).await
     }
 
-    /// Changes the name, the email address or both, if the account is still as `user` says.
+    /// [`Self::create`] for a number that was verified, using up the registration token with `token`. A number that an idle
+    /// `former` owner had is taken from that account. Whether the address is taken is told only where everything else is in
+    /// order.
+    ///
+    /// # Errors
+    /// [`ChangeError::TokenSpent`], [`ChangeError::PhoneTaken`], also if the former owner has used the account since;
+    /// [`ChangeError::EmailTaken`]
+    pub async fn create_by_phone(
+        &self,
+        user: &User,
+        phone: &PhoneNumber,
+        former: Option<&User>,
+        token: Write,
+        companions: Vec<Write>,
+    ) -> Result<(), ChangeError> {
+        let mut writes = vec![(Part::Token, token)];
+        match former {
+            None => writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&owner_of_phone(user))))),
+            Some(former) => {
+                let taken = self.take_phone(phone, former, &owner_of_phone(user));
+                writes.extend(taken.into_iter().map(|write| (Part::Phone, write)));
+            }
+        }
+        writes.extend(self.new_account(user));
+        self.transact(writes, companions).await
+    }
+
+    fn new_account(&self, user: &User) -> [(Part, Write); 2] {
+        let owner = table::write(&user.snapshot());
+        [
+            (Part::Account, self.put_new(user_key(&user.id), table::write(user))),
+            (Part::Email, self.put_new(email_key(&user.email), owner)),
+        ]
+    }
+
+    /// Changes the name, the email address or both, if the account is still as `user` says. A new address is not verified.
     ///
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::Outdated`]
@@ -59,7 +93,8 @@ impl UserStore {
         if changes.is_empty() {
             return Ok(());
         }
-        let account = account.update_expression(format!("SET {}", changes.join(", ")));
+        let forgets = if email.is_some() { " REMOVE email_verified_at" } else { "" };
+        let account = account.update_expression(format!("SET {}{forgets}", changes.join(", ")));
         let mut writes = vec![(Part::Account, transaction::update(account))];
         if let Some(email) = email.filter(|email| email.normalised() != user.email.normalised()) {
             writes.push((Part::Email, self.put_new(email_key(email), table::write(&user.snapshot()))));
@@ -68,30 +103,35 @@ impl UserStore {
         self.transact(writes, Vec::new()).await
     }
 
-    /// Sets the password. All other sessions and all remembered devices end.
-    ///
-    /// # Errors
-    /// [`ChangeError::Outdated`]
-    pub async fn set_password(
+    /// The writes that set the password. All sessions but `kept_session` and all remembered devices end. With `verified_at`,
+    /// the address counts as verified from then on. Save them with [`Self::commit`].
+    #[must_use]
+    pub fn set_password(
         &self,
         user: &User,
         password: &PasswordHash,
         kept_session: &SessionId,
-    ) -> Result<(), ChangeError> {
+        verified_at: Option<Timestamp>,
+    ) -> Vec<Write> {
         let next = AccountSnapshot { epoch: user.epoch + 1, has_password: true, ..user.snapshot() };
-        let account = self
+        let mut changes = "SET password = :password, kept_session = :kept, epoch = :next, devices = :none".to_owned();
+        let mut account = self
             .update_unchanged(&user.snapshot())
             .condition_expression("epoch = :epoch")
-            .update_expression("SET password = :password, kept_session = :kept, epoch = :next, devices = :none")
             .expression_attribute_values(":password", text(password.0.as_str()))
             .expression_attribute_values(":kept", text(kept_session.as_str()))
             .expression_attribute_values(":next", number(next.epoch))
             .expression_attribute_values(":none", AttributeValue::M(Item::new()));
-        let mut writes = vec![transaction::update(account)];
-        if let Some(phone) = &user.phone {
-            writes.push(self.put_owner(phone_key(phone), &next, "user_id = :user"));
+        if let Some(verified_at) = verified_at {
+            changes.push_str(", email_verified_at = :verified");
+            account = account.expression_attribute_values(":verified", number(verified_at.0));
         }
-        self.commit(writes).await
+        let mut writes = vec![transaction::update(account.update_expression(changes))];
+        if let Some(phone) = &user.phone {
+            let owner = PhoneOwner { account: next, last_used_at: user.last_used_at };
+            writes.push(self.put_owner(phone_key(phone), &owner, "user_id = :user"));
+        }
+        writes
     }
 
     /// A condition for another store's transaction: no change has ended the account's sessions since it was read.
@@ -103,4 +143,9 @@ impl UserStore {
                 .expression_attribute_values(":epoch", number(account.epoch)),
         )
     }
+}
+
+/// What the uniqueness item of the account's number says.
+fn owner_of_phone(user: &User) -> PhoneOwner {
+    PhoneOwner { account: user.snapshot(), last_used_at: user.last_used_at }
 }

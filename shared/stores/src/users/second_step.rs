@@ -34,18 +34,17 @@ pub struct SecondStepTaken<'a> {
 }
 
 impl UserStore {
-    /// Replaces the recovery codes of an account that has two-step on.
-    ///
-    /// # Errors
-    /// [`ChangeError::Outdated`] if two-step is off by now.
-    pub async fn set_recovery_codes(&self, account: &AccountSnapshot, hashes: &[String]) -> Result<(), ChangeError> {
+    /// The write that replaces the recovery codes of an account that has two-step on. Save it with [`Self::commit`], which
+    /// fails with [`ChangeError::Outdated`] if two-step is off by now.
+    #[must_use]
+    pub fn set_recovery_codes(&self, account: &AccountSnapshot, hashes: &[String]) -> Write {
         let update = self
             .update_unchanged(account)
             .condition_expression("two_step = :on AND epoch = :epoch")
             .update_expression("SET recovery_codes = :codes")
             .expression_attribute_values(":on", AttributeValue::Bool(true))
             .expression_attribute_values(":codes", table::texts(hashes));
-        self.commit(vec![transaction::update(update)]).await
+        transaction::update(update)
     }
 
     /// # Errors

@@ -67,6 +67,18 @@ impl Admission {
         Ok((found, settings))
     }
 
+    /// What `read` finds, if this caller may ask for another code. The client IP is counted while the read is under way.
+    pub(crate) async fn count_client_ip_while<T>(
+        &self,
+        caller: &Caller,
+        ring: &KeyRing,
+        read: impl Future<Output = T>,
+    ) -> Result<T, StartError> {
+        let (counted, found) = tokio::join!(Box::pin(self.count_client_ip(caller, ring)), Box::pin(read));
+        counted?;
+        Ok(found)
+    }
+
     /// Whether the settings and the breaker allow a code to `phone`. What is known about the number is left out, so the
     /// answer says nothing about it: without a `trust` only a spent budget refuses.
     pub(crate) async fn admit(

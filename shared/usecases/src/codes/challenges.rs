@@ -14,7 +14,7 @@ use twostep_domain::{
     ids::{ChallengeKey, UserId},
     language::Language,
     one_time_code::OneTimeCode,
-    phone::PhoneNumber,
+    recipient::{Channel, Recipient},
     time::{Clock, Timestamp},
 };
 use twostep_runtime::{
@@ -26,6 +26,7 @@ use twostep_runtime::{
 use twostep_stores::{
     ChallengeStore, TableError, Tables,
     compare_and_swap::{Race, Swap},
+    transaction::Write,
 };
 
 use crate::outage::{Outage, from_outage};
@@ -41,8 +42,9 @@ pub struct Challenges {
 pub struct ChallengeView {
     pub id: String,
     pub purpose: PurposeName,
-    /// The last two digits of the number.
-    pub phone_hint: String,
+    pub channel: Channel,
+    /// What may be shown of the number or address; `None` if nothing is sent.
+    pub hint: Option<String>,
     pub expires_at: Timestamp,
     /// The earliest moment at which another message is allowed.
     pub resend_at: Timestamp,
@@ -95,11 +97,22 @@ impl From<SecretError> for StartError {
 
 /// What a new code is made for.
 pub(crate) struct NewCode<'a> {
-    pub phone: &'a PhoneNumber,
+    pub to: &'a Recipient,
     pub purpose: Purpose,
     pub language: Language,
     /// Looks like a challenge, but no message is sent and no code is correct.
     pub decoy: bool,
+}
+
+impl NewCode<'_> {
+    fn payload(self) -> Payload {
+        Payload {
+            code: OneTimeCode::random(&mut entropy::system()),
+            to: self.to.clone(),
+            language: self.language,
+            purpose: self.purpose,
+        }
+    }
 }
 
 impl Challenges {
@@ -109,13 +122,8 @@ impl Challenges {
         Ok(Self { clock: tables.clock(), policy: Policy::default(), store: tables.challenges()? })
     }
 
-    pub(crate) fn key(
-        ring: &KeyRing,
-        purpose: PurposeName,
-        subject: Option<&UserId>,
-        phone: &PhoneNumber,
-    ) -> ChallengeKey {
-        derive_key(&ring.pepper, purpose, subject, phone)
+    pub(crate) fn key(ring: &KeyRing, purpose: PurposeName, subject: Option<&UserId>, to: &Recipient) -> ChallengeKey {
+        derive_key(&ring.pepper, purpose, subject, to)
     }
 
     /// Starts a challenge under `key`, or sends the code of the present one again. The write is the only one: the table's
@@ -127,18 +135,14 @@ impl Challenges {
         present: Option<Challenge>,
         new: NewCode<'_>,
     ) -> Result<ChallengeView, ChallengeError> {
-        let fresh = Payload {
-            code: OneTimeCode::random(&mut entropy::system()),
-            phone: new.phone.clone(),
-            language: new.language,
-            purpose: new.purpose,
-        };
+        let decoy = new.decoy;
+        let fresh = new.payload();
         let mut race = Race::on(present);
         loop {
             let present = race.next_round()?;
-            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, new.decoy)? {
+            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, decoy)? {
                 Next::Unchanged(challenge) => return Ok(self.view(ring, challenge, &fresh)),
-                Next::SameMessage(challenge) => (challenge, false),
+                Next::Save(challenge) => (challenge, false),
                 Next::Send(challenge) => (challenge, true),
             };
             match self.store.save(&challenge).await? {
@@ -151,6 +155,23 @@ impl Challenges {
                 Swap::Lost(winner) => race.lost_to(winner),
             }
         }
+    }
+
+    /// A challenge under a key that nothing was saved under yet, such as one of a new account, and the write that saves it.
+    pub(crate) fn first(
+        &self,
+        ring: &KeyRing,
+        key: &ChallengeKey,
+        new: NewCode<'_>,
+    ) -> Result<(ChallengeView, Write), ChallengeError> {
+        let decoy = new.decoy;
+        let fresh = new.payload();
+        let challenge = match self.next(ring, key, None, &fresh, decoy)? {
+            Next::Send(challenge) | Next::Save(challenge) => challenge,
+            Next::Unchanged(challenge) => challenge.clone(),
+        };
+        self.count(Name::CodesAsked, &fresh);
+        Ok((self.view(ring, &challenge, &fresh), self.store.insert(&challenge)))
     }
 
     /// What asking for a code changes in `present`.
@@ -170,15 +191,16 @@ impl Challenges {
             (None, _) => true,
             (Some(_), opened) => opened.as_ref().is_some_and(|payload| payload.purpose.serves(&fresh.purpose)),
         };
-        let ask = Ask { decoy, same_account };
+        let ask = Ask { channel: fresh.to.channel(), decoy, same_account };
         let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
         let too_many = |TooManyCodes { until }| ChallengeError::TooManyCodes { wait: now.until(until) };
         match (start.map_err(too_many)?, present, opened) {
             (Start::Send(challenge), ..) => Ok(Next::Send(challenge)),
+            (Start::Unsent(challenge), ..) => Ok(Next::Save(challenge)),
             // The same code, now for the session that asks: that one outlives the change.
             (Start::Alive, Some(present), Some(opened)) if !opened.purpose.same_session(&fresh.purpose) => {
                 let sealed = seal(&Payload { code: opened.code, ..fresh.clone() });
-                Ok(Next::SameMessage(Challenge { sealed, ..present.clone() }))
+                Ok(Next::Save(Challenge { sealed, ..present.clone() }))
             }
             (Start::Alive, Some(present), _) => Ok(Next::Unchanged(present)),
             (Start::Alive, None, _) => unreachable!("only a present challenge is alive"),
@@ -194,16 +216,19 @@ impl Challenges {
         Ok(ring.open(challenge.key.as_str(), &challenge.sealed, self.clock.now())?)
     }
 
-    /// The delivery of a sign-in always reads `sent`: anything else would tell whether the number has an account.
+    /// The delivery of a sign-in or a reset always reads `sent`: anything else would tell whether the number or address has
+    /// an account.
     pub(crate) fn view(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeView {
-        let (delivery, failure) = match payload.purpose {
-            Purpose::Login { .. } => (DeliveryStatus::Sent, None),
-            _ => (challenge.delivery_status(self.clock.now(), &self.policy), challenge.failure),
+        let (delivery, failure) = if payload.purpose.name().can_be_decoy() {
+            (DeliveryStatus::Sent, None)
+        } else {
+            (challenge.delivery_status(self.clock.now(), &self.policy), challenge.failure)
         };
         ChallengeView {
             id: ChallengeId::write(&ring.pepper, &challenge.key, challenge.issue),
             purpose: payload.purpose.name(),
-            phone_hint: payload.phone.hint(),
+            channel: challenge.channel,
+            hint: payload.to.hint(),
             expires_at: challenge.expires_at,
             resend_at: challenge.resend_at(&self.policy),
             delivery,
@@ -220,7 +245,7 @@ enum Next<'a> {
     /// A code is alive and it is too early to send it again.
     Unchanged(&'a Challenge),
     /// Save this; no message is sent.
-    SameMessage(Challenge),
+    Save(Challenge),
     /// Save this; the table's stream sends it.
     Send(Challenge),
 }

@@ -2,7 +2,7 @@
 //!
 //! A correct code is used up in the same transaction that gives what it is worth, so it is worth something once, and it is
 //! not lost when something fails half-way. What each purpose gives stands beside its start: `registration::by_phone`,
-//! `sign_in::by_phone`, `sign_in::second_step` and `profile::phone`.
+//! `sign_in::by_phone`, `sign_in::second_step`, `profile::phone`, `profile::email` and `reset::start`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,12 +15,12 @@ use twostep_domain::{
     country::Country,
     ids::UserId,
     one_time_code::OneTimeCode,
-    phone::PhoneNumber,
+    recipient::{Channel, Recipient},
     spending::{MessageEvent, Scope},
     time::Timestamp,
 };
 use twostep_runtime::{
-    config::ConfigError,
+    config::{self, ConfigError},
     metrics::{Dimension, Metric, Name},
     secrets::{Keys, Secrets},
 };
@@ -31,9 +31,10 @@ use twostep_stores::{
     transaction::Write,
 };
 
-use super::Challenges;
+use super::{ChallengeError, ChallengeView, Challenges};
 use crate::{
     caller::Caller,
+    messages::notice::Notices,
     outage::{Outage, from_outage},
     signed_in::SignedIn,
     warm_up,
@@ -45,6 +46,9 @@ pub struct VerifyCode {
     pub(crate) users: UserStore,
     pub(crate) sessions: SessionStore,
     pub(crate) settings: Arc<CachedSettings>,
+    pub(crate) notices: Notices,
+    /// Whether codes can be sent by email.
+    pub(crate) email_is_on: bool,
     counters: CounterStore,
 }
 
@@ -67,10 +71,33 @@ pub enum Verified {
     MayRegister {
         registration_token: String,
     },
+    /// The number belongs to an account that has been idle for long, so it may have a new owner.
+    PhoneIdle {
+        registration_token: String,
+        /// What the account's owner can confirm the sign-in with.
+        confirm_with: Vec<Confirmation>,
+    },
     PhoneSet {
         user: Box<User>,
         recovery_codes: Option<Vec<String>>,
     },
+    EmailVerified {
+        user: Box<User>,
+    },
+    /// Every proof was given: a new password may be set.
+    MayReset {
+        reset_token: String,
+    },
+    /// The reset needs a second proof.
+    SecondStep(ChallengeView),
+}
+
+/// What an account has besides its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Confirmation {
+    Password,
+    RecoveryCode,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +107,7 @@ pub enum Rejection {
     CodeExpired,
     TooManyAttempts { wait: Duration },
     PhoneTaken,
+    EmailTaken,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,18 +120,29 @@ pub enum VerifyError {
     NotASecondStep,
     #[error("the code is not accepted")]
     Rejected(Rejection),
+    /// The code is correct and was not used up, but the next step has had too many codes.
+    #[error("too many codes")]
+    TooManyCodes { wait: Duration },
     #[error(transparent)]
     Outage(Outage),
 }
 
 from_outage!(VerifyError);
 
+impl From<ChallengeError> for VerifyError {
+    fn from(error: ChallengeError) -> Self {
+        match error {
+            ChallengeError::TooManyCodes { wait } => Self::TooManyCodes { wait },
+            ChallengeError::Outage(outage) => Self::Outage(outage),
+        }
+    }
+}
+
 /// A correct code that has not been used up yet.
 pub(crate) struct CorrectCode<'a> {
     pub caller: &'a Caller,
     pub issuer: &'a Issuer,
     pub ring: &'a KeyRing,
-    pub phone: PhoneNumber,
     /// The challenge with its code used.
     next: Challenge,
 }
@@ -121,6 +160,8 @@ impl VerifyCode {
             users: tables.users()?,
             sessions: tables.sessions()?,
             settings: tables.settings()?,
+            notices: Notices::open(tables)?,
+            email_is_on: config::email_from(tables.env())?.is_some(),
             counters: tables.counters()?,
         })
     }
@@ -163,13 +204,18 @@ impl VerifyCode {
         let payload = self.challenges.payload(ring, &challenge)?;
         // A recovery code is judged against the account, which is read before the guess is judged.
         let step = match &payload.purpose {
-            Purpose::SecondStep { account } => Some(self.open_second_step(ring, account, entry).await?),
+            Purpose::ResetSecondStep { .. } if entry.remember_device => return Err(VerifyError::NotASecondStep),
+            Purpose::SecondStep { account } | Purpose::ResetSecondStep { account, .. } => {
+                Some(self.open_second_step(ring, account, entry).await?)
+            }
             _ if entry.remember_device || matches!(entry.guess, Guess::RecoveryCode(_)) => {
                 return Err(VerifyError::NotASecondStep);
             }
             _ => None,
         };
         let matches = match &entry.guess {
+            // A code that was never sent is no proof.
+            Guess::Code(_) if challenge.channel == Channel::None => false,
             Guess::Code(code) => constant_time::equal(payload.code.expose(), code.expose()),
             Guess::RecoveryCode(_) => step.as_ref().is_some_and(|step| step.recovery_code.is_some()),
         };
@@ -182,17 +228,26 @@ impl VerifyCode {
             }
         };
         let counted = CountedCode::of(&payload, now);
-        let code = CorrectCode { caller, issuer, ring, phone: payload.phone, next };
-        let used = match (payload.purpose, step) {
-            (Purpose::Register, _) => self.use_for_registration(code).await?,
-            (Purpose::Login { account: Some(account) }, _) => self.use_for_sign_in(code, account).await?,
-            (Purpose::Profile(change), _) => self.use_for_phone_change(code, change).await?,
-            (Purpose::SecondStep { account }, Some(step)) => self.use_for_second_step(code, account, step).await?,
-            (Purpose::Login { account: None } | Purpose::SecondStep { .. }, _) => {
-                self.use_for_nothing(code, Rejection::CodeExpired).await?
+        let code = CorrectCode { caller, issuer, ring, next };
+        let used = match (payload.purpose, payload.to, step) {
+            (Purpose::Register, Recipient::Phone(phone), _) => self.use_for_registration(code, phone).await?,
+            (Purpose::Login { account: Some(account) }, Recipient::Phone(phone), _) => {
+                self.use_for_sign_in(code, phone, account).await?
+            }
+            (Purpose::Profile(change), Recipient::Phone(phone), _) => {
+                self.use_for_phone_change(code, phone, change).await?
+            }
+            (Purpose::Email(change), Recipient::Email(email), _) => {
+                self.use_for_email_change(code, email, change).await?
+            }
+            (Purpose::SecondStep { account }, _, Some(step)) => self.use_for_second_step(code, account, step).await?,
+            (Purpose::Reset { account: Some(account) }, to, _) => self.use_for_reset(code, to, account).await?,
+            (Purpose::ResetSecondStep { account, first }, _, Some(step)) => {
+                self.use_for_reset_second_step(code, account, first, step).await?
             }
             // No client holds the id of a notice.
-            (Purpose::Notice, _) => return Err(VerifyError::UnknownChallenge),
+            (Purpose::Notice { .. }, ..) => return Err(VerifyError::UnknownChallenge),
+            _ => self.use_for_nothing(code, Rejection::CodeExpired).await?,
         };
         if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
             Box::pin(self.count(counted)).await;
@@ -247,11 +302,13 @@ impl VerifyCode {
     /// sign-in does not fail for it.
     async fn count(&self, code: CountedCode) {
         let now = self.now();
-        Metric::count(Name::CodesVerified).by(Dimension::Purpose, code.purpose.as_str()).emit(now);
-        let Some(country) = Country::of_mobile(&code.phone) else { return };
-        let signs_in = code.purpose != PurposeName::Profile;
+        let name = if code.to.channel() == Channel::Email { Name::EmailCodesVerified } else { Name::CodesVerified };
+        Metric::count(name).by(Dimension::Purpose, code.purpose.as_str()).emit(now);
+        let Some(phone) = code.to.phone() else { return };
+        let Some(country) = Country::of_mobile(phone) else { return };
+        let signs_in = matches!(code.purpose, PurposeName::Register | PurposeName::Login | PurposeName::SecondStep);
         let event = MessageEvent::Verified { signs_in, trust: code.trust };
-        if let Err(error) = self.counters.count(country, Some(&Scope::prefix_of(&code.phone)), event, now).await {
+        if let Err(error) = self.counters.count(country, Some(&Scope::prefix_of(phone)), event, now).await {
             tracing::warn!(%error, "a correct code was not counted");
         }
     }
@@ -259,14 +316,14 @@ impl VerifyCode {
 
 /// What is counted of a correct code.
 struct CountedCode {
-    phone: PhoneNumber,
+    to: Recipient,
     purpose: PurposeName,
     trust: PhoneTrust,
 }
 
 impl CountedCode {
     fn of(payload: &Payload, now: Timestamp) -> Self {
-        Self { phone: payload.phone.clone(), purpose: payload.purpose.name(), trust: payload.phone_trust(now) }
+        Self { to: payload.to.clone(), purpose: payload.purpose.name(), trust: payload.phone_trust(now) }
     }
 }
 

@@ -5,7 +5,9 @@ pub mod notice;
 pub mod provider;
 pub mod reservation;
 pub mod send;
+pub mod send_email;
 
 pub use delivery_reports::RecordDeliveryReports;
 pub use reservation::{MessageIntent, Reservation, ReserveError, Spending};
 pub use send::SendMessages;
+pub use send_email::SendEmails;

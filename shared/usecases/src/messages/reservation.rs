@@ -172,7 +172,7 @@ impl Spending {
         // An attacker who owns a range must not keep its users from signing in. Sign-ins count all the same, with or without
         // an account: a registration in the same range must not tell.
         let is_exempt = intent.trust == PhoneTrust::Established;
-        if self.lifted || (is_exempt && intent.purpose != PurposeName::Login) {
+        if self.lifted || (is_exempt && !intent.purpose.can_be_decoy()) {
             return Ok(());
         }
         let prefix = format!("quota#{}", intent.phone.prefix());
@@ -231,10 +231,10 @@ impl Spending {
         }
     }
 
-    /// Ends the reservation of a message that was refused for good. A sign-in stays counted at its number and range, as a
-    /// decoy does.
+    /// Ends the reservation of a message that was refused for good. A sign-in or a reset stays counted at its number and
+    /// range, as a decoy does.
     pub async fn forfeit(&self, mut reservation: Reservation, purpose: PurposeName) {
-        if purpose == PurposeName::Login {
+        if purpose.can_be_decoy() {
             reservation.windows.clear();
         }
         self.release(reservation).await;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::task::JoinSet;
 use twostep_crypto::{KeyRing, sealing::UnsealError};
 use twostep_domain::{
-    challenge::{Challenge, Delivery, DeliveryFailure, Payload, Purpose},
+    challenge::{Challenge, Delivery, DeliveryFailure, Payload, Purpose, PurposeName},
     country::Country,
     ids::ChallengeKey,
     message_texts,
@@ -149,8 +149,10 @@ impl SendMessages {
         let (account, settings) = (self.account.get().await?, self.settings.get().await?);
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
         let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed, self.clock.now())?;
-        let (phone, purpose) = (&payload.phone, payload.purpose.name());
-        let is_notice = matches!(payload.purpose, Purpose::Notice);
+        let purpose = payload.purpose.name();
+        // The event source lets only messages to numbers through.
+        let Some(phone) = payload.to.phone() else { return Ok(Outgoing::Failed(DeliveryFailure::NotAllowed)) };
+        let is_notice = matches!(payload.purpose, Purpose::Notice { .. });
         if !settings.two_step_enabled && !is_notice {
             return Ok(Outgoing::Failed(DeliveryFailure::NotAllowed));
         }
@@ -177,14 +179,15 @@ impl SendMessages {
         let reference = SentMessage::reference(claimed);
         let message = Message { to: phone, content: &content, client_message_id: &reference };
         let outcome = self.hand_over(&account, &message).await;
-        self.settle(claimed, &payload, reservation, outcome, &settings).await
+        self.settle(claimed, phone, purpose, reservation, outcome, &settings).await
     }
 
     /// Records what the provider did with a message.
     async fn settle(
         &self,
         claimed: &Challenge,
-        payload: &Payload,
+        phone: &PhoneNumber,
+        purpose: PurposeName,
         reservation: Reservation,
         outcome: Outcome,
         settings: &Settings,
@@ -201,7 +204,7 @@ impl SendMessages {
                 Ok(Outgoing::Sent)
             }
             Outcome::Refused { code, fault } => {
-                self.spending.forfeit(reservation, payload.purpose.name()).await;
+                self.spending.forfeit(reservation, purpose).await;
                 let failure = match fault {
                     Fault::Recipient => {
                         tracing::warn!(code, "the provider refused a number");
@@ -212,7 +215,7 @@ impl SendMessages {
                         DeliveryFailure::AccountRefused
                     }
                 };
-                Ok(self.failed(&payload.phone, failure).await)
+                Ok(self.failed(phone, failure).await)
             }
             Outcome::Unknown { reason } => {
                 tracing::warn!(reason, "the provider did not say whether it sent a message");

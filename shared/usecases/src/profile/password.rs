@@ -7,11 +7,13 @@ use twostep_crypto::{
     access_token::Claims,
     password::{self, Password, WeakPassword},
 };
+use twostep_domain::challenge::Notice;
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{TableError, Tables, failed_attempts::Subject};
 
 use crate::{
     access::{Access, AccessError},
+    caller::Caller,
     outage::Outage,
     sign_in::attempts::{Attempts, Wait},
 };
@@ -45,13 +47,14 @@ impl ChangePassword {
         Ok(Self { attempts: Attempts::open(tables)? })
     }
 
-    /// Sets the password. Other sessions and remembered devices end.
+    /// Sets the password. Other sessions and remembered devices end, and the user is told.
     ///
     /// # Errors
     /// [`PasswordChangeError`]
     pub async fn change(
         &self,
         access: &Access,
+        caller: &Caller,
         claims: &Claims,
         current: Option<&SecretString>,
         new: &SecretString,
@@ -71,7 +74,8 @@ impl ChangePassword {
         let password = Password::choose(new, &[user.email.as_written(), user.name.as_str()])
             .map_err(PasswordChangeError::WeakPassword)?;
         let hash = password.hash(&mut entropy::system());
-        let set = access.users.set_password(&user, &hash, &claims.sid).await;
-        set.map_err(|error| AccessError::Outage(Outage::from(error)).into())
+        let mut writes = access.users.set_password(&user, &hash, &claims.sid, None);
+        writes.extend(access.notices.to_user(&account.ring, &user, Notice::PasswordChanged, caller.language));
+        access.users.commit(writes).await.map_err(|error| AccessError::Outage(Outage::from(error)).into())
     }
 }

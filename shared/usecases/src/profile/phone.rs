@@ -4,8 +4,9 @@ use twostep_crypto::{access_token::Claims, recovery_code};
 use twostep_domain::{
     account::PhoneTrust,
     authentication_method::Method,
-    challenge::{Purpose, PurposeName, purpose::PhoneChange},
+    challenge::{Notice, Purpose, PurposeName, purpose::PhoneChange},
     phone::PhoneNumber,
+    recipient::Recipient,
 };
 use twostep_runtime::{config::ConfigError, entropy, secrets::Secrets};
 use twostep_stores::{
@@ -22,7 +23,6 @@ use crate::{
         challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
-    messages::notice,
     outage::Outage,
 };
 
@@ -76,7 +76,8 @@ impl ChangePhone {
         phone: &PhoneNumber,
     ) -> Result<ChallengeView, StartChangeError> {
         let ring = self.access.keys.get().await.map_err(StartError::from)?;
-        let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), phone);
+        let to = Recipient::from(phone.clone());
+        let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), &to);
         let load = async { Ok::<_, Outage>(self.challenges.store.find(&key).await?) };
         let read = async { tokio::try_join!(load, self.access.open_account(claims)) };
         let (found, settings) = self.admission.admit_while(caller, &ring, phone, None, read).await?;
@@ -92,7 +93,7 @@ impl ChangePhone {
             turns_two_step_on: user.password.is_some() && !user.two_step,
             former_phone: user.phone,
         };
-        let new = NewCode { phone, purpose: Purpose::Profile(change), language: caller.language, decoy: false };
+        let new = NewCode { to: &to, purpose: Purpose::Profile(change), language: caller.language, decoy: false };
         Ok(self.challenges.start(&ring, key, present, new).await.map_err(StartError::from)?)
     }
 
@@ -106,36 +107,42 @@ impl ChangePhone {
         if user.password.is_none() {
             return Err(RemovePhoneError::LastWayIn);
         }
-        let notice = notice::write(&self.challenges, &account.ring, phone, caller.language);
-        let removed = self.access.users.remove_phone(&user, &claims.sid, notice).await;
+        let (notices, language) = (&self.access.notices, caller.language);
+        let mut told = vec![notices.to_removed_number(&account.ring, phone, language)];
+        told.extend(notices.to_user(&account.ring, &user, Notice::PhoneRemoved, language));
+        let removed = self.access.users.remove_phone(&user, &claims.sid, told).await;
         Ok(removed.map_err(|error| AccessError::Outage(error.into()))?)
     }
 }
 
 impl VerifyCode {
-    /// Gives the number to the account that asked, unless another account owns it. The former number is told.
+    /// Gives the number to the account that asked, unless another account owns it. The former number and the user's address
+    /// are told.
     pub(crate) async fn use_for_phone_change(
         &self,
         code: CorrectCode<'_>,
+        phone: PhoneNumber,
         change: PhoneChange,
     ) -> Result<Use, VerifyError> {
         let PhoneChange { account, former_phone, session, turns_two_step_on, after_password } = &change;
+        let found = self.users.find(&account.user_id).await?;
+        let Some(mut user) = found else { return self.use_for_nothing(code, Rejection::CodeExpired).await };
         let (codes, hashes) = turns_two_step_on
             .then(|| recovery_code::fresh_set(&code.ring.pepper, &account.user_id, &mut entropy::system()))
             .unzip();
-        let (phone, former) = (&code.phone, former_phone.as_ref());
-        let mut writes = self.users.set_phone(account, phone, former, session, hashes.as_deref(), self.now());
-        if let Some(former) = former.filter(|former| *former != phone) {
-            writes.push(notice::write(&self.challenges, code.ring, former, code.caller.language));
+        let former = former_phone.as_ref();
+        let mut writes = self.users.set_phone(account, &phone, former, session, hashes.as_deref(), self.now());
+        if former != Some(&phone) {
+            let language = code.caller.language;
+            writes.extend(former.map(|former| self.notices.to_removed_number(code.ring, former, language)));
+            writes.extend(self.notices.to_user(code.ring, &user, Notice::PhoneChanged, language));
         }
         if *after_password {
             writes.push(self.sessions.second_step_taken(session, self.now()));
         }
-        let (used, user) = tokio::join!(self.use_with(&code, writes), self.users.find(&account.user_id));
-        match used? {
+        match self.use_with(&code, writes).await? {
             SwapWith::Saved => {
-                let mut user = self.read_again(user, &account.user_id).await?;
-                user.phone = Some(code.phone);
+                user.phone = Some(phone);
                 user.two_step = true;
                 Ok(Round::Done(Verified::PhoneSet { user: Box::new(user), recovery_codes: codes }))
             }

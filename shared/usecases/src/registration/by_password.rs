@@ -17,6 +17,7 @@ use twostep_runtime::{
 };
 use twostep_stores::{SessionStore, Tables, UserStore, users::ChangeError};
 
+use super::address::AddressCheck;
 use crate::{
     caller::Caller,
     outage::{Outage, from_outage},
@@ -31,6 +32,7 @@ pub struct RegisterByPassword {
     users: UserStore,
     sessions: SessionStore,
     attempts: ClientIpAttempts,
+    address: AddressCheck,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,7 @@ impl RegisterByPassword {
             users: tables.users()?,
             sessions: tables.sessions()?,
             attempts: ClientIpAttempts::open(tables)?,
+            address: AddressCheck::open(tables)?,
         })
     }
 
@@ -84,10 +87,14 @@ impl RegisterByPassword {
         let (now, rng) = (self.clock.now(), &mut entropy::system());
         let user = User::new(UserId::random(rng), name, email, None, Some(password.hash(rng)), now);
         let (session, token) = signed_in::begin(&user.snapshot(), SignIn::by_password(now));
-        self.users.create(&user, self.sessions.insert(&session)).await.map_err(|error| match error {
+        let check = self.address.of_new_account(&ring, &user, &session.id, caller.language)?;
+        let (email_challenge, write) = check.unzip();
+        let companions = std::iter::once(self.sessions.insert(&session)).chain(write).collect();
+        self.users.create(&user, companions).await.map_err(|error| match error {
             ChangeError::EmailTaken => RegisterError::EmailTaken,
             error => RegisterError::Outage(error.into()),
         })?;
-        Ok(SignedIn::new(issuer, &ring, &session, token, user, now))
+        let signed_in = SignedIn::new(issuer, &ring, &session, token, user, now);
+        Ok(SignedIn { email_challenge, ..signed_in })
     }
 }

@@ -156,6 +156,7 @@ impl SignInByPassword {
         };
         match self.users.commit(vec![unchanged, self.sessions.insert(&session)]).await {
             Ok(()) => {
+                signed_in::record_use(&self.users, &user, now).await;
                 let signed_in = SignedIn::new(issuer, ring, &session, token, user, now);
                 Ok(PasswordAccepted::SignedIn(Box::new(signed_in)))
             }

@@ -6,6 +6,7 @@ use twostep_domain::{
     authentication_method::Method,
     challenge::{Purpose, PurposeName},
     phone::PhoneNumber,
+    recipient::Recipient,
     sign_in::SignIn,
 };
 use twostep_runtime::{config::ConfigError, entropy};
@@ -42,17 +43,18 @@ impl StartSecondStep {
         user: &User,
         phone: &PhoneNumber,
     ) -> Result<ChallengeView, ChallengeError> {
-        let key = Challenges::key(ring, PurposeName::SecondStep, Some(&user.id), phone);
+        let to = Recipient::from(phone.clone());
+        let key = Challenges::key(ring, PurposeName::SecondStep, Some(&user.id), &to);
         let present = self.challenges.store.find(&key).await?;
         let purpose = Purpose::SecondStep { account: user.snapshot() };
-        let new = NewCode { phone, purpose, language: caller.language, decoy: false };
+        let new = NewCode { to: &to, purpose, language: caller.language, decoy: false };
         self.challenges.start(ring, key, present, new).await
     }
 }
 
 /// What a second step needs to know about its account before the guess is judged.
 pub(crate) struct SecondStep {
-    user: User,
+    pub user: User,
     /// The account's code that was entered, if it was one.
     pub recovery_code: Option<StoredRecoveryCode>,
     remember_device: bool,
@@ -101,6 +103,7 @@ impl VerifyCode {
         let companions = vec![self.users.second_step_taken(&account, &taken), self.sessions.insert(&session)];
         match self.use_with(&code, companions).await? {
             SwapWith::Saved => {
+                signed_in::record_use(&self.users, &user, now).await;
                 let mut signed_in = SignedIn::new(code.issuer, code.ring, &session, token, user, now);
                 signed_in.device_token = remembered.map(|(token, _)| token);
                 Ok(Round::Done(Verified::SignedIn(Box::new(signed_in))))

@@ -1,0 +1,231 @@
+//! Send the emails that were saved, as `send` does for SMS: the stream of the `codes` table brings each here once or more,
+//! and it is sent at most once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::task::JoinSet;
+use twostep_crypto::{KeyRing, Pepper, sealing::UnsealError};
+use twostep_domain::{
+    challenge::{Challenge, Delivery, DeliveryFailure, Payload, Purpose, PurposeName},
+    email::{EmailAddress, Sender},
+    email_texts::{EmailContent, code_email, notice_email},
+    ids::ChallengeKey,
+    message_texts::Site,
+    rate_limit::RateLimit,
+    settings::Settings,
+    time::{Clock, DAY, HOUR},
+};
+use twostep_runtime::{
+    config::{self, ConfigError},
+    metrics::{Dimension, Metric, Name},
+    secrets::{Keys, SecretError, Secrets},
+};
+use twostep_senders::ses::{Client, Fault, Outcome};
+use twostep_stores::{
+    CachedSettings, ChallengeStore, EmailBudgetStore, SlidingWindowStore, TableError, Tables,
+    email_budget::BudgetSpent, sliding_window::LimitError,
+};
+
+use super::send::Record;
+use crate::warm_up;
+
+pub struct SendEmails {
+    clock: Arc<dyn Clock>,
+    keys: Arc<Keys>,
+    challenges: ChallengeStore,
+    settings: Arc<CachedSettings>,
+    budget: EmailBudgetStore,
+    windows: SlidingWindowStore,
+    ses: Client,
+    /// `None` if email is off.
+    from: Option<Sender>,
+}
+
+/// How sending an email ended.
+enum Outgoing {
+    Sent,
+    /// Perhaps sent, and counted.
+    Unknown,
+    Failed(DeliveryFailure),
+}
+
+/// Why an email could not be brought to an end now. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("SES asked to retry later: {0}")]
+    Later(&'static str),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+}
+
+impl SendEmails {
+    /// Stops callers from using the service to annoy an address: the challenges of each user have the same limits, but many
+    /// users can name one address.
+    const CODES_TO_AN_ADDRESS: [RateLimit; 2] =
+        [RateLimit { most: 5, window: HOUR }, RateLimit { most: 10, window: DAY }];
+
+    /// Notices follow changes by a signed-in user. The limit bounds what a changing hand costs; it is high enough that a
+    /// thief cannot hide a change behind others that the owner does not see.
+    const NOTICES_TO_AN_ADDRESS: [RateLimit; 1] = [RateLimit { most: 30, window: DAY }];
+
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables, secrets: &Secrets, ses: Client) -> Result<Self, ConfigError> {
+        Ok(Self {
+            clock: tables.clock(),
+            keys: secrets.keys()?,
+            challenges: tables.challenges()?,
+            settings: tables.settings()?,
+            budget: tables.email_budget()?,
+            windows: tables.sliding_windows()?,
+            ses,
+            from: config::email_from(tables.env())?,
+        })
+    }
+
+    pub async fn warm_up(&self) {
+        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.settings), self.challenges.open_connection());
+    }
+
+    /// Sends what the records ask for, all challenges in parallel. Gives the sequence numbers of the records that must come
+    /// again.
+    pub async fn send(&'static self, records: Vec<Record>) -> Vec<Option<String>> {
+        // Of one challenge only the newest record counts: it carries the number of the newest message.
+        let mut newest: HashMap<ChallengeKey, (Challenge, Option<String>)> = HashMap::new();
+        let mut failed = Vec::new();
+        for Record { sequence_number, challenge } in records {
+            if let Some(challenge) = challenge {
+                newest.insert(challenge.key.clone(), (challenge, sequence_number));
+            } else {
+                tracing::error!("a record is not a challenge");
+                failed.push(sequence_number);
+            }
+        }
+        let mut sends = JoinSet::new();
+        for (challenge, sequence_number) in newest.into_values() {
+            sends.spawn(async move {
+                let error = self.send_one(challenge).await.err()?;
+                tracing::warn!(%error, "an email is left for later");
+                Some(sequence_number)
+            });
+        }
+        while let Some(sent) = sends.join_next().await {
+            failed.extend(sent.ok().flatten());
+        }
+        failed
+    }
+
+    /// Claims the email, sends it once, and saves the outcome, as for an SMS.
+    async fn send_one(&self, challenge: Challenge) -> Result<(), SendError> {
+        let number = challenge.send_number;
+        let claim = |current: &Challenge| current.claim_send(number, self.clock.now());
+        let Some(claimed) = self.challenges.advance(challenge, claim).await? else { return Ok(()) };
+
+        let outgoing = self.deliver(&claimed).await;
+        let now = self.clock.now();
+        let record = |current: &Challenge| match &outgoing {
+            Ok(Outgoing::Sent) => current.record_delivery(number, Delivery::Sent, now),
+            Ok(Outgoing::Unknown) => current.record_delivery(number, Delivery::Unknown, now),
+            Ok(Outgoing::Failed(failure)) => current.record_failure(number, *failure, now),
+            Err(_) => current.record_delivery(number, Delivery::Deferred, now),
+        };
+        self.challenges.advance(claimed, record).await?;
+        outgoing.map(|_| ())
+    }
+
+    /// Counts the email, hands it to SES, and takes it back if it was certainly not sent.
+    async fn deliver(&self, claimed: &Challenge) -> Result<Outgoing, SendError> {
+        let ring: Arc<KeyRing> = self.keys.get().await?;
+        let settings = self.settings.get().await?;
+        let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
+        let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed, self.clock.now())?;
+        let (Some(to), Some(from)) = (payload.to.email(), &self.from) else {
+            return Ok(self.failed(DeliveryFailure::NotAllowed));
+        };
+        if let Err(failure) = self.count_address(&ring.pepper, payload.purpose.name(), to).await? {
+            return Ok(self.failed(failure));
+        }
+        if claimed.decoy {
+            // What else changes is the same as for an email, and none is sent or charged.
+            return Ok(Outgoing::Sent);
+        }
+        let now = self.clock.now();
+        if let Err(BudgetSpent) = self.budget.reserve(budget_of(&payload.purpose, &settings), now).await? {
+            tracing::error!("the hourly budget of emails is spent");
+            return Ok(self.failed(DeliveryFailure::BudgetSpent));
+        }
+        let outcome = self.ses.send(from, to, &content(&site, &payload)).await;
+        if matches!(outcome, Outcome::Refused { .. } | Outcome::Later { .. }) {
+            self.budget.release(now).await?;
+        }
+        self.settle(outcome)
+    }
+
+    /// Records what SES did with an email.
+    fn settle(&self, outcome: Outcome) -> Result<Outgoing, SendError> {
+        let now = self.clock.now();
+        match outcome {
+            Outcome::Accepted { .. } => {
+                Metric::count(Name::EmailsAccepted).emit(now);
+                Ok(Outgoing::Sent)
+            }
+            Outcome::Refused { code, fault: Fault::Recipient } => {
+                tracing::warn!(code, "SES refused an address");
+                Ok(self.failed(DeliveryFailure::NumberRefused))
+            }
+            Outcome::Refused { code, fault: Fault::Account } => {
+                tracing::error!(code, "SES refuses this account: check permissions, identity, sandbox and quota");
+                Ok(self.failed(DeliveryFailure::AccountRefused))
+            }
+            Outcome::Unknown { reason } => {
+                tracing::warn!(reason, "SES did not say whether it sent an email");
+                Metric::count(Name::EmailsUnknown).emit(now);
+                Ok(Outgoing::Unknown)
+            }
+            Outcome::Later { reason } => {
+                Metric::count(Name::EmailsDeferred).emit(now);
+                Err(SendError::Later(reason))
+            }
+        }
+    }
+
+    /// Counts an email at its address, for its purpose. Decoys count like real ones.
+    async fn count_address(
+        &self,
+        pepper: &Pepper,
+        purpose: PurposeName,
+        to: &EmailAddress,
+    ) -> Result<Result<(), DeliveryFailure>, TableError> {
+        let id = pepper.hide("quota|email", &format!("{}|{}", purpose.as_str(), to.normalised()));
+        let limits = match purpose {
+            PurposeName::Notice => &Self::NOTICES_TO_AN_ADDRESS[..],
+            _ => &Self::CODES_TO_AN_ADDRESS[..],
+        };
+        match self.windows.reserve(&id, limits, self.clock.now()).await {
+            Ok(()) => Ok(Ok(())),
+            Err(LimitError::Reached(_)) => Ok(Err(DeliveryFailure::TooManyCodes)),
+            Err(LimitError::Table(error)) => Err(error),
+        }
+    }
+
+    fn failed(&self, failure: DeliveryFailure) -> Outgoing {
+        Metric::count(Name::EmailsFailed).by(Dimension::Reason, failure.as_str()).emit(self.clock.now());
+        Outgoing::Failed(failure)
+    }
+}
+
+/// Notices are counted and never refused: a spent budget must not hide a change from the owner.
+fn budget_of(purpose: &Purpose, settings: &Settings) -> Option<u64> {
+    (!matches!(purpose, Purpose::Notice { .. })).then_some(settings.email_per_hour)
+}
+
+fn content(site: &Site, payload: &Payload) -> EmailContent {
+    match &payload.purpose {
+        Purpose::Notice { about } => notice_email(site, payload.language, *about),
+        purpose => code_email(site, payload.language, purpose.name(), &payload.code),
+    }
+}

@@ -1,0 +1,91 @@
+//! The second proof of a password reset: a code by the other channel, or a recovery code.
+
+use twostep_crypto::reset_token;
+use twostep_domain::{
+    account::{AccountSnapshot, User},
+    authentication_method::Method,
+    challenge::{Purpose, PurposeName},
+    proof::Proof,
+    recipient::Recipient,
+    reset::{Grant, second_recipient},
+};
+use twostep_runtime::entropy;
+use twostep_stores::{
+    compare_and_swap::{Round, SwapWith},
+    users::SecondStepTaken,
+};
+
+use crate::{
+    codes::{
+        ChallengeError, ChallengeView, Challenges,
+        challenges::NewCode,
+        verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
+    },
+    sign_in::second_step::SecondStep,
+};
+
+impl VerifyCode {
+    /// Sends a code to the other of number and address, if there is one. Otherwise, and if that one has had too many codes,
+    /// the step begins without a message: the user enters something else.
+    pub(crate) async fn start_reset_second_step(
+        &self,
+        code: &CorrectCode<'_>,
+        user: &User,
+        first: Proof,
+    ) -> Result<ChallengeView, VerifyError> {
+        let to = second_recipient(user, first, self.email_is_on);
+        match self.challenge_second_proof(code, user, first, &to).await {
+            Err(ChallengeError::TooManyCodes { .. }) => {
+                Ok(self.challenge_second_proof(code, user, first, &Recipient::Nobody).await?)
+            }
+            started => Ok(started?),
+        }
+    }
+
+    async fn challenge_second_proof(
+        &self,
+        code: &CorrectCode<'_>,
+        user: &User,
+        first: Proof,
+        to: &Recipient,
+    ) -> Result<ChallengeView, ChallengeError> {
+        let key = Challenges::key(code.ring, PurposeName::ResetSecondStep, Some(&user.id), to);
+        let present = self.challenges.store.find(&key).await?;
+        let purpose = Purpose::ResetSecondStep { account: user.snapshot(), first };
+        let new = NewCode { to, purpose, language: code.caller.language, decoy: false };
+        self.challenges.start(code.ring, key, present, new).await
+    }
+
+    /// Grants the reset: the second proof is another than the first.
+    pub(crate) async fn use_for_reset_second_step(
+        &self,
+        code: CorrectCode<'_>,
+        account: AccountSnapshot,
+        first: Proof,
+        step: SecondStep,
+    ) -> Result<Use, VerifyError> {
+        let other_code = match first {
+            Proof::Email => Method::Sms,
+            Proof::Phone => Method::Otp,
+        };
+        let second = if step.recovery_code.is_some() { Method::Otp } else { other_code };
+        let verifies_email = first == Proof::Email && step.user.email_verified_at.is_none();
+        let grant = Grant {
+            user_id: account.user_id.clone(),
+            epoch: account.epoch,
+            first: first.method(),
+            second: Some(second),
+            verifies_email,
+        };
+        let taken = SecondStepTaken { recovery_code: step.recovery_code.as_ref(), ..SecondStepTaken::default() };
+        match self.use_with(&code, vec![self.users.second_step_taken(&account, &taken)]).await? {
+            SwapWith::Saved => {
+                let reset_token = reset_token::issue(code.ring, grant, self.now(), &mut entropy::system());
+                Ok(Round::Done(Verified::MayReset { reset_token }))
+            }
+            SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
+            // Another guess used the same recovery code, or the account was changed since the first proof.
+            SwapWith::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
+        }
+    }
+}
