@@ -8,6 +8,7 @@ TEST := cargo test --workspace
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
 TEST_SCRIPTS = .venv/bin/python -m pytest -p no:cacheprovider --quiet scripts/tests
 WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
+NPM_PACKAGES := tests/clients examples/express-verification
 FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
 MAIN_FUNCTIONS := start-registration verify-code phone-login profile-phone
 export CARGO_LAMBDA := $(CURDIR)/.venv/bin/cargo-lambda
@@ -23,10 +24,11 @@ setup: .venv/dev ## Install the tools that Rust doesn't bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/test: .venv/dev scripts/requirements.txt tests/requirements.txt tests/requirements-checkov.txt
+.venv/test: .venv/dev scripts/requirements.txt tests/requirements.txt tests/requirements-checkov.txt $(NPM_PACKAGES:%=%/package-lock.json) examples/flask-oidc/requirements.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	python3 -m venv .venv/checkov
 	.venv/checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt
+	for package in $(NPM_PACKAGES); do $(WITH_VENV) npm ci --prefix $$package --no-audit --no-fund --silent || exit 1; done
 	touch $@
 
 .venv/browser: .venv/dev tests/browser/requirements.txt

@@ -2,6 +2,7 @@
 //! writes them there instead. Any other argument runs only the attacks whose name contains it, without the comparison.
 
 mod accounts;
+mod clients;
 mod guessing;
 mod input;
 mod logs;
@@ -95,6 +96,20 @@ fn attacks() -> impl IntoIterator<Item = Attack> {
         Lifted "Forged, replayed and late delivery reports" ("ASVS 4.1; Clickatell has no signatures") provider::delivery_reports;
         Lifted "A misbehaving provider" ("Clickatell, error tables") provider::a_provider_that_misbehaves;
         Lifted "A lost DynamoDB response after the write" ("ASVS 2.3.3") provider::a_lost_answer;
+        Lifted "Redirect URI variations" ("RFC 9700 §2.1, §4.1") clients::redirect_uris;
+        Lifted "One authorization code in parallel" ("RFC 6749 §4.1.2; RFC 9700 §4.5") clients::one_code_at_once;
+        Lifted "A stolen authorization code" ("RFC 9700 §4.5; RFC 7636") clients::a_stolen_code;
+        Lifted "PKCE downgrade" ("RFC 9700 §4.8") clients::pkce_downgrade;
+        Lifted "Mix-up of issuers" ("RFC 9700 §4.4; RFC 9207") clients::mix_up;
+        Lifted "A tampered authorization request" ("RFC 9700 §4.1") clients::a_tampered_request;
+        Lifted "Login CSRF" ("RFC 9700 §4.7") clients::login_csrf;
+        Lifted "Open redirects through sign-out" ("RFC 9700 §4.11; OpenID Connect RP-Initiated Logout §3") clients::open_redirects;
+        Lifted "Clickjacking of a sign-in" ("RFC 9700 §4.16") clients::clickjacking;
+        Lifted "Reusing a client's refresh token" ("RFC 9700 §4.14.2") clients::a_used_refresh_token;
+        Lifted "Tokens used for something else" ("RFC 8725 §3.11, §3.12") clients::tokens_for_something_else;
+        Lifted "Introspection by a stranger" ("RFC 7662 §4") clients::introspection_by_a_stranger;
+        Lifted "A lost DynamoDB response to an exchange" ("ASVS 2.3.3") clients::a_lost_exchange;
+        Lifted "Another client's verification" ("ASVS 8.2.2") clients::another_client_s_verification;
         Deployed "Forged client IP headers" ("ASVS 4.1.3") input::headers_that_claim_an_address;
         Deployed "200 consecutive numbers from 20 client IPs" ("OWASP, SMS pumping; Twilio, SMS pumping") pumping::a_range;
         Deployed "Expensive numbers" ("NIST SP 800-63B-4 §3.1.3.1") pumping::numbers_that_cost_more;
@@ -104,6 +119,8 @@ fn attacks() -> impl IntoIterator<Item = Attack> {
         Deployed "Pumping slowly" ("Authgear, fraud protection") pumping::slowly;
         Deployed "Pumping from rotating client IPs" ("OWASP API4:2023") pumping::rotating_addresses;
         Deployed "Pumping with verified codes" ("Twilio, SMS pumping") pumping::verifying_to_look_good;
+        Deployed "Guessing client secrets" ("RFC 6749 §2.3.1") clients::guessing_client_secrets;
+        Deployed "Verifications with invented user addresses" ("OWASP API4:2023") clients::lying_about_the_end_user;
         Lifted "Secrets in the logs" ("ASVS 16.2.5") logs::secrets_in_the_logs;
         Deployed "Secrets in the logs of the pumping attacks" ("ASVS 16.2.5") logs::secrets_in_the_logs;
     }

@@ -78,6 +78,11 @@ impl World {
         Self { stack, client, admin_key, secrets: Mutex::default(), router: served_routes(), backend }
     }
 
+    #[must_use]
+    pub fn admin_key(&self) -> &str {
+        &self.admin_key
+    }
+
     /// Invokes the function that the gateway would route `event` to.
     pub async fn send(&self, event: Event<'_>) -> Answer {
         let function = function_for(&self.router, event.method, event.path);

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod laptop;
 pub mod load;
 pub mod paths;
+pub mod relying_party;
 pub mod rotation;
 pub mod stack;
 pub mod template;
@@ -36,7 +37,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    async fn read(answer: reqwest::Response) -> Self {
+    /// # Panics
+    /// If the response is cut off.
+    pub async fn read(answer: reqwest::Response) -> Self {
         let status = answer.status().as_u16();
         let headers = answer.headers().iter();
         let headers =
@@ -387,6 +390,17 @@ pub fn http() -> reqwest::Client {
 #[must_use]
 pub fn http_for(longest: Duration) -> reqwest::Client {
     reqwest::Client::builder().timeout(longest).no_proxy().build().expect("a client for plain HTTP")
+}
+
+/// A client that shows redirects instead of following them.
+///
+/// # Panics
+/// Never: plain HTTP needs nothing of the machine.
+#[expect(clippy::disallowed_methods, reason = "the tests' client, with a time limit")]
+#[must_use]
+pub fn http_without_redirects() -> reqwest::Client {
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.build().expect("a client for plain HTTP")
 }
 
 /// Polls until `ask` returns a value, for at most [`PATIENCE`].

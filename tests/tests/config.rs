@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 21] = [
+const READS: [Reads; 25] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -220,6 +220,30 @@ const READS: [Reads; 21] = [
     Reads {
         function: "session",
         own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER", "AUDIENCE"],
+        settings: true,
+    },
+    Reads {
+        function: "clients",
+        own: &["KEYS_SECRET", "ADMIN_SECRET", "SETTINGS_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        settings: false,
+    },
+    Reads { function: "authorize", own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER"], settings: true },
+    Reads {
+        function: "token",
+        own: &[
+            "KEYS_SECRET",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: true,
+    },
+    Reads {
+        function: "verifications",
+        own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
         settings: true,
     },
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },

@@ -85,7 +85,7 @@ fn only_functions_that_need_a_secret_can_use_it() {
     };
     assert_eq!(who("ClickatellSecret", "GetSecretValue"), ["send-sms", "settings"]);
     assert_eq!(who("ClickatellSecret", "PutSecretValue"), ["settings"]);
-    assert_eq!(who("AdminSecret", "GetSecretValue"), ["settings"]);
+    assert_eq!(who("AdminSecret", "GetSecretValue"), ["clients", "settings"]);
     assert_eq!(who("CallbackSecret", "GetSecretValue"), ["sms-status"]);
     assert_eq!(who("AdminSecret", "PutSecretValue"), [""; 0]);
     for action in ["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret"] {
@@ -153,12 +153,14 @@ fn functions_without_need_for_accounts_cannot_access_them() {
             "discovery",
             "rotate-keys",
             "web",
+            "clients",
+            "verifications",
         ];
         if anonymous.contains(&name.as_str()) {
             assert!(!tables.contains("UsersTable") && !tables.contains("SessionsTable"), "{name}: {tables:?}");
         }
         let writes_settings = rights(function).contains(&("dynamodb:PutItem".into(), "SettingsTable".into()));
-        assert_eq!(writes_settings, name == "settings", "{name}");
+        assert_eq!(writes_settings, ["clients", "settings"].contains(&name.as_str()), "{name}");
     }
 }
 
@@ -273,9 +275,10 @@ fn only_routes_that_differ_from_the_default_have_a_throttle_and_sensitive_routes
     for Route { method, path, .. } in routes() {
         let key = format!("{method} {path}");
         let limit = rate(throttles.get(&key).unwrap_or(default));
-        let dear =
-            ["/v1/register/", "/v1/login/", "/v1/codes/", "/v1/password/"].iter().any(|start| path.starts_with(start));
-        let opened_by_a_key = path.starts_with("/v1/settings");
+        let dear = ["/v1/register/", "/v1/login/", "/v1/codes/", "/v1/password/", "/v1/verifications"]
+            .iter()
+            .any(|start| path.starts_with(start));
+        let opened_by_a_key = path.starts_with("/v1/settings") || path.starts_with("/v1/admin/");
         if (dear && method == "POST") || opened_by_a_key {
             assert!(limit < rate(default), "{key}: {limit} per second");
         }

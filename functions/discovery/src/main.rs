@@ -1,4 +1,5 @@
-//! `GET /.well-known/openid-configuration` and `/.well-known/jwks.json`: what anyone needs to check an access token.
+//! `GET /.well-known/openid-configuration` (also as `oauth-authorization-server`) and `/.well-known/jwks.json`: what clients
+//! need to sign users in, and what anyone needs to check a token.
 //!
 //! Its route `OPTIONS /{path+}` takes the CORS preflights of all routes, which `serve` answers.
 
@@ -27,7 +28,9 @@ fn public(document: Answer) -> Answer {
 
 async fn handle(keys: &PublishedKeys, issuer: &IssuerAddress, request: Request) -> Result<Answer, Problem> {
     match segment_after(&request, ".well-known") {
-        Some("openid-configuration") => Ok(public(Answer::json(200, &DiscoveryBody::new(issuer.of(&request))))),
+        Some("openid-configuration" | "oauth-authorization-server") => {
+            Ok(public(Answer::json(200, &DiscoveryBody::new(issuer.of(&request)))))
+        }
         Some("jwks.json") => Ok(public(Answer::json(200, &JwksBody { keys: keys.list().await? }))),
         _ => Err(Problem::NotFound),
     }

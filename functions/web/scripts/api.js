@@ -20,7 +20,7 @@ import { heard } from "./time.js";
 /** @typedef {{hour: Allowance, day: Allowance, month: Allowance}} Budget */
 /** @typedef {{all: Budget, country: Budget, countries: Record<string, Budget>}} Budgets */
 /** @typedef {{currency: string, default: number, countries: Record<string, number>}} Prices */
-/** @typedef {{address_hour: number, address_day: number, prefix_hour: number, number_day: number}} Limits */
+/** @typedef {{address_hour: number, address_day: number, prefix_hour: number, number_day: number, client_hour: number}} Limits */
 /** @typedef {{budgets: Budgets, prices: Prices, limits: Limits, breaker: {mode: "enforce" | "record_only", floor: number, share_percent: number}}} Money */
 /** @typedef {{sent: number, delivered: number, failed: Record<string, number>, verified: number, sign_ins: number, spent: number, cost_per_sign_in: number | null}} Figures */
 /** @typedef {{step: "normal" | "proven_numbers_only" | "closed", cause: string, since: string, until: string}} Tripped */

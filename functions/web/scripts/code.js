@@ -1,5 +1,6 @@
 import { challenge as ask, loginPhone, registerPhone, resend, verify } from "./api.js";
 import { forgetChallenge, keepChallenge, keptChallenge } from "./challenge.js";
+import { backToClient, keeping, pending } from "./client.js";
 import { $, answerAt, countDown, fieldError, go, hush, isOff, link, onPress, ready, show, submits, tell, turnOff, warn, words } from "./page.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { signedIn } from "./session.js";
@@ -203,6 +204,7 @@ async function proceed(answer) {
     show($("done"), true);
     await showRecoveryCodes(answer.recovery_codes);
   }
+  if (pending) return backToClient();
   keep("flash", say("phone_saved"));
   go("/profile", { replace: true });
 }
@@ -346,7 +348,7 @@ if (current) {
   show($("remember"), second);
   show($("wrong-number"), !second);
   for (const id of ["other-way", "wrong-number"]) {
-    $(id).setAttribute("href", BACK[current.purpose]);
+    $(id).setAttribute("href", keeping(BACK[current.purpose]));
     if (current.purpose === "profile") $(id).addEventListener("click", () => keep("resume", "phone"));
   }
   describe();

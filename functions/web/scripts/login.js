@@ -1,14 +1,21 @@
 import { loginPassword, loginPhone } from "./api.js";
 import { enterCode } from "./challenge.js";
+import { asked, hint } from "./client.js";
 import { $, ready, restoreTyped, show, submits } from "./page.js";
 import { signedIn } from "./session.js";
 import { keep, lastWay, recall } from "./tab.js";
 import { mayAskForCode, ways } from "./ways.js";
 
-show($("reauth-note"), recall("next")?.why === "reauth");
+show($("reauth-note"), asked === "again" || recall("next")?.why === "reauth");
+show($("two-step-note"), asked === "two-step");
 show($("signed-out-note"), recall("next")?.why === "signed_out");
+if (hint.startsWith("+")) keep("phone", { typed: hint, number: hint });
+// Two steps begin with the password.
+if (asked === "two-step" || hint) {
+  document.documentElement.dataset.way = asked === "two-step" || !hint.startsWith("+") ? "email" : "phone";
+}
 const phone = ways();
-if (!$("email").value) $("email").value = recall("email") ?? "";
+if (!$("email").value) $("email").value = hint.includes("@") ? hint : (recall("email") ?? "");
 restoreTyped();
 
 submits(

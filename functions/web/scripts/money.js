@@ -12,7 +12,7 @@ import { say } from "./say.js";
 
 const PARTS = /** @type {const} */ (["budgets", "prices", "limits", "breaker"]);
 const PERIODS = /** @type {const} */ (["hour", "day", "month"]);
-const LIMITS = /** @type {const} */ (["address_hour", "address_day", "prefix_hour", "number_day"]);
+const LIMITS = /** @type {const} */ (["address_hour", "address_day", "prefix_hour", "number_day", "client_hour"]);
 
 /** @param {string} name */
 const limitId = (name) => `limit-${name.replace("_", "-")}`;

@@ -1,6 +1,7 @@
 // Shared by all pages: site name, language switch, forms, and messages.
 
 import { Problem } from "./api.js";
+import { keeping } from "./client.js";
 import { canSay, clock, language, say, wait } from "./say.js";
 import { keep, take } from "./tab.js";
 import { now, secondsUntil } from "./time.js";
@@ -32,8 +33,8 @@ export function show(node, visible) {
 /** Opens another page of the site. @param {string} path @param {{replace?: boolean}} [how] */
 export function go(path, { replace = false } = {}) {
   keep("arrived", true);
-  if (replace) location.replace(path);
-  else location.assign(path);
+  if (replace) location.replace(keeping(path));
+  else location.assign(keeping(path));
 }
 
 /**
@@ -53,6 +54,10 @@ export function ready(first) {
   else if (arrived && idle) heading?.focus();
   main.setAttribute("data-ready", "");
   if (held?.isConnected) held.querySelector("button:not([type])")?.click();
+}
+
+for (const inner of document.querySelectorAll("main a[href^='/']")) {
+  inner.setAttribute("href", keeping(inner.getAttribute("href") ?? ""));
 }
 
 // Results. The page says either a problem or a status, beside the button that was pressed.
@@ -97,7 +102,7 @@ export function words(problem) {
 }
 
 /** A link after a message. @param {string} href @param {string} text */
-export const link = (href, text) => element("a", { href }, text);
+export const link = (href, text) => element("a", { href: keeping(href) }, text);
 
 /** @param {string} id @param {string} text empty to clear the error @param {Node[]} more */
 export function fieldError(id, text, ...more) {

@@ -1,5 +1,6 @@
 import { Problem } from "./api.js";
 import { enterCode } from "./challenge.js";
+import { asked, backToClient, pending } from "./client.js";
 import { $, answerAt, confirmed, element, fieldError, hush, isOff, onPress, ready, refuse, show, site, submits, tell, waiting, warn, words } from "./page.js";
 import { phoneField } from "./phone.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
@@ -96,6 +97,7 @@ submits(
     const [current, next] = ["current-password", "new-password"].map((id) => $(id).value);
     const body = { ...(current && { current_password: current }), new_password: next };
     await withAccount((account) => account.setPassword(body));
+    if (pending) return backToClient();
     $("new-password-form").reset();
     await drawDevices();
     tell(say("password_changed"));
@@ -148,6 +150,7 @@ $("new-codes").addEventListener("click", async () => {
 onPress($("sign-out"), signOut);
 
 followOtherTabs();
+show($("two-step-note"), asked === "two-step");
 
 try {
   user = await resume();

@@ -1,6 +1,7 @@
 // The user's session. The access token is only in the page's memory; the refresh token is in a cookie that scripts can't read.
 
 import { Problem, account, logout, refresh } from "./api.js";
+import { backToClient, pending } from "./client.js";
 import { go } from "./page.js";
 import { say } from "./say.js";
 import { forget, keep, take } from "./tab.js";
@@ -101,18 +102,20 @@ export async function withAccount(what) {
  */
 function signInAgain(why) {
   if (why === "signed_out") signedInUser.clear();
-  keep("next", { path: location.pathname, why });
+  keep("next", { path: location.pathname, why, pending });
   go("/login", { replace: why === "signed_out" });
   return never();
 }
 
-/** After a sign-in, returns to the page that required it, or opens the profile. @param {import("./api.js").Session} session */
+/** After a sign-in, returns to the page or to the client that required it, or opens the profile. @param {import("./api.js").Session} session */
 export function signedIn(session) {
   signedInUser.set(session.user.id);
   const next = take("next");
   for (const name of ["challenge", "registration"]) forget(name);
   // The profile page still needs a phone number whose change was interrupted by the sign-in.
   if (!next) forget("phone");
+  // A page that the user left earlier must not come before a client.
+  if (pending && next?.pending !== pending) return backToClient();
   go(next?.path ?? "/profile", { replace: true });
 }
 

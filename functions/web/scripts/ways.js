@@ -1,6 +1,7 @@
 // The choice between phone and email on the registration and sign-in pages, kept in the URL's hash. `early.js` has made it before the first
 // paint, and the style shows its form.
 
+import { toClient } from "./client.js";
 import { $, atWrongHost, link, site, tell, warn } from "./page.js";
 import { phoneField } from "./phone.js";
 import { say } from "./say.js";
@@ -23,7 +24,7 @@ export function ways() {
   addEventListener("hashchange", draw);
   draw();
   onAccountChange((user) => {
-    if (user) tell(`${say("signed_in_elsewhere")} `, link(recall("next")?.path ?? "/profile", say("continue")));
+    if (user) tell(`${say("signed_in_elsewhere")} `, link(toClient ?? recall("next")?.path ?? "/profile", say("continue")));
   });
   return phoneField({ allowed: site.allowed_countries, start: recall("phone") });
 }

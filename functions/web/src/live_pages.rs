@@ -98,8 +98,8 @@ struct Finished {
 }
 
 impl LivePages {
-    pub fn answer(&self, page: &'static Page, headers: &HeaderMap, site: &SiteData) -> Answer {
-        let language = language(headers);
+    pub fn answer(&self, page: &'static Page, headers: &HeaderMap, query: &str, site: &SiteData) -> Answer {
+        let language = language(headers, query);
         let template = page.languages.get(language as usize).unwrap_or(&page.languages[0]);
         let encoding = Encoding::best(headers);
         let site_tag = site.tag();
@@ -121,9 +121,11 @@ impl LivePages {
     }
 }
 
-/// The language of the cookie `lang`, which the page's language switch sets, or else of `Accept-Language`.
-fn language(headers: &HeaderMap) -> Language {
+/// The language of the cookie `lang`, which the page's language switch sets, or of the parameter `lang`, which a client's
+/// sign-in sets, or else of `Accept-Language`.
+fn language(headers: &HeaderMap, query: &str) -> Language {
     let cookies = text(headers, &COOKIE).split(';').map(str::trim);
     let chosen = cookies.filter_map(|cookie| cookie.strip_prefix("lang=")).find_map(Language::of_tag);
-    chosen.unwrap_or_else(|| Language::preferred(text(headers, &ACCEPT_LANGUAGE)))
+    let asked = || query.split('&').filter_map(|pair| pair.strip_prefix("lang=")).find_map(Language::of_tag);
+    chosen.or_else(asked).unwrap_or_else(|| Language::preferred(text(headers, &ACCEPT_LANGUAGE)))
 }

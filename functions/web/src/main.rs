@@ -38,7 +38,10 @@ impl Web {
 
     async fn file(&self, request: &Request) -> Result<Answer, Problem> {
         match files::page_at(request) {
-            Some(page) => Ok(self.pages.answer(page, request.headers(), &site_data(&self.site).await)),
+            Some(page) => {
+                let query = request.uri().query().unwrap_or_default();
+                Ok(self.pages.answer(page, request.headers(), query, &site_data(&self.site).await))
+            }
             None => files::find(request),
         }
     }

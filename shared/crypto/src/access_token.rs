@@ -8,7 +8,8 @@ use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use twostep_domain::{
     authentication_method::Method,
-    ids::{SessionId, UserId},
+    ids::{ClientId, GrantId, SessionId, UserId},
+    oidc::{Grant, Scopes},
     random,
     session::Session,
     time::Timestamp,
@@ -47,6 +48,14 @@ pub struct Claims {
     /// When the second step was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa_time: Option<Timestamp>,
+    #[serde(default = "Scopes::of_session")]
+    pub scope: Scopes,
+    /// The client that got the token. Tokens of the service's own pages and of API clients have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// What the client's token belongs to, and ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<GrantId>,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -56,7 +65,6 @@ pub struct InvalidToken;
 impl Issuer {
     #[must_use]
     pub fn issue(&self, ring: &KeyRing, session: &Session, now: Timestamp, rng: &mut dyn CryptoRng) -> String {
-        let key = ring.signing_key(now);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
@@ -69,9 +77,40 @@ impl Issuer {
             auth_time: session.auth_time,
             amr: session.amr.clone(),
             mfa_time: session.mfa_time,
+            scope: Scopes::of_session(),
+            client_id: None,
+            grant_id: None,
         };
-        let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.id.clone()), ..Header::new(Algorithm::RS256) };
-        encode(&header, &claims, &key.private).expect("the key was checked when it was read")
+        sign(ring, &claims, now)
+    }
+
+    /// The access token of a client, for `scope`, which is no more than the grant has.
+    #[must_use]
+    pub fn issue_for_client(
+        &self,
+        ring: &KeyRing,
+        grant: &Grant,
+        scope: Scopes,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> String {
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: grant.user_id.clone(),
+            exp: now.plus(LIFETIME).0,
+            iat: now.0,
+            nbf: now.0,
+            jti: random::identifier(rng),
+            sid: grant.parent.clone(),
+            auth_time: grant.auth_time,
+            amr: grant.amr.clone(),
+            mfa_time: None,
+            scope,
+            client_id: Some(grant.client_id.clone()),
+            grant_id: Some(grant.id.clone()),
+        };
+        sign(ring, &claims, now)
     }
 
     /// Accepts one algorithm and this service's own keys only, and checks every claim with its type. Keys inside the token
@@ -97,6 +136,39 @@ impl Issuer {
         let is_current = now.0 < claims.exp && claims.nbf <= soon && claims.iat <= soon;
         if is_current { Ok(claims) } else { Err(InvalidToken) }
     }
+}
+
+impl Claims {
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.iss
+    }
+
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.aud
+    }
+
+    #[must_use]
+    pub fn issued_at(&self) -> Timestamp {
+        Timestamp(self.iat)
+    }
+
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        Timestamp(self.exp)
+    }
+
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.jti
+    }
+}
+
+fn sign(ring: &KeyRing, claims: &Claims, now: Timestamp) -> String {
+    let key = ring.signing_key(now);
+    let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.id.clone()), ..Header::new(Algorithm::RS256) };
+    encode(&header, claims, &key.private).expect("the key was checked when it was read")
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use twostep_domain::{
     challenge::PurposeName,
-    ids::{ChallengeKey, UserId},
+    ids::{ChallengeKey, ClientId, UserId},
+    phone::PhoneNumber,
     recipient::Recipient,
 };
 
@@ -15,6 +16,13 @@ use crate::pepper::Pepper;
 pub fn derive_key(pepper: &Pepper, purpose: PurposeName, subject: Option<&UserId>, to: &Recipient) -> ChallengeKey {
     let subject = subject.map_or("", UserId::as_str);
     let name = format!("challenge-key|{}|{subject}|{}", purpose.as_str(), to.normalised());
+    ChallengeKey::from_bytes(pepper.authenticate(name.as_bytes()).as_ref())
+}
+
+/// The table key of the challenge of one (client, phone): each client has challenges of its own.
+#[must_use]
+pub fn derive_client_key(pepper: &Pepper, client: &ClientId, phone: &PhoneNumber) -> ChallengeKey {
+    let name = format!("challenge-key|verification|{}|{}", client.as_str(), phone.e164());
     ChallengeKey::from_bytes(pepper.authenticate(name.as_bytes()).as_ref())
 }
 

@@ -4,13 +4,17 @@
 //! I/O.
 
 pub mod access_token;
+pub mod authorization_code;
 pub mod challenge_id;
+pub mod client_secret;
 pub mod constant_time;
 pub mod device_token;
+pub mod id_token;
 pub mod key_ring;
 pub mod opaque_token;
 pub mod password;
 pub mod pepper;
+pub mod pkce;
 pub mod recovery_code;
 pub mod refresh_token;
 pub mod registration_token;

@@ -1,4 +1,4 @@
-//! Identifiers of accounts, sessions and challenges. They are not secrets, and they reveal
+//! Identifiers of accounts, sessions, clients and challenges. They are not secrets, and they reveal
 //! neither a name nor a number.
 
 use std::fmt;
@@ -55,6 +55,62 @@ impl SessionId {
 }
 
 impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The `client_id` of a client.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(String);
+
+impl ClientId {
+    #[must_use]
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        Self(random::identifier(rng))
+    }
+
+    /// For an id that a caller claims or that this service wrote itself. Only the registry tells whether it exists.
+    #[must_use]
+    pub fn from_stored(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The key of a client's grant in the table: what one sign-in gave to one client. It leads to no token.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GrantId(String);
+
+impl GrantId {
+    /// Ids of sessions have no dot, so neither is ever the other.
+    const PREFIX: &str = "grant.";
+
+    /// The grant whose refresh tokens have this family.
+    #[must_use]
+    pub fn of_family(family: &SessionId) -> Self {
+        Self(format!("{}{}", Self::PREFIX, family.as_str()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for GrantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

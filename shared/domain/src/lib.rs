@@ -10,6 +10,7 @@
 pub mod account;
 pub mod authentication_method;
 pub mod challenge;
+pub mod client;
 pub mod country;
 pub mod email;
 pub mod email_texts;
@@ -17,6 +18,7 @@ pub mod failed_attempts;
 pub mod ids;
 pub mod language;
 pub mod message_texts;
+pub mod oidc;
 pub mod one_time_code;
 pub mod person_name;
 pub mod phone;

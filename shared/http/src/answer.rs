@@ -2,7 +2,7 @@
 
 use lambda_http::{
     Body, Response,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY},
 };
 use serde::Serialize;
 
@@ -25,6 +25,12 @@ impl Answer {
         Self::new(status, Body::Text(body)).with_header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 
+    /// 200 without a body, where a standard demands that status (RFC 7009 §2.2).
+    #[must_use]
+    pub fn ok() -> Self {
+        Self::new(200, Body::Empty)
+    }
+
     #[must_use]
     pub fn empty() -> Self {
         Self::new(204, Body::Empty)
@@ -34,6 +40,26 @@ impl Answer {
     #[must_use]
     pub fn file(content_type: &'static str, content: impl Into<Vec<u8>>) -> Self {
         Self::new(200, Body::Binary(content.into())).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    /// Sends the browser to `location` (RFC 9110 §15.4.3), which learns nothing of this address.
+    ///
+    /// # Panics
+    /// Never for locations that consist of what URIs allow.
+    #[must_use]
+    pub fn redirect(location: &str) -> Self {
+        let mut location = HeaderValue::try_from(location).expect("a URI has no control characters");
+        location.set_sensitive(true);
+        Self::new(302, Body::Empty)
+            .with_header(LOCATION, location)
+            .with_header(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+    }
+
+    /// A page that is made for one response.
+    #[must_use]
+    pub fn page(status: u16, html: String) -> Self {
+        Self::new(status, Body::Text(html))
+            .with_header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
     }
 
     /// The client has it already (RFC 9110 §15.4.5).

@@ -7,6 +7,7 @@ use lambda_http::{
     http::header::{COOKIE, HeaderValue},
 };
 use serde::Serialize;
+use twostep_crypto::refresh_token::RefreshToken;
 
 /// How the cookies are named and marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +45,25 @@ impl KeptToken {
 }
 
 impl Cookies {
+    /// The cookies of the service at `site`.
+    #[must_use]
+    pub fn of_site(site: &str) -> Self {
+        let own = origin_of(site);
+        let is_laptop =
+            own.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        if is_laptop { Self::Localhost } else { Self::Host }
+    }
+
+    /// The refresh token of a browser that navigates here, whatever site it comes from. Only for routes that send the
+    /// browser on and give the token to no script.
+    #[must_use]
+    pub fn refresh_token(self, request: &Request) -> Option<RefreshToken> {
+        RefreshToken::parse(self.get(request, Cookie::Refresh)?).ok()
+    }
+
     /// The header that clears the refresh token.
-    pub(super) fn clear_refresh_token(self) -> HeaderValue {
+    #[must_use]
+    pub fn clear_refresh_token(self) -> HeaderValue {
         self.header(Cookie::Refresh, "", Duration::ZERO)
     }
 
@@ -72,11 +90,21 @@ impl Cookies {
     fn header(self, cookie: Cookie, value: &str, lasts: Duration) -> HeaderValue {
         let (name, seconds) = (self.name(cookie), lasts.as_secs());
         let secure = if self == Self::Host { "; Secure" } else { "" };
-        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite=Strict");
+        // A client's sign-in is a navigation from another site, which must bring the session along. No route changes
+        // anything for a navigation: `Origin` is checked wherever this cookie is used up.
+        let same_site = if cookie == Cookie::Refresh { "Lax" } else { "Strict" };
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite={same_site}");
         let mut header = HeaderValue::try_from(text).expect("tokens are base64url and dots");
         header.set_sensitive(true);
         header
     }
+}
+
+/// Scheme, host and port of an address (RFC 6454 §6.2).
+pub(super) fn origin_of(address: &str) -> &str {
+    let host = address.find("://").map_or(0, |at| at + "://".len());
+    let end = address[host..].find('/').map_or(address.len(), |at| host + at);
+    &address[..end]
 }
 
 #[cfg(test)]
@@ -102,7 +130,7 @@ mod tests {
         let token = KeptToken::new("abc".to_owned(), Duration::from_secs(60));
         assert_eq!(
             Cookies::Host.set(Cookie::Refresh, &token),
-            "__Host-twostep-refresh=abc; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Strict"
+            "__Host-twostep-refresh=abc; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
         );
         assert_eq!(
             Cookies::Localhost.set(Cookie::Device, &token),
@@ -110,7 +138,7 @@ mod tests {
         );
         assert_eq!(
             Cookies::Host.clear_refresh_token(),
-            "__Host-twostep-refresh=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict"
+            "__Host-twostep-refresh=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
         );
     }
 }

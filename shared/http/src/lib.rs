@@ -9,6 +9,7 @@ mod cookies;
 mod cross_origin;
 pub mod issuer;
 mod json;
+pub mod oauth;
 mod problem;
 mod problems;
 mod request;

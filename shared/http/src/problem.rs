@@ -36,6 +36,8 @@ pub enum Problem {
     InvalidRecoveryCodeFormat,
     InvalidCredentials,
     InvalidAdminKey,
+    /// Not a client with this secret, or not of the kind that this route is for.
+    InvalidClient,
     WrongCode {
         attempts_left: usize,
     },
@@ -50,6 +52,7 @@ pub enum Problem {
     ForeignOrigin,
     UnknownChallenge,
     UnknownDevice,
+    UnknownClient,
     NotFound,
     EmailTaken,
     EmailNeedsVerification,
@@ -151,6 +154,10 @@ impl Problem {
             Self::InvalidAdminKey => {
                 (401, "invalid_admin_key", "Invalid admin key", "Send the admin key as a bearer token.")
             }
+            Self::InvalidClient => {
+                (401, "invalid_client", "Invalid client", "Send the ID and secret of a server client by HTTP Basic.")
+            }
+            Self::UnknownClient => (404, "unknown_client", "Unknown client", "No client has this ID."),
             Self::UnknownDevice => {
                 (404, "unknown_device", "Unknown device", "This account has no remembered device with this ID.")
             }
@@ -278,6 +285,7 @@ impl Problem {
         Self::InvalidRecoveryCodeFormat,
         Self::InvalidCredentials,
         Self::InvalidAdminKey,
+        Self::InvalidClient,
         Self::WrongCode { attempts_left: 4 },
         Self::InvalidToken,
         Self::InvalidRegistrationToken,
@@ -289,6 +297,7 @@ impl Problem {
         Self::ReauthRequired,
         Self::UnknownChallenge,
         Self::UnknownDevice,
+        Self::UnknownClient,
         Self::NotFound,
         Self::EmailTaken,
         Self::EmailNeedsVerification,
@@ -387,6 +396,9 @@ impl Problem {
         }
         if matches!(self, Self::InvalidToken | Self::InvalidAdminKey | Self::ReauthRequired) {
             response = response.header(WWW_AUTHENTICATE, "Bearer");
+        }
+        if matches!(self, Self::InvalidClient) {
+            response = response.header(WWW_AUTHENTICATE, "Basic");
         }
         if let Self::InvalidRefreshCookie(cookies) = self {
             response = response.header(SET_COOKIE, cookies.clear_refresh_token());

@@ -7,12 +7,16 @@ use twostep_domain::{email::InvalidEmail, one_time_code::InvalidCode, person_nam
 use twostep_usecases::{
     Outage,
     access::AccessError,
-    admin::{key::AdminKeyError, settings::SettingsError, test_email::TestEmailError, test_message::TestMessageError},
+    admin::{
+        clients::ClientError, key::AdminKeyError, settings::SettingsError, test_email::TestEmailError,
+        test_message::TestMessageError,
+    },
     codes::{
         ChallengeError, StartError,
         resend::ResendError,
         verify::{Rejection, VerifyError},
     },
+    oidc::client_authentication::ClientAuthError,
     profile::{
         details::DetailsError,
         devices::DeviceError,
@@ -25,6 +29,7 @@ use twostep_usecases::{
     reset::{password::ResetError, start::StartResetError},
     session::RefreshError,
     sign_in::{by_password::PasswordError, confirm::ConfirmError},
+    verifications::ResendVerificationError,
 };
 
 use super::Problem;
@@ -91,6 +96,25 @@ impl From<ResendError> for Problem {
             ResendError::CodeExpired => Self::CodeExpired,
             ResendError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
             ResendError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<ResendVerificationError> for Problem {
+    fn from(error: ResendVerificationError) -> Self {
+        match error {
+            ResendVerificationError::Limit(error) => error.into(),
+            ResendVerificationError::Resend(error) => error.into(),
+        }
+    }
+}
+
+impl From<ClientAuthError> for Problem {
+    fn from(error: ClientAuthError) -> Self {
+        match error {
+            ClientAuthError::InvalidClient => Self::InvalidClient,
+            ClientAuthError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+            ClientAuthError::Outage(outage) => outage.into(),
         }
     }
 }
@@ -236,6 +260,16 @@ impl From<AdminKeyError> for Problem {
             AdminKeyError::InvalidKey => Self::InvalidAdminKey,
             AdminKeyError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
             AdminKeyError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<ClientError> for Problem {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Unknown => Self::UnknownClient,
+            ClientError::Invalid(field) => Self::InvalidSetting(field),
+            ClientError::Outage(outage) => outage.into(),
         }
     }
 }

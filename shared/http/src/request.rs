@@ -14,7 +14,7 @@ use twostep_usecases::Caller;
 use super::Problem;
 
 /// A body is at most 16 KiB.
-const LONGEST_BODY: usize = 16 * 1024;
+pub(super) const LONGEST_BODY: usize = 16 * 1024;
 
 /// Reads a JSON object. The types that are read here refuse unknown fields; serde refuses duplicate ones.
 ///

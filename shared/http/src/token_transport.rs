@@ -9,7 +9,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use twostep_crypto::{device_token::DeviceToken, refresh_token::RefreshToken};
 
-use super::{Answer, Cookies, Problem, bodies::SessionBody, cookies::Cookie, request};
+use super::{
+    Answer, Cookies, Problem,
+    bodies::SessionBody,
+    cookies::{Cookie, origin_of},
+    request,
+};
 
 /// The header with which a client chooses cookies.
 const HEADER: &str = "x-session";
@@ -41,9 +46,7 @@ impl TokenTransport {
         if !given.is_some_and(|given| given.eq_ignore_ascii_case(own)) {
             return Err(Problem::ForeignOrigin);
         }
-        let is_laptop =
-            own.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
-        Ok(Self::Cookies(if is_laptop { Cookies::Localhost } else { Cookies::Host }))
+        Ok(Self::Cookies(Cookies::of_site(site)))
     }
 
     /// The response with a session. This is the only place that decides where its tokens go.
@@ -111,13 +114,6 @@ impl TokenTransport {
 #[serde(deny_unknown_fields)]
 struct RefreshBody {
     refresh_token: String,
-}
-
-/// Scheme, host and port of an address (RFC 6454 §6.2).
-fn origin_of(address: &str) -> &str {
-    let host = address.find("://").map_or(0, |at| at + "://".len());
-    let end = address[host..].find('/').map_or(address.len(), |at| host + at);
-    &address[..end]
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 //! conditional write or a transaction.
 
 pub mod challenges;
+pub mod client_grants;
 pub mod client_network;
+pub mod clients;
 pub mod compare_and_swap;
 pub mod email_budget;
 pub mod failed_attempts;
@@ -21,6 +23,8 @@ pub mod transaction;
 pub mod users;
 
 pub use challenges::ChallengeStore;
+pub use client_grants::ClientGrantStore;
+pub use clients::{CachedClients, ClientStore};
 pub use email_budget::EmailBudgetStore;
 pub use failed_attempts::FailedAttemptStore;
 pub use registration_tokens::RegistrationTokenStore;

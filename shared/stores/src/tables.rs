@@ -11,6 +11,8 @@ use twostep_runtime::{
 
 use crate::{
     challenges::ChallengeStore,
+    client_grants::ClientGrantStore,
+    clients::{CachedClients, ClientStore},
     email_budget::EmailBudgetStore,
     failed_attempts::FailedAttemptStore,
     registration_tokens::RegistrationTokenStore,
@@ -73,6 +75,24 @@ impl Tables {
     /// [`ConfigError`] if `SESSIONS_TABLE` is not set.
     pub fn sessions(&self) -> Result<SessionStore, ConfigError> {
         Ok(SessionStore::new(self.client.clone(), self.env.required("SESSIONS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `SESSIONS_TABLE` is not set.
+    pub fn client_grants(&self) -> Result<ClientGrantStore, ConfigError> {
+        Ok(ClientGrantStore::new(self.client.clone(), self.env.required("SESSIONS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `SETTINGS_TABLE` is not set.
+    pub fn clients(&self) -> Result<ClientStore, ConfigError> {
+        Ok(ClientStore::new(self.client.clone(), self.env.required("SETTINGS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `SETTINGS_TABLE` is not set.
+    pub fn cached_clients(&self) -> Result<CachedClients, ConfigError> {
+        Ok(CachedClients::new(self.clients()?, Arc::clone(&self.clock)))
     }
 
     /// The settings. All who ask share one cache.

@@ -68,11 +68,17 @@ impl Access {
         tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.settings));
     }
 
+    /// The claims of a session's own token. A client's token tells who the user is; it opens no account.
+    ///
     /// # Errors
     /// [`AccessError::InvalidToken`]
     pub async fn authenticate(&self, issuer: &Issuer, token: &str) -> Result<Claims, AccessError> {
         let ring = self.keys.get().await?;
-        issuer.check(&ring, token, self.clock.now()).map_err(|InvalidToken| AccessError::InvalidToken)
+        let claims = issuer.check(&ring, token, self.clock.now()).map_err(|InvalidToken| AccessError::InvalidToken)?;
+        if claims.client_id.is_some() {
+            return Err(AccessError::InvalidToken);
+        }
+        Ok(claims)
     }
 
     /// # Errors

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod caller;
 pub mod codes;
 pub mod messages;
+pub mod oidc;
 pub mod outage;
 pub mod profile;
 pub mod public_site;
@@ -19,6 +20,7 @@ pub mod rotate_keys;
 pub mod session;
 pub mod sign_in;
 pub mod signed_in;
+pub mod verifications;
 mod warm_up;
 
 pub use caller::Caller;

@@ -2,7 +2,7 @@
 //! settings, which also opens the connection to DynamoDB. If either fails now, that request tries again and answers 503.
 
 use twostep_runtime::secrets::CachedSecret;
-use twostep_stores::CachedSettings;
+use twostep_stores::{CachedClients, CachedSettings};
 
 pub async fn secret<T>(secret: &CachedSecret<T>) {
     if let Err(error) = secret.get().await {
@@ -13,5 +13,11 @@ pub async fn secret<T>(secret: &CachedSecret<T>) {
 pub async fn settings(settings: &CachedSettings) {
     if let Err(error) = settings.get().await {
         tracing::error!(%error, "the settings could not be read at start");
+    }
+}
+
+pub async fn clients(clients: &CachedClients) {
+    if let Err(error) = clients.warm_up().await {
+        tracing::error!(%error, "the clients could not be read at start");
     }
 }

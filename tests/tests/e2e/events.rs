@@ -28,7 +28,11 @@ fn expected(function: &str) -> (u16, Option<&'static str>) {
         "session" => (401, Some("invalid_refresh_token")),
         "register-password" => (201, None),
         "password-login" => (401, Some("invalid_credentials")),
-        "settings" => (401, Some("invalid_admin_key")),
+        "settings" | "clients" => (401, Some("invalid_admin_key")),
+        // A page, and an error of RFC 6749.
+        "authorize" => (400, None),
+        "token" => (401, None),
+        "verifications" => (401, Some("invalid_client")),
         "discovery" | "web" => (200, None),
         "sms-status" => (204, None),
         other => panic!("no expected response for {other}"),

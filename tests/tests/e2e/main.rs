@@ -1,5 +1,6 @@
 //! End-to-end tests: a full stack over HTTP, as a website uses it. The tests of this process share one stack.
 
+mod clients;
 mod cookies;
 mod cross_origin;
 mod delivery;
@@ -11,6 +12,7 @@ mod journeys;
 mod languages;
 mod load;
 mod metrics;
+mod oidc;
 mod outages;
 mod passwords;
 mod readme;
@@ -21,4 +23,5 @@ mod sessions;
 mod settings;
 mod silence;
 mod tokens;
+mod verifications;
 mod web;

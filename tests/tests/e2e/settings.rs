@@ -111,7 +111,10 @@ async fn an_admin_limits_costs_and_sees_the_usage() {
         .await
         .expect(200);
     assert_eq!((&changed["prices"], &changed["budgets"]["all"]["hour"]), (&prices, &hour));
-    assert_eq!(changed["limits"], json!({"address_hour": 10, "address_day": 50, "prefix_hour": 20, "number_day": 3}));
+    assert_eq!(
+        changed["limits"],
+        json!({"address_hour": 10, "address_day": 50, "prefix_hour": 20, "number_day": 3, "client_hour": 1000})
+    );
     assert_eq!(admin.get().await, changed);
     let twice = r#"{"prices":{"default":1,"default":2}}"#.to_owned();
     let twice = client.send(Method::PUT, "/settings", Some(&admin.key), Some(twice)).await;

@@ -10,5 +10,5 @@ pub mod state_machine;
 
 pub use delivery::{Delivery, DeliveryFailure, DeliveryStatus};
 pub use policy::Policy;
-pub use purpose::{Notice, Payload, Purpose, PurposeName};
+pub use purpose::{ClientVerification, Notice, Payload, Purpose, PurposeName, Reference};
 pub use state_machine::{Challenge, GuessRefusal, ResendRefusal, Sealed, Start, TooManyCodes, Verdict};

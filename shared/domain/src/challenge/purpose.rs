@@ -1,11 +1,13 @@
 //! What a challenge is for, and what it carries for that purpose. The payload is stored sealed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{AccountSnapshot, PhoneTrust},
     email::EmailAddress,
-    ids::SessionId,
+    ids::{ClientId, SessionId},
     language::Language,
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
@@ -49,6 +51,8 @@ pub enum Purpose {
         /// How the first step was taken; the second is another.
         first: Proof,
     },
+    /// Verify a number for a client that keeps its own accounts.
+    Verification(ClientVerification),
     /// No question at all: a notice of a change of the account.
     Notice {
         /// What changed. Earlier versions knew only one notice.
@@ -98,6 +102,46 @@ pub struct EmailChange {
     pub session: SessionId,
 }
 
+/// What a client wants to know: whether its user has this number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientVerification {
+    pub client: ClientId,
+    /// The client's own word for it, which comes back with the result.
+    #[serde(default)]
+    pub reference: Option<Reference>,
+}
+
+/// A client's own word for a verification: at most 200 printable characters. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reference(String);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a reference has at most 200 printable characters")]
+pub struct InvalidReference;
+
+impl Reference {
+    const LONGEST: usize = 200;
+
+    /// # Errors
+    /// [`InvalidReference`]
+    pub fn parse(input: &str) -> Result<Self, InvalidReference> {
+        let is_valid = input.chars().count() <= Self::LONGEST && !input.chars().any(char::is_control);
+        if is_valid { Ok(Self(input.to_owned())) } else { Err(InvalidReference) }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reference(…)")
+    }
+}
+
 impl PurposeName {
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -126,7 +170,16 @@ impl Purpose {
             Self::SecondStep { account } | Self::ResetSecondStep { account, .. } => Some(account),
             Self::Profile(change) => Some(&change.account),
             Self::Email(change) => Some(&change.account),
-            Self::Register | Self::Notice { .. } => None,
+            Self::Register | Self::Verification(_) | Self::Notice { .. } => None,
+        }
+    }
+
+    /// The verification, if a client asked for it.
+    #[must_use]
+    pub fn verification(&self) -> Option<&ClientVerification> {
+        match self {
+            Self::Verification(verification) => Some(verification),
+            _ => None,
         }
     }
 
@@ -152,10 +205,10 @@ impl Purpose {
         id(self) == id(other) && same_account && same_first_step
     }
 
-    /// Whether both come from the same session, where the purpose has one.
+    /// Whether both come from the same session, where the purpose has one, and a client calls them by the same reference.
     #[must_use]
     pub fn same_session(&self, other: &Self) -> bool {
-        self.session() == other.session()
+        self.session() == other.session() && self.verification() == other.verification()
     }
 }
 
@@ -183,7 +236,7 @@ impl Payload {
             Purpose::Login { account } | Purpose::Reset { account } => account.as_ref().map_or(PhoneTrust::New, of),
             Purpose::SecondStep { account } | Purpose::ResetSecondStep { account, .. } => of(account),
             Purpose::Profile(change) if change.former_phone.as_ref() == self.to.phone() => of(&change.account),
-            Purpose::Register | Purpose::Profile(_) | Purpose::Email(_) => PhoneTrust::New,
+            Purpose::Register | Purpose::Profile(_) | Purpose::Email(_) | Purpose::Verification(_) => PhoneTrust::New,
         }
     }
 }
@@ -218,6 +271,16 @@ mod tests {
         assert_eq!(change.session, SessionId::from_stored("s"));
         assert!(change.turns_two_step_on && change.former_phone.is_some());
         assert_eq!(written_by_0_1_0("register", &json!(null)).language, Language::Spanish);
+    }
+
+    #[test]
+    fn a_reference_is_printable_and_never_printed() {
+        let reference = Reference::parse("order 7 · señora").unwrap();
+        assert_eq!(format!("{reference:?}"), "Reference(…)");
+        assert!(Reference::parse(&"é".repeat(200)).is_ok());
+        for wrong in ["a\nb", "\u{7f}", &"x".repeat(201)] {
+            assert!(Reference::parse(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Limits {
     pub prefix_hour: usize,
     /// Messages to one number over all purposes: stops callers from using the service to annoy a number.
     pub number_day: usize,
+    /// Verifications requested by one client that names no client IPs of its users: bounds what a stolen secret can order.
+    pub client_hour: usize,
 }
 
 impl Limits {
@@ -32,17 +34,23 @@ impl Limits {
     }
 
     #[must_use]
+    pub fn of_client(&self) -> RateLimit {
+        RateLimit { most: self.client_hour, window: HOUR }
+    }
+
+    #[must_use]
     pub fn of_prefix(&self) -> RateLimit {
         RateLimit { most: self.prefix_hour, window: HOUR }
     }
 
     /// A number's messages are shared out in thirds, so that a stranger can ask for some of them and never for those that
-    /// the owner needs to sign in: registrations get one third, sign-ins and resets by phone two.
+    /// the owner needs to sign in: registrations get one third, sign-ins and resets by phone and verifications for clients
+    /// two.
     #[must_use]
     pub fn of_number(&self, purpose: PurposeName) -> RateLimit {
         let thirds = match purpose {
             PurposeName::Register => 1,
-            PurposeName::Login | PurposeName::Reset => 2,
+            PurposeName::Login | PurposeName::Reset | PurposeName::Verification => 2,
             PurposeName::SecondStep
             | PurposeName::Profile
             | PurposeName::Email
@@ -55,13 +63,13 @@ impl Limits {
     /// Whether every limit is in its range.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        let limits = [self.client_ip_hour, self.client_ip_day, self.prefix_hour, self.number_day];
+        let limits = [self.client_ip_hour, self.client_ip_day, self.prefix_hour, self.number_day, self.client_hour];
         limits.iter().all(|most| (1..=MOST).contains(most))
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { client_ip_hour: 10, client_ip_day: 50, prefix_hour: 20, number_day: 15 }
+        Self { client_ip_hour: 10, client_ip_day: 50, prefix_hour: 20, number_day: 15, client_hour: 1_000 }
     }
 }

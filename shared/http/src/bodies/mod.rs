@@ -4,8 +4,10 @@
 //! its use case takes.
 
 pub mod challenge;
+pub mod clients;
 pub mod delivery_reports;
 pub mod discovery;
+pub mod oauth;
 pub mod profile;
 pub mod registration;
 pub mod reset;
@@ -15,6 +17,7 @@ pub mod sign_in;
 pub mod site;
 pub mod usage;
 pub mod user;
+pub mod verifications;
 pub mod verify;
 
 pub use challenge::{ChallengeBody, EmailBody, PhoneBody};

@@ -108,6 +108,7 @@ struct LimitsBody {
     address_day: usize,
     prefix_hour: usize,
     number_day: usize,
+    client_hour: usize,
 }
 
 #[derive(Serialize)]
@@ -168,6 +169,7 @@ impl From<Limits> for LimitsBody {
             address_day: limits.client_ip_day,
             prefix_hour: limits.prefix_hour,
             number_day: limits.number_day,
+            client_hour: limits.client_hour,
         }
     }
 }
@@ -301,6 +303,8 @@ struct LimitsChange {
     prefix_hour: Option<usize>,
     #[serde(default, deserialize_with = "named")]
     number_day: Option<usize>,
+    #[serde(default, deserialize_with = "named")]
+    client_hour: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -344,6 +348,7 @@ impl LimitsChange {
             client_ip_day: self.address_day.unwrap_or(present.client_ip_day),
             prefix_hour: self.prefix_hour.unwrap_or(present.prefix_hour),
             number_day: self.number_day.unwrap_or(present.number_day),
+            client_hour: self.client_hour.unwrap_or(present.client_hour),
         })
     }
 }

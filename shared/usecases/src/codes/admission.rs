@@ -6,6 +6,7 @@ use twostep_crypto::KeyRing;
 use twostep_domain::{
     account::PhoneTrust,
     country::PhoneNotAllowed,
+    ids::ClientId,
     phone::PhoneNumber,
     settings::Settings,
     spending::{HeldBack, Mode, Scope},
@@ -105,6 +106,19 @@ impl Admission {
             .allows_all(now)
             .and_then(|()| by_scope())
             .map_err(|HeldBack { until }| StartError::BudgetSpent { wait: now.until(until) })
+    }
+
+    /// Counts a request of a client that does not say whose client IP it comes from.
+    pub(crate) async fn count_client(&self, client: &ClientId, ring: &KeyRing) -> Result<(), StartError> {
+        if self.lifted {
+            return Ok(());
+        }
+        let id = ring.pepper.hide("quota|client", client.as_str());
+        let (limit, now) = (self.settings.get().await?.limits.of_client(), self.clock.now());
+        self.windows.reserve(&id, &[limit], now).await.map_err(|error| match error {
+            LimitError::Reached(until) => StartError::TooManyRequests { wait: now.until(until) },
+            LimitError::Table(error) => error.into(),
+        })
     }
 
     async fn count_client_ip(&self, caller: &Caller, ring: &KeyRing) -> Result<(), StartError> {

@@ -4,16 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use twostep_crypto::{
     KeyRing,
-    challenge_id::{ChallengeId, derive_key},
+    challenge_id::{ChallengeId, derive_client_key, derive_key},
 };
 use twostep_domain::{
     challenge::{
         Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, Start, TooManyCodes,
         state_machine::Ask,
     },
-    ids::{ChallengeKey, UserId},
+    ids::{ChallengeKey, ClientId, UserId},
     language::Language,
     one_time_code::OneTimeCode,
+    phone::PhoneNumber,
     recipient::{Channel, Recipient},
     time::{Clock, Timestamp},
 };
@@ -120,6 +121,11 @@ impl Challenges {
     /// [`ConfigError`], which names the variable.
     pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
         Ok(Self { clock: tables.clock(), policy: Policy::default(), store: tables.challenges()? })
+    }
+
+    /// The key of a number that `client` verifies. Clients share neither codes nor counts.
+    pub(crate) fn key_of_client(ring: &KeyRing, client: &ClientId, phone: &PhoneNumber) -> ChallengeKey {
+        derive_client_key(&ring.pepper, client, phone)
     }
 
     pub(crate) fn key(ring: &KeyRing, purpose: PurposeName, subject: Option<&UserId>, to: &Recipient) -> ChallengeKey {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use twostep_crypto::{KeyRing, challenge_id::ChallengeId};
 use twostep_domain::{
-    challenge::{Challenge, ResendRefusal},
+    challenge::{Challenge, Purpose, ResendRefusal},
     time::Timestamp,
 };
 use twostep_runtime::{
@@ -57,27 +57,51 @@ impl ResendCode {
     }
 
     /// # Errors
-    /// [`ResendError::UnknownChallenge`]
+    /// [`ResendError::UnknownChallenge`], also for a client's verification.
     pub async fn show(&self, id: &ChallengeId) -> Result<ChallengeView, ResendError> {
-        let ring = self.keys.get().await?;
-        let challenge = named(&ring, id, self.challenges.store.find(id.key()).await?)?;
-        let payload = self.challenges.payload(&ring, &challenge)?;
-        Ok(self.challenges.view(&ring, &challenge, &payload))
+        self.show_if(id, |purpose| purpose.verification().is_none()).await
     }
 
     /// # Errors
     /// [`ResendError`]
     pub async fn resend(&self, id: &ChallengeId) -> Result<ChallengeView, ResendError> {
+        self.resend_if(id, |purpose| purpose.verification().is_none()).await
+    }
+
+    /// [`Self::show`] for a caller who may see what `may_see` accepts.
+    pub(crate) async fn show_if(
+        &self,
+        id: &ChallengeId,
+        may_see: impl Fn(&Purpose) -> bool,
+    ) -> Result<ChallengeView, ResendError> {
+        let ring = self.keys.get().await?;
+        let challenge = named(&ring, id, self.challenges.store.find(id.key()).await?)?;
+        let payload = self.challenges.payload(&ring, &challenge)?;
+        if !may_see(&payload.purpose) {
+            return Err(ResendError::UnknownChallenge);
+        }
+        Ok(self.challenges.view(&ring, &challenge, &payload))
+    }
+
+    /// [`Self::resend`] for a caller who may see what `may_see` accepts.
+    pub(crate) async fn resend_if(
+        &self,
+        id: &ChallengeId,
+        may_see: impl Fn(&Purpose) -> bool,
+    ) -> Result<ChallengeView, ResendError> {
         let Self { challenges, .. } = self;
         let ring: Arc<KeyRing> = self.keys.get().await?;
         let mut race = Race::on(challenges.store.find(id.key()).await?);
         loop {
             let challenge = named(&ring, id, race.next_round()?)?;
+            let payload = challenges.payload(&ring, &challenge)?;
+            if !may_see(&payload.purpose) {
+                return Err(ResendError::UnknownChallenge);
+            }
             let now = challenges.clock.now();
             let next = challenge.resend(now, &challenges.policy).map_err(|refusal| refused(refusal, now))?;
             match challenges.store.save(&next).await? {
                 Swap::Saved(saved) => {
-                    let payload = challenges.payload(&ring, &saved)?;
                     challenges.count(Name::CodesAsked, &payload);
                     return Ok(challenges.view(&ring, &saved, &payload));
                 }

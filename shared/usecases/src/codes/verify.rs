@@ -202,6 +202,10 @@ impl VerifyCode {
         entry: &Entry,
     ) -> Result<Use, VerifyError> {
         let payload = self.challenges.payload(ring, &challenge)?;
+        // Only the client that asked may judge its codes, see `verifications`.
+        if payload.purpose.verification().is_some() {
+            return Err(VerifyError::UnknownChallenge);
+        }
         // A recovery code is judged against the account, which is read before the guess is judged.
         let step = match &payload.purpose {
             Purpose::ResetSecondStep { .. } if entry.remember_device => return Err(VerifyError::NotASecondStep),
@@ -245,12 +249,12 @@ impl VerifyCode {
             (Purpose::ResetSecondStep { account, first }, _, Some(step)) => {
                 self.use_for_reset_second_step(code, account, first, step).await?
             }
-            // No client holds the id of a notice.
-            (Purpose::Notice { .. }, ..) => return Err(VerifyError::UnknownChallenge),
+            // No caller holds the id of a notice, and a client's verification was refused above.
+            (Purpose::Verification(_) | Purpose::Notice { .. }, ..) => return Err(VerifyError::UnknownChallenge),
             _ => self.use_for_nothing(code, Rejection::CodeExpired).await?,
         };
         if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
-            Box::pin(self.count(counted)).await;
+            Box::pin(counted.count(&self.counters, self.now())).await;
         }
         Ok(used)
     }
@@ -297,37 +301,36 @@ impl VerifyCode {
         };
         Ok(user.ok_or(TableError::Malformed { table: "users" })?)
     }
-
-    /// For the breaker and the usage, once the code is used up: counted earlier, one code could count many times. A
-    /// sign-in does not fail for it.
-    async fn count(&self, code: CountedCode) {
-        let now = self.now();
-        let name = if code.to.channel() == Channel::Email { Name::EmailCodesVerified } else { Name::CodesVerified };
-        Metric::count(name).by(Dimension::Purpose, code.purpose.as_str()).emit(now);
-        let Some(phone) = code.to.phone() else { return };
-        let Some(country) = Country::of_mobile(phone) else { return };
-        let signs_in = matches!(code.purpose, PurposeName::Register | PurposeName::Login | PurposeName::SecondStep);
-        let event = MessageEvent::Verified { signs_in, trust: code.trust };
-        if let Err(error) = self.counters.count(country, Some(&Scope::prefix_of(phone)), event, now).await {
-            tracing::warn!(%error, "a correct code was not counted");
-        }
-    }
 }
 
 /// What is counted of a correct code.
-struct CountedCode {
+pub(crate) struct CountedCode {
     to: Recipient,
     purpose: PurposeName,
     trust: PhoneTrust,
 }
 
 impl CountedCode {
-    fn of(payload: &Payload, now: Timestamp) -> Self {
+    pub(crate) fn of(payload: &Payload, now: Timestamp) -> Self {
         Self { to: payload.to.clone(), purpose: payload.purpose.name(), trust: payload.phone_trust(now) }
+    }
+
+    /// For the breaker and the usage, once the code is used up: counted earlier, one code could count many times. A
+    /// sign-in does not fail for it.
+    pub(crate) async fn count(self, counters: &CounterStore, now: Timestamp) {
+        let name = if self.to.channel() == Channel::Email { Name::EmailCodesVerified } else { Name::CodesVerified };
+        Metric::count(name).by(Dimension::Purpose, self.purpose.as_str()).emit(now);
+        let Some(phone) = self.to.phone() else { return };
+        let Some(country) = Country::of_mobile(phone) else { return };
+        let signs_in = matches!(self.purpose, PurposeName::Register | PurposeName::Login | PurposeName::SecondStep);
+        let event = MessageEvent::Verified { signs_in, trust: self.trust };
+        if let Err(error) = counters.count(country, Some(&Scope::prefix_of(phone)), event, now).await {
+            tracing::warn!(%error, "a correct code was not counted");
+        }
     }
 }
 
-fn rejection(refusal: GuessRefusal, now: Timestamp) -> Rejection {
+pub(crate) fn rejection(refusal: GuessRefusal, now: Timestamp) -> Rejection {
     match refusal {
         GuessRefusal::Used => Rejection::CodeUsed,
         GuessRefusal::Expired => Rejection::CodeExpired,
