@@ -46,7 +46,9 @@ async fn two_step_user(world: &World, phone: &str) -> (String, Value, Vec<String
     let verified = enter(world, &challenge, json!({ "code": code })).await.expect(200);
     let codes = verified["recovery_codes"].as_array().expect("recovery codes").iter();
     let codes = codes.map(|code| code.as_str().expect("a text").to_owned()).collect::<Vec<_>>();
-    codes.iter().for_each(|code| world.remember(code));
+    for code in &codes {
+        world.remember(code);
+    }
     (email, session, codes)
 }
 

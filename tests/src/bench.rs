@@ -349,10 +349,9 @@ impl Bench {
     pub async fn change_password(&self, session: &Value, current: &str, new: &str) -> Result<(), Problem> {
         let claims = self.authenticate(session).await?;
         let (current, new) = (current.to_owned().into(), new.to_owned().into());
-        Ok({
-            let caller = caller(&request());
-            self.cases.password.change(&self.cases.phone.access, &caller, &claims, Some(&current), &new).await?
-        })
+        let caller = caller(&request());
+        self.cases.password.change(&self.cases.phone.access, &caller, &claims, Some(&current), &new).await?;
+        Ok(())
     }
 
     /// Sends a code to `email` for the profile.

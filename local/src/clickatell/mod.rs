@@ -24,6 +24,7 @@ use crate::{http_client::http_client, inbox};
 pub const API_KEY: &str = "sandbox-key==";
 
 /// The state of the sandbox. Delivery reports go to `callback_url`.
+#[must_use]
 pub fn sandbox(callback_url: String) -> Shared {
     Arc::new(Sandbox::new(callback_url, http_client(Duration::from_secs(10))))
 }
