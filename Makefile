@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load attacks timing costs permissions browser browser-setup screenshots package arm64 scripts preflight deploy-first deploy undo-failed-deploy callback rotate-callback check format clean
+.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -56,7 +56,7 @@ test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, s
 test-setup: .venv/test
 
 unit: ## Run only the fast tests, without stack and Python
-	$(TEST) --lib --bins --test service --test recovery --test spending
+	$(TEST) --lib --bins --test service --test recovery --test spending --test messages
 
 e2e: test-setup build ## Run only the end-to-end tests
 	$(TEST) --test e2e
@@ -66,6 +66,9 @@ scripts: test-setup ## Test the deploy scripts, and deploy into a stand-in of AW
 
 load: test-setup build ## Register 10,000 users at 200 a second, then 200 at once, and print the results
 	target/debug/load
+
+reliability: test-setup build ## Register 2,000 users while everything around them fails, and print the results
+	target/debug/reliability
 
 attacks: test-setup build ## Try every attack and write docs/attacks.md
 	$(TEST) --test attacks -- --write
@@ -97,6 +100,9 @@ package: setup ## Build the arm64 artifacts of all functions and print their siz
 	$(FOR_ARM64) --release --output-format zip $(addprefix -p ,$(FUNCTIONS))
 	@for function in $(FUNCTIONS); do printf '%9d bytes  %s\n' $$(wc -c < target/lambda/$$function/bootstrap.zip) $$function; done
 
+release: package .venv/deploy ## Make release/, which deploys without Rust: archives, template, checksums, bill of materials
+	$(SCRIPT)/release.py make
+
 arm64: test-setup build ## Build the main functions for arm64 and run them here, under an emulator
 	$(FOR_ARM64) --profile ci $(addprefix -p ,$(MAIN_FUNCTIONS))
 	$(TEST) --test arm64 -- --ignored
@@ -119,6 +125,15 @@ deploy-first: .venv/dev .venv/deploy ## Ask for the parameters, then build and d
 deploy: .venv/dev .venv/deploy ## Build and deploy to AWS without questions, with the parameters in PARAMS=deploy.toml
 	$(SCRIPT)/deploy.py --params $(PARAMS) $(if $(CONFIRM),--confirm)
 
+propose: .venv/dev .venv/deploy ## Make a change set for someone to approve, and print its changes
+	$(SCRIPT)/deploy.py --params $(PARAMS) --propose
+
+apply: .venv/deploy ## Make the changes of an approved change set: CHANGE_SET=ARN
+	$(SCRIPT)/deploy.py --params $(PARAMS) --apply $(CHANGE_SET)
+
+smoke: .venv/deploy ## Register, sign in and sign out at the deployment; PHONE=+14155552671 also sends a code
+	$(SCRIPT)/smoke.py --params $(PARAMS) $(if $(PHONE),--phone $(PHONE))
+
 undo-failed-deploy: .venv/deploy ## Remove what a failed first deployment left
 	$(SCRIPT)/undo_failed_deploy.py --params $(PARAMS)
 
@@ -127,6 +142,9 @@ callback: .venv/deploy ## Print the URL for Clickatell's delivery reports
 
 rotate-callback: .venv/deploy ## Replace the token in that URL; the previous one works until the next replacement
 	$(SCRIPT)/callback.py --params $(PARAMS) --rotate
+
+rotate-origin-secret: .venv/deploy ## Replace the secret between CloudFront and the functions, without an outage
+	$(SCRIPT)/edge.py --params $(PARAMS) rotate
 
 check: ## Check formatting and lints
 	cargo fmt --all --check

@@ -1,34 +1,51 @@
-"""Deploys TwoStep: checks the parameters and the account, builds, and deploys.
+"""Deploys TwoStep: checks the parameters and the account, builds, deploys, and uses the deployment once.
 
-    .venv/bin/python scripts/deploy.py --params deploy.toml             unattended
-    .venv/bin/python scripts/deploy.py --params deploy.toml --first     asks for the values and writes the file
+    .venv/bin/python scripts/deploy.py --params deploy.toml                   unattended
+    .venv/bin/python scripts/deploy.py --params deploy.toml --first           asks for the values and writes the file
+    .venv/bin/python scripts/deploy.py --params deploy.toml --propose         makes a change set for someone to approve
+    .venv/bin/python scripts/deploy.py --params deploy.toml --apply ARN       makes the changes of an approved change set
 
 Every value is checked before the build, because the build takes minutes.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
+import edge
 import parameters
 import preflight
+import release
+import smoke
 
 
-def overrides(deployment, known):
+def overrides(deployment, known, front=None):
     """The parameters for `sam deploy`. All are named, so that a value that is removed from the file returns to its default:
     CloudFormation keeps a stack's former value of a parameter that isn't named."""
     values = {name: deployment.value(name, known) for name in known}
+    if front is not None:
+        # Tokens name the public address, unless the operator chose another issuer.
+        values["Issuer"] = values["Issuer"] or front.issuer()
+        values[edge.HASHES] = front.accepted()
     # The SAM CLI reads quoted values; no parameter's pattern allows quotes or backslashes.
     return [f'{name}="{value}"' for name, value in values.items()]
 
 
-def commands(deployment, known, confirm):
+def commands(deployment, known, confirm, front=None, propose=False):
     """What runs, in order."""
-    build = ["sam", "build"]
+    # A release is built already.
+    is_release = release.FOLDER.is_dir()
+    build = [] if is_release else [["sam", "build"]]
+    # The SAM CLI looks for it beside the template.
+    config = ["--config-file", str(parameters.ROOT / "samconfig.toml")]
     deploy = [
         "sam",
         "deploy",
+        *(["--template-file", str(release.FOLDER / "template.yaml"), *config] if is_release else []),
         "--stack-name",
         deployment.stack_name,
         "--s3-prefix",
@@ -36,10 +53,57 @@ def commands(deployment, known, confirm):
         "--region",
         deployment.region,
         "--confirm-changeset" if confirm else "--no-confirm-changeset",
+        *(["--no-execute-changeset"] if propose else []),
+        "--tags",
+        *(f'{name}="{value}"' for name, value in deployment.all_tags().items()),
         "--parameter-overrides",
-        *overrides(deployment, known),
+        *overrides(deployment, known, front),
     ]
-    return [build, deploy]
+    return [*build, deploy]
+
+
+def proposed(cloudformation, stack_name):
+    """The newest change set of a stack that can be executed: its ARN and its changes, or None if nothing changes."""
+    pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=stack_name)
+    found = [summary for page in pages for summary in page["Summaries"] if summary.get("ExecutionStatus") == "AVAILABLE"]
+    if not found:
+        return None
+    newest = max(found, key=lambda summary: summary["CreationTime"])["ChangeSetId"]
+    changes = []
+    for page in cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=newest, StackName=stack_name):
+        changes += [change["ResourceChange"] for change in page["Changes"] if "ResourceChange" in change]
+    return newest, changes
+
+
+def summary(changes):
+    """A table of changes in Markdown, the dangerous ones first."""
+    lines = ["| action | resource | type | replaced |", "|---|---|---|---|"]
+    risky = {"Remove": 0, "Modify": 1, "Add": 2}
+    for change in sorted(changes, key=lambda change: (change.get("Replacement") != "True", risky.get(change["Action"], 3))):
+        cells = (change["Action"], f"`{change['LogicalResourceId']}`", change["ResourceType"], change.get("Replacement", ""))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def tell(variable, text):
+    """Leaves text for GitHub's runner, or prints it."""
+    file = os.environ.get(variable)
+    if file is None:
+        print(text)
+        return
+    with open(file, "a", encoding="utf-8") as appended:
+        appended.write(text + "\n")
+
+
+def apply(cloudformation, stack_name, change_set):
+    """Executes a change set and waits for its end."""
+    described = cloudformation.describe_change_set(ChangeSetName=change_set, StackName=stack_name)
+    if described["ExecutionStatus"] != "AVAILABLE":
+        raise parameters.Wrong(f"The change set is {described['ExecutionStatus']}. Propose the changes again.")
+    status = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]["StackStatus"]
+    cloudformation.execute_change_set(ChangeSetName=change_set, StackName=stack_name)
+    waiter = "stack_create_complete" if status == "REVIEW_IN_PROGRESS" else "stack_update_complete"
+    cloudformation.get_waiter(waiter).wait(StackName=stack_name, WaiterConfig={"Delay": 10, "MaxAttempts": 360})
 
 
 def first(path, known):
@@ -51,28 +115,65 @@ def first(path, known):
     print(f"\nThe answers are in {path}. Keep the file: `make deploy` reads it for every upgrade.\n")
 
 
+def build_and_deploy(deployment, known, front, confirm, propose):
+    """Runs the SAM CLI."""
+    for command in commands(deployment, known, confirm, front, propose):
+        print("$ " + " ".join(command[:2]), flush=True)
+        if subprocess.run(command, cwd=parameters.ROOT, check=False).returncode != 0:
+            raise parameters.Wrong(f"`{' '.join(command[:2])}` failed. If this was the first deployment, run `make undo-failed-deploy`.")
+
+
+def finish(deployment, front):
+    """What follows once the stack is complete: the edge, and a test."""
+    if front is not None:
+        print(f"Deploying the edge at {front.issuer()}; the first time takes up to 30 minutes.", flush=True)
+        front.deploy()
+    try:
+        smoke.check(deployment)
+    except smoke.Failed as failure:
+        raise parameters.Wrong(f"The deployment doesn't work: {failure}. To roll back, check out the previous tag and run `make deploy`.") from None
+
+
+def run(options):
+    known, edge_known = parameters.of_templates()
+    if options.first:
+        first(options.params, known)
+    deployment = parameters.read(options.params, known, edge_known)
+    cloudformation = preflight.clients(deployment.region)("cloudformation")
+    front = edge.Edge(deployment, edge.clients) if deployment.edge else None
+    if options.apply:
+        apply(cloudformation, deployment.stack_name, options.apply)
+        finish(deployment, front)
+        return
+    if release.FOLDER.is_dir():
+        release.verify()
+    checks = preflight.Preflight(deployment, known, preflight.clients(deployment.region))
+    if not preflight.report(checks.run()):
+        sys.exit(1)
+    build_and_deploy(deployment, known, front, options.confirm or options.first, options.propose)
+    if not options.propose:
+        finish(deployment, front)
+    elif found := proposed(cloudformation, deployment.stack_name):
+        tell("GITHUB_STEP_SUMMARY", summary(found[1]))
+        tell("GITHUB_OUTPUT", f"change-set={found[0]}")
+    else:
+        tell("GITHUB_STEP_SUMMARY", "Nothing changes.")
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--params", type=Path, required=True)
     arguments.add_argument("--first", action="store_true", help="ask for the values and write the file")
     arguments.add_argument("--confirm", action="store_true", help="show the changes and ask before making them")
+    arguments.add_argument("--propose", action="store_true", help="make a change set and don't execute it")
+    arguments.add_argument("--apply", metavar="ARN", help="execute a change set instead of building")
     options = arguments.parse_args()
-    known, edge_known = parameters.of_templates()
     try:
-        if options.first:
-            first(options.params, known)
-        deployment = parameters.read(options.params, known, edge_known)
-    except parameters.Wrong as wrong:
-        parameters.stop(wrong)
+        run(options)
     except EOFError:
         parameters.stop("There is no terminal to answer on. Write the parameter file by hand; see scripts/parameters.py.")
-    checks = preflight.Preflight(deployment, known, preflight.clients(deployment.region))
-    if not preflight.report(checks.run()):
-        sys.exit(1)
-    for command in commands(deployment, known, options.confirm or options.first):
-        print("$ " + " ".join(command[:2]), flush=True)
-        if subprocess.run(command, cwd=parameters.ROOT, check=False).returncode != 0:
-            parameters.stop(f"`{' '.join(command[:2])}` failed. If this was the first deployment, run `make undo-failed-deploy`.")
+    except (parameters.Wrong, ClientError, BotoCoreError, WaiterError) as failure:
+        parameters.stop(failure)
 
 
 if __name__ == "__main__":

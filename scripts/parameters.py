@@ -8,13 +8,22 @@ A parameter file is TOML: where to deploy, and the parameters that differ from t
     [parameters]
     SiteName = "Example"
     SmsPerHour = 500
+
+    # Tags of all resources, besides application and stack.
+    [tags]
+    team = "web"
+
+    # Only with an edge: the parameters of edge.yaml.
+    [edge]
+    DomainName = "auth.example.com"
+    HostedZoneId = "Z0123456789ABCDEFGHIJ"
 """
 
 import json
 import re
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from samtranslator.yaml_helper import yaml_parse
@@ -23,6 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # CloudFormation's rule for stack names, with the length that leaves room for the names derived from it.
 STACK_NAME = r"[A-Za-z][A-Za-z0-9-]{0,39}"
+# The characters that all services accept in tags. Source: AWS, "Tagging AWS resources: best practices and strategies".
+TAG = r"[A-Za-z0-9 +=._:/@-]{1,128}"
 REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
 
 
@@ -98,6 +109,11 @@ class Deployment:
     region: str
     parameters: dict[str, str]
     edge: dict[str, str]
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def all_tags(self):
+        """The tags of every resource, for cost reports and searches."""
+        return {"application": "twostep", "stack": self.stack_name, **self.tags}
 
     def value(self, name, known):
         return self.parameters.get(name, known[name].default)
@@ -114,7 +130,7 @@ def read(path, known, edge_known=None):
     except tomllib.TOMLDecodeError as error:
         raise Wrong(f"{path} is not valid TOML: {error}.") from None
     faults = []
-    for name in content.keys() - {"stack_name", "region", "parameters", "edge"}:
+    for name in content.keys() - {"stack_name", "region", "parameters", "edge", "tags"}:
         faults.append(f"{name} is not known here; the template's parameters belong under [parameters].")
     for name, pattern in (("stack_name", STACK_NAME), ("region", REGION)):
         value = content.get(name)
@@ -122,9 +138,17 @@ def read(path, known, edge_known=None):
             faults.append(f"{name} must be set, and match {pattern}.")
     parameters = checked(content.get("parameters", {}), known, faults)
     edge = checked(content.get("edge", {}), edge_known or {}, faults)
+    if edge and not edge.get("DomainName"):
+        faults.append("[edge] needs a DomainName.")
+    if edge and not edge.get("HostedZoneId") and not edge.get("CertificateArn"):
+        faults.append("[edge] needs a HostedZoneId, or a CertificateArn if the domain's DNS isn't in Route 53.")
+    tags = {name: str(value) for name, value in content.get("tags", {}).items()}
+    for name, value in tags.items():
+        if not re.fullmatch(TAG, name) or name.lower().startswith("aws:") or not re.fullmatch(TAG, value):
+            faults.append(f"{name} under [tags] must be letters, digits, spaces or + - = . _ : / @, and not begin with aws:.")
     if faults:
         raise Wrong(f"{path}:\n" + "\n".join(f"  - {fault}" for fault in faults))
-    return Deployment(content["stack_name"], content["region"], parameters, edge)
+    return Deployment(content["stack_name"], content["region"], parameters, edge, tags)
 
 
 def checked(values, known, faults):
@@ -148,7 +172,7 @@ def write(path, deployment):
         f"stack_name = {json.dumps(deployment.stack_name)}",
         f"region = {json.dumps(deployment.region)}",
     ]
-    for section, values in (("parameters", deployment.parameters), ("edge", deployment.edge)):
+    for section, values in (("parameters", deployment.parameters), ("edge", deployment.edge), ("tags", deployment.tags)):
         if values:
             lines += ["", f"[{section}]"]
             # JSON's strings are TOML's basic strings.

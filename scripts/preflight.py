@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 import parameters
+import release
 
 # Lambda keeps this much of an account's concurrency unreserved. Source: AWS Lambda Developer Guide, "Configuring reserved concurrency".
 UNRESERVED = 100
@@ -72,7 +73,7 @@ class Preflight:
 
     def tools(self):
         # An operator who deploys a release has its artefacts and needs no compiler.
-        if (parameters.ROOT / "release").is_dir():
+        if release.FOLDER.is_dir():
             return
         for tool, source in (("cargo", "https://rustup.rs"), ("cc", "your system's C compiler package")):
             if shutil.which(tool) is None:

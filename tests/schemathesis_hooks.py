@@ -1,6 +1,7 @@
 """Tells schemathesis what the OpenAPI file can't: valid phone numbers, tokens and keys, and the codes in the sandbox's inbox. Adds a
 check that the file documents every error code."""
 
+import base64
 import itertools
 import os
 import time
@@ -18,6 +19,7 @@ WORDS = ["anchor", "basalt", "cobweb", "dynamo", "ermine", "fjords", "gazebo", "
 
 schemathesis.openapi.format("phone", st.integers(2_000_000, 9_999_999).map(lambda number: f"+1415{number}"))
 schemathesis.openapi.format("email", st.integers(0, 10**12).map(lambda number: f"visitor{number}@example.com"))
+schemathesis.openapi.format("country", st.sampled_from(["US", "ES", "GB"]))
 schemathesis.openapi.format("person-name", st.text("Aabcdeéñ", min_size=1, max_size=20))
 schemathesis.openapi.format(
     "new-password", st.lists(st.sampled_from(WORDS), min_size=4, max_size=6, unique=True).map(" ".join)
@@ -30,7 +32,7 @@ class Bearer:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
-@schemathesis.auth(refresh_interval=240).apply_to(path_regex="^/v1/profile")
+@schemathesis.auth(refresh_interval=240).apply_to(path_regex="^(/v1/profile|/oauth/userinfo)")
 class Account(Bearer):
     """A new two-step account every four minutes, because changes need a sign-in that is at most five minutes old."""
 
@@ -55,10 +57,40 @@ class Account(Bearer):
         return token
 
 
-@schemathesis.auth().apply_to(path_regex="^/v1/settings")
+@schemathesis.auth().apply_to(path_regex="^/v1/(settings|admin)")
 class Admin(Bearer):
     def get(self, case, context):
         return ADMIN_KEY
+
+
+class Basic:
+    """A client of its own, which no other request changes."""
+
+    def get(self, case, context):
+        body = {"name": self.kind, "kind": self.kind}
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        client = requests.post(f"{API}/v1/admin/clients", json=body, headers=headers, timeout=30).json()
+        pair = f"{client['client_id']}:{client['client_secret']}"
+        return base64.b64encode(pair.encode()).decode()
+
+    def set(self, case, data, context):
+        case.headers["Authorization"] = f"Basic {data}"
+
+
+@schemathesis.auth(refresh_interval=3600).apply_to(path_regex="^/oauth/(token|revoke|introspect)")
+class Website(Basic):
+    kind = "web"
+
+
+@schemathesis.auth(refresh_interval=3600).apply_to(path_regex="^/v1/verifications")
+class Server(Basic):
+    kind = "server"
+
+
+def new_account():
+    """The access token of an account that no other call uses."""
+    body = {"name": "Grace Hopper", "email": f"leaver{os.getpid()}-{next(NUMBERS)}@example.com", "password": Account.password}
+    return requests.post(f"{API}/v1/register/password", json=body, timeout=30).json()["access_token"]
 
 
 # Challenge ID to phone number.
@@ -75,6 +107,8 @@ def after_call(context, case, response):
     label = case.operation.label
     if response.status_code == 202 and label in ("POST /v1/register/phone", "PUT /v1/profile/phone"):
         PHONES[response.json()["challenge_id"]] = case.body["phone"]
+    if response.status_code == 202 and label == "POST /v1/verifications":
+        PHONES[response.json()["verification_id"]] = case.body["phone"]
     if response.status_code == 202 and label == "POST /v1/login/password":
         PHONES[response.json()["challenge_id"]] = Account.phone
     if response.status_code == 200 and label.endswith("/verify") and "registration_token" in response.json():
@@ -94,9 +128,31 @@ def before_call(context, case, kwargs):
     with_cookies = case.headers.get("X-Session") == "cookie"
     if with_cookies:
         case.headers["Origin"] = API
+    if case.operation.label == "DELETE /v1/profile":
+        # An account of its own: the others are still needed.
+        case.headers["Authorization"] = f"Bearer {new_account()}"
     if not isinstance(case.body, dict):
         return
     label, body = case.operation.label, case.body
+    if label in ("POST /v1/admin/clients", "PATCH /v1/admin/clients/{id}"):
+        # A name that consists of spaces and an address that isn't one are refused, which the schema can't express.
+        body["name"] = "Shop"
+        for field in ("redirect_uris", "post_logout_redirect_uris"):
+            body.pop(field, None)
+            if body.get("kind") != "server" and label.startswith("POST"):
+                body[field] = ["https://shop.example/callback"]
+    if label == "POST /v1/verifications":
+        body["end_user_ip"] = "203.0.113.7"
+        if body.get("reference"):
+            body["reference"] = "order 7"
+    if label.startswith("POST /oauth/"):
+        # The client is in the header already.
+        for field in ("client_id", "client_secret"):
+            body.pop(field, None)
+    if label == "POST /v1/verifications/{id}/check":
+        phone = PHONES.get(case.path_parameters.get("id"))
+        if phone and (code := code_to(phone)):
+            body["code"] = code
     if with_cookies and label.startswith("POST /v1/session/"):
         body.clear()
     if with_cookies:
@@ -149,8 +205,11 @@ def problem_is_documented(context, response, case):
     """The reference lists the error code for this route and status."""
     if "application/problem+json" not in response.headers.get("content-type", [""])[0]:
         return
-    responses = REFERENCE["paths"][case.operation.path][case.method.lower()]["responses"]
-    answer = resolved(responses.get(str(response.status_code), {}))
+    operation = REFERENCE["paths"][case.operation.path].get(case.method.lower())
+    # Another method than those of the reference is answered by the gateway, or as a preflight.
+    if operation is None:
+        return
+    answer = resolved(operation["responses"].get(str(response.status_code), {}))
     examples = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
     code = response.json()["code"]
     assert code in {name.split(".")[0] for name in examples}, f"{code} is not documented for status {response.status_code}"

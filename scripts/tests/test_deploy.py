@@ -1,12 +1,16 @@
 """The order of a deployment: questions, checks, build, deployment."""
 
 import sys
+from datetime import datetime
 
 import pytest
 
 import deploy
+import edge
 import parameters
 import preflight
+import smoke
+from recorded import Recorded
 
 
 @pytest.fixture
@@ -15,7 +19,7 @@ def deployment(monkeypatch, tmp_path):
     file = tmp_path / "deploy.toml"
     ran = []
 
-    def run(arguments, content=None, findings=(), failing=None):
+    def run(arguments, content=None, findings=(), failing=None, unusable=None):
         if content is not None:
             file.write_text(content)
         monkeypatch.setattr(sys, "argv", ["deploy.py", "--params", str(file), *arguments])
@@ -25,7 +29,15 @@ def deployment(monkeypatch, tmp_path):
             ran.append(line)
             return type("Ended", (), {"returncode": 1 if line[1] == failing else 0})
 
+        def used(*_):
+            ran.append(["", "smoke"])
+            if unusable:
+                raise smoke.Failed(unusable)
+
         monkeypatch.setattr(deploy.subprocess, "run", command)
+        monkeypatch.setattr(smoke, "check", used)
+        monkeypatch.setattr(edge.Edge, "deploy", lambda _: ran.append(["", "edge"]))
+        monkeypatch.setattr(edge.Edge, "accepted", lambda _: "")
         try:
             deploy.main()
         except SystemExit as ended:
@@ -41,7 +53,7 @@ GOOD = 'stack_name = "twostep"\nregion = "eu-west-1"\n[parameters]\nSiteName = "
 def test_it_builds_and_deploys_without_a_question(deployment):
     ran, status, _ = deployment([], GOOD)
     assert status is None
-    assert [line[1] for line in ran] == ["build", "deploy"]
+    assert [line[1] for line in ran] == ["build", "deploy", "smoke"]
     assert "--no-confirm-changeset" in ran[1] and 'SiteName="Ada"' in ran[1]
     assert {f'{name}="{parameter.default}"' for name, parameter in parameters.of_template().items() if name != "SiteName"} <= set(ran[1])
 
@@ -67,3 +79,82 @@ def test_the_first_deployment_asks_keeps_the_answers_and_shows_the_changes(deplo
     assert parameters.read(file, parameters.of_template()).parameters == {"SiteName": "Ada"}
     ran, status, _ = deployment(["--first"])
     assert "exists" in status, "an existing file is never overwritten"
+
+
+def test_the_edge_follows_the_stack_and_the_test_follows_both(deployment):
+    with_domain = GOOD + '[edge]\nDomainName = "auth.example.com"\nHostedZoneId = "Z0123456789"\n'
+    ran, status, _ = deployment([], with_domain)
+    assert status is None and [line[1] for line in ran] == ["build", "deploy", "edge", "smoke"]
+    ran, status, _ = deployment([], GOOD, unusable="GET /login responded with 500")
+    assert "GET /login responded with 500" in status and "previous tag" in status
+
+
+ARN = "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/samcli-deploy1/1"
+NEWER = ARN.replace("/samcli-deploy1/", "/samcli-deploy2/")
+
+
+def change(action, name, replacement=None):
+    of = {"Action": action, "LogicalResourceId": name, "ResourceType": "AWS::DynamoDB::Table"}
+    return {"Type": "Resource", "ResourceChange": {**of, **({"Replacement": replacement} if replacement else {})}}
+
+
+def account(execution="AVAILABLE", stack="UPDATE_COMPLETE"):
+    then = datetime(2026, 1, 1)
+
+    def stacks(_):
+        executed = any(name == "cloudformation.ExecuteChangeSet" for name, _ in recorded.calls)
+        status = {True: "CREATE_COMPLETE" if stack == "REVIEW_IN_PROGRESS" else "UPDATE_COMPLETE", False: stack}[executed]
+        return {"Stacks": [{"StackName": "twostep", "StackStatus": status, "CreationTime": then}]}
+
+    recorded = Recorded(
+        {
+            "cloudformation.ListChangeSets": {
+                "Summaries": [
+                    {"ChangeSetId": ARN, "ExecutionStatus": "AVAILABLE", "CreationTime": then},
+                    {"ChangeSetId": NEWER, "ExecutionStatus": execution, "CreationTime": then.replace(day=2)},
+                ]
+            },
+            "cloudformation.DescribeChangeSet": {
+                "ExecutionStatus": execution,
+                "Changes": [change("Add", "A"), change("Modify", "B", "False"), change("Remove", "C"), change("Modify", "D", "True")],
+            },
+            "cloudformation.ExecuteChangeSet": {},
+            "cloudformation.DescribeStacks": stacks,
+        }
+    )
+    return recorded
+
+
+def test_the_newest_change_set_is_proposed_with_its_dangerous_changes_first():
+    found, changes = deploy.proposed(account()("cloudformation"), "twostep")
+    assert found == NEWER
+    rows = deploy.summary(changes).splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == ["D", "C", "B", "A"]
+
+
+def test_a_proposal_is_left_for_the_runner(deployment, monkeypatch, tmp_path):
+    recorded = account()
+    monkeypatch.setattr(preflight, "clients", lambda _region: recorded)
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    ran, status, _ = deployment(["--propose"], GOOD)
+    assert status is None and [line[1] for line in ran] == ["build", "deploy"]
+    assert "--no-execute-changeset" in ran[1]
+    assert (tmp_path / "output").read_text() == f"change-set={NEWER}\n"
+    assert "| Remove | `C` |" in (tmp_path / "summary").read_text()
+
+
+@pytest.mark.parametrize("stack", ["UPDATE_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_an_approved_change_set_is_executed_and_the_deployment_used(deployment, monkeypatch, stack):
+    recorded = account(stack=stack)
+    monkeypatch.setattr(preflight, "clients", lambda _region: recorded)
+    ran, status, _ = deployment(["--apply", NEWER], GOOD)
+    assert status is None and [line[1] for line in ran] == ["smoke"]
+    assert ("cloudformation.ExecuteChangeSet", {"ChangeSetName": NEWER, "StackName": "twostep"}) in recorded.calls
+
+
+def test_a_change_set_that_was_executed_is_not_executed_again(deployment, monkeypatch):
+    recorded = account(execution="EXECUTE_COMPLETE")
+    monkeypatch.setattr(preflight, "clients", lambda _region: recorded)
+    ran, status, _ = deployment(["--apply", NEWER], GOOD)
+    assert ran == [] and "Propose the changes again" in status

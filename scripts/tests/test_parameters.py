@@ -21,11 +21,11 @@ def test_a_file_is_read_with_numbers_and_booleans(tmp_path):
 def test_every_fault_of_a_file_is_named_at_once(tmp_path):
     file = tmp_path / "prod.toml"
     file.write_text(
-        'stack_name = "two step"\nsite = "x"\n[parameters]\nSiteName = "Señor"\nSmsPerHour = 0\nLogLevel = "loud"\nSmsPerDay = "1e3"\nNone = 1\n'
+        'stack_name = "two step"\nsite = "x"\n[tags]\n"aws:x" = "1"\n[parameters]\nSiteName = "Señor"\nSmsPerHour = 0\nLogLevel = "loud"\nSmsPerDay = "1e3"\nNone = 1\n'
     )
     with pytest.raises(parameters.Wrong) as wrong:
         parameters.read(file, KNOWN)
-    for name in ("stack_name", "region", "site", "SiteName", "SmsPerHour", "LogLevel", "SmsPerDay", "None"):
+    for name in ("stack_name", "region", "site", "aws:x", "SiteName", "SmsPerHour", "LogLevel", "SmsPerDay", "None"):
         assert f"- {name} " in str(wrong.value), name
     assert "must be 1 to 30 letters" in str(wrong.value), "the template's own rule"
 
@@ -41,7 +41,7 @@ def test_a_missing_or_broken_file_is_explained(tmp_path, content):
 
 def test_what_is_written_is_read_again(tmp_path):
     file = tmp_path / "deploy.toml"
-    written = parameters.Deployment("twostep", "eu-west-1", {"SiteName": "Ada's", "AllowedCountries": "US,ES"}, {})
+    written = parameters.Deployment("twostep", "eu-west-1", {"SiteName": "Ada's", "AllowedCountries": "US,ES"}, {}, {"team": "web"})
     parameters.write(file, written)
     assert parameters.read(file, KNOWN) == written
 

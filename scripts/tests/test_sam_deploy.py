@@ -4,12 +4,15 @@ import os
 import re
 import shutil
 import subprocess
+import zipfile
 
 import pytest
+from samcli.cli.types import CfnParameterOverridesType, CfnTags
 
 import callback
 import deploy
 import parameters
+import release
 from aws import ROOT
 
 KNOWN = parameters.of_template()
@@ -76,8 +79,9 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
     cloudformation, secrets = aws.client("cloudformation"), aws.client("secretsmanager")
     tokens = {}
     for stack_name in ("first", "second"):
-        deployment = parameters.Deployment(stack_name, "us-east-1", {"SiteName": "Ada & Sons", "AllowedCountries": "US,ES"}, {})
-        _build, deploy_command = deploy.commands(deployment, KNOWN, confirm=False)
+        chosen = {"SiteName": "Ada & Sons", "AllowedCountries": "US,ES"}
+        deployment = parameters.Deployment(stack_name, "us-east-1", chosen, {}, {"team": "web and mobile"})
+        deploy_command = deploy.commands(deployment, KNOWN, confirm=False)[-1]
         run([SAM, *deploy_command[1:]], project, aws)
         assert values(aws, stack_name)["SiteName"] == "Ada & Sons"
         tokens[stack_name] = callback.url(callback.outputs(cloudformation, stack_name), secrets)
@@ -87,7 +91,7 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
 
     # An upgrade keeps the callback token, and a value that is no longer in the file returns to its default.
     deployment = parameters.Deployment("first", "us-east-1", {"SmsPerHour": "500"}, {})
-    run([SAM, *deploy.commands(deployment, KNOWN, confirm=False)[1][1:]], project, aws)
+    run([SAM, *deploy.commands(deployment, KNOWN, confirm=False)[-1][1:]], project, aws)
     assert values(aws, "first")["SmsPerHour"] == "500"
     assert values(aws, "first")["SiteName"] == KNOWN["SiteName"].default
     found = callback.outputs(cloudformation, "first")
@@ -97,3 +101,31 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
     assert callback.url(found, secrets) != tokens["first"]
     former = secrets.get_secret_value(SecretId=found["CallbackSecretName"], VersionStage="AWSPREVIOUS")["SecretString"]
     assert tokens["first"].endswith(former), "accepted until the next replacement"
+
+
+def test_values_and_tags_with_spaces_reach_the_sam_cli_whole():
+    deployment = parameters.Deployment("first", "us-east-1", {"SiteName": "Ada & Sons, O'Neil"}, {}, {"team": "web and mobile"})
+    command = deploy.commands(deployment, KNOWN, confirm=False)[-1]
+    tags, values = command.index("--tags"), command.index("--parameter-overrides")
+    expected = {"application": "twostep", "stack": "first", "team": "web and mobile"}
+    assert CfnTags().convert(tuple(command[tags + 1 : values]), None, None) == expected
+    read = CfnParameterOverridesType().convert(tuple(command[values + 1 :]), None, None)
+    assert read["SiteName"] == "Ada & Sons, O'Neil" and read.keys() == KNOWN.keys()
+
+
+@pytest.mark.filterwarnings("ignore:Tried to parse")
+def test_a_release_is_deployed_without_a_build(project, aws, monkeypatch, tmp_path):
+    aws.make_bucket_of_sam()
+    built, folder = tmp_path / "built", tmp_path / "release"
+    for name in release.functions():
+        (built / name).mkdir(parents=True)
+        with zipfile.ZipFile(built / name / "bootstrap.zip", "w") as archive:
+            archive.writestr("bootstrap", name)
+    release.make(built, folder, lambda: {"packages": [], "resolve": {"nodes": []}, "workspace_members": []})
+    monkeypatch.setattr(release, "FOLDER", folder)
+    release.verify(folder)
+    [only] = deploy.commands(parameters.Deployment("released", "us-east-1", {}, {}), KNOWN, confirm=False)
+    run([SAM, *only[1:]], project, aws)
+    functions = aws.client("lambda").list_functions()["Functions"]
+    sizes = {function["FunctionName"].split("-")[1]: function["CodeSize"] for function in functions}
+    assert sizes["WebFunction"] == (folder / "web.zip").stat().st_size, "the archive itself is uploaded"

@@ -5,6 +5,7 @@ mod accounts;
 mod clients;
 mod guessing;
 mod input;
+mod locks;
 mod logs;
 mod provider;
 mod pumping;
@@ -87,6 +88,7 @@ fn attacks() -> impl IntoIterator<Item = Attack> {
         Lifted "Two accounts verify one number at once" ("ASVS 2.3.3") accounts::two_accounts_one_number;
         Lifted "Squatting on a number" ("ASVS 2.3.2") accounts::squatting;
         Lifted "Look-alike email addresses" ("ASVS 6.2; Unicode TR36") accounts::addresses_that_look_the_same;
+        Lifted "Locking the second step with the password" ("ASVS 6.1.1; NIST SP 800-63B-4 §3.2.2") locks::the_password_alone;
         Lifted "Text injected into the message" ("WICG, origin-bound one-time codes") accounts::words_in_the_message;
         Lifted "Malformed numbers" ("ASVS 2.2.1") input::malformed_numbers;
         Lifted "Very large input, and passwords with the same prefix" ("ASVS 6.2.9; OWASP Password Storage") input::very_large_input;
@@ -121,6 +123,8 @@ fn attacks() -> impl IntoIterator<Item = Attack> {
         Deployed "Pumping with verified codes" ("Twilio, SMS pumping") pumping::verifying_to_look_good;
         Deployed "Guessing client secrets" ("RFC 6749 §2.3.1") clients::guessing_client_secrets;
         Deployed "Verifications with invented user addresses" ("OWASP API4:2023") clients::lying_about_the_end_user;
+        Deployed "Locking an account from one client IP" ("ASVS 6.1.1, 6.3.1") locks::wrong_passwords_from_one_address;
+        Deployed "Locking an account from many client IPs" ("ASVS 6.1.1, 6.3.1") locks::wrong_passwords_from_many_addresses;
         Lifted "Secrets in the logs" ("ASVS 16.2.5") logs::secrets_in_the_logs;
         Deployed "Secrets in the logs of the pumping attacks" ("ASVS 16.2.5") logs::secrets_in_the_logs;
     }

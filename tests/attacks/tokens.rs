@@ -119,10 +119,14 @@ pub async fn one_refresh_token_at_once(world: &'static World) -> Seen {
     let mut race = JoinSet::new();
     for _ in 0..TIMES {
         let token = json!(session.refresh_token);
-        race.spawn_local(async move { refresh(world, &token).await.status });
+        race.spawn_local(async move { refresh(world, &token).await.expect(200) });
     }
-    let statuses = race.join_all().await;
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), TIMES - 1, "{statuses:?}");
-    seen("parallel requests with one refresh token", TIMES, "one new token pair")
+    let pairs = race.join_all().await;
+    // Each successor replaces the one before it, and an ended one ends the session.
+    let mut good = 0;
+    for pair in &pairs {
+        good += usize::from(refresh(world, &pair["refresh_token"]).await.status == 200);
+    }
+    assert!(good <= 1, "{good} pairs were good");
+    seen("parallel requests with one refresh token", TIMES, "each replaces the pair before it: one is good in the end")
 }

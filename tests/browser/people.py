@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from stack import ROOT
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-LOCALES = {"en": "en-US", "es": "es-ES"}
+LOCALES = {"en": "en-US", "es": "es-ES", "ar": "ar-EG"}
 PASSWORD = "correct horse battery staple"
 
 _number = count(1)
@@ -27,6 +27,8 @@ class Phone:
         number = next(_number)
         if language == "es":
             self.written, self.e164 = f"612 {number // 1000:03} {number % 1000:03}", f"+34612{number:06}"
+        elif language == "ar":
+            self.written, self.e164 = f"0100 200 {number:04}", f"+20100200{number:04}"
         else:
             self.written, self.e164 = f"(415) 200-{number:04}", f"+1415200{number:04}"
 
@@ -94,6 +96,7 @@ class Person(Page):
         self.email = fresh_email()
         texts = json.loads((ROOT / f"functions/web/texts/{language}.json").read_text())
         self.texts = {**texts["messages"], **texts["messages_of"]["settings"]}
+        self.sms = texts["sms"]
         if self.clock.ahead:
             self._follow_the_clock()
 
@@ -128,8 +131,12 @@ class Person(Page):
         for part in key.split("."):
             text = text[part]
         if isinstance(text, dict):
-            text = text["one" if values.get("count") == 1 else "other"]
+            text = text[plural(self.language, values["count"])]
         return text.format(**values)
+
+    def sms_begins(self, key):
+        """How the site's messages of this kind begin, in the person's language."""
+        return self.sms[key][0].split("{code}")[0].replace("{site}", "Example").strip()
 
     def reads(self, selector, key, **values):
         expect(self.locator(selector)).to_have_text(self.text(key, **values))
@@ -247,6 +254,13 @@ class Inbox(Page):
             self.page.locator("#to").fill(phone.e164 if phone else "")
             self.page.locator("#set-fault").click()
             expect(self.page.locator("#fault")).to_have_class(re.compile("active"))
+
+
+def plural(language, count):
+    """The plural form of a small number."""
+    if language == "ar":
+        return {0: "zero", 1: "one", 2: "two"}.get(count, "few")
+    return "one" if count == 1 else "other"
 
 
 def look_at(page, what):

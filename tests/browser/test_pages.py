@@ -17,7 +17,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("width", [320, 390, 1280])
 @pytest.mark.parametrize("language", LOCALES)
 def test_every_page_is_accessible(browser, stack, language, width):
     person = Person(browser, stack, language, width)
@@ -28,3 +28,36 @@ def test_every_page_is_accessible(browser, stack, language, width):
         person.at(name)
         person.look(path)
     person.close()
+
+
+def test_a_path_that_does_not_exist_is_a_page(person):
+    person.expected.add(404)
+    person.open("/no/such/page")
+    person.at("not-found")
+    person.complaints.clear()
+    answer = person.page.request.get(person.origin + "/no/such/page", headers={"accept": "application/json"})
+    assert answer.status == 404 and answer.json()["code"] == "not_found"
+
+
+def test_crawlers_password_managers_and_old_browsers_find_their_files(stack, browser):
+    context = browser.new_context()
+    ask = context.request
+    moved = ask.get(f"{stack.site}/.well-known/change-password", max_redirects=0)
+    assert moved.status == 302 and moved.headers["location"] == "/profile#new-password"
+    robots = ask.get(f"{stack.site}/robots.txt")
+    assert robots.ok and "Disallow: /v1/" in robots.text()
+    icon = ask.get(f"{stack.site}/favicon.ico")
+    assert icon.ok and icon.headers["content-type"] == "image/x-icon" and icon.body()[:4] == b"\0\0\1\0"
+    for path in ["/", "/register", "/login", "/robots.txt", "/openapi.yaml"]:
+        full, head = ask.get(stack.site + path), ask.head(stack.site + path)
+        assert head.status == 200 and head.body() == b"", path
+        for name in ["content-type", "etag", "cache-control", "content-security-policy"]:
+            assert head.headers[name] == full.headers[name], (path, name)
+    page = context.new_page()
+    for path in ["/", "/register", "/login", "/docs"]:
+        page.goto(stack.site + path)
+        description = page.locator('meta[name="description"]').get_attribute("content")
+        assert len(description) > 50
+    page.goto(stack.site + "/code")
+    assert page.locator('meta[name="robots"]').get_attribute("content") == "noindex"
+    context.close()

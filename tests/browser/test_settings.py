@@ -3,7 +3,14 @@
 import pytest
 from playwright.sync_api import expect
 
+from conftest import a_person
 from people import Phone
+
+
+# What is typed here depends on the language, and these two write numbers and names of countries differently.
+@pytest.fixture(params=[("en", 1280), ("es", 320)], ids=["English, wide", "Spanish, narrow"])
+def person(request, browser, stack):
+    yield from a_person(request, browser, stack)
 
 
 def test_settings_with_a_bad_and_a_good_key(person, stack):

@@ -1,9 +1,11 @@
-//! A proxy between the functions and DynamoDB. It records the calls of each function, and can drop a response after the
-//! write.
+//! A proxy between the functions and DynamoDB. It records the calls of each function, and makes DynamoDB misbehave.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -14,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
 /// One call of a function, as `operation table`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,45 @@ pub struct Units {
     pub writes: usize,
 }
 
+/// How DynamoDB misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It answers 500 and does nothing.
+    Fail,
+    /// It does what was asked for, and the response is lost.
+    LoseAnswer,
+    /// It answers late.
+    Delay(Duration),
+}
+
+/// DynamoDB misbehaves towards `count` calls, after it has done well by `skip` of them.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Of this function only; empty for all.
+    pub function: &'static str,
+    /// The beginning of the call, as in [`Call::call`].
+    pub call: &'static str,
+    pub mode: Mode,
+    pub skip: usize,
+    pub count: usize,
+}
+
+impl Fault {
+    /// Whether the fault affects this call.
+    fn strikes(&mut self, call: &Call) -> bool {
+        let is_meant = self.function.is_empty() || self.function == call.function;
+        if self.count == 0 || !is_meant || !call.call.starts_with(self.call) {
+            return false;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        self.count -= 1;
+        true
+    }
+}
+
 #[derive(Clone)]
 pub struct Backend {
     port: u16,
@@ -42,8 +83,9 @@ struct Behind {
     dynamodb: String,
     http: reqwest::Client,
     calls: Mutex<Vec<Call>>,
-    /// How many of the next responses to transactions to drop.
-    to_lose: AtomicUsize,
+    /// When each call of a function began and ended.
+    spans: Mutex<Vec<(String, Instant, Instant)>>,
+    faults: Mutex<Vec<Fault>>,
     lost: AtomicUsize,
 }
 
@@ -59,12 +101,18 @@ impl Backend {
             dynamodb: format!("http://localhost:{port}"),
             http: crate::http(),
             calls: Mutex::default(),
-            to_lose: AtomicUsize::new(0),
+            spans: Mutex::default(),
+            faults: Mutex::default(),
             lost: AtomicUsize::new(0),
         });
         let app = Router::new().fallback(hand_on).with_state(Arc::clone(&state));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { port: own, state }
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     #[must_use]
@@ -75,7 +123,7 @@ impl Backend {
     /// The calls of `function` since the last query.
     #[allow(clippy::must_use_candidate, reason = "asking also forgets")]
     pub fn calls_of(&self, function: &str) -> Vec<String> {
-        let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = lock(&self.state.calls);
         let mut own: Vec<String> =
             calls.iter().filter(|call| call.function == function).map(|call| call.call.clone()).collect();
         calls.retain(|call| call.function != function);
@@ -87,7 +135,7 @@ impl Backend {
     /// The units that all functions have used since the last query of calls or units.
     #[must_use]
     pub fn units(&self) -> Units {
-        let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = lock(&self.state.calls);
         let sum = |sum: Units, call: &Call| Units {
             reads: sum.reads + call.units.reads,
             writes: sum.writes + call.units.writes,
@@ -99,7 +147,39 @@ impl Backend {
 
     /// Drops the responses to the next `count` transactions, after the writes.
     pub fn lose_answers(&self, count: usize) {
-        self.state.to_lose.store(count, Ordering::SeqCst);
+        self.inject(Fault { function: "", call: "TransactWriteItems", mode: Mode::LoseAnswer, skip: 0, count });
+    }
+
+    pub fn inject(&self, fault: Fault) {
+        lock(&self.state.faults).push(fault);
+    }
+
+    /// Ends all faults.
+    pub fn heal(&self) {
+        lock(&self.state.faults).clear();
+    }
+
+    /// How many calls of `function` since the last query waited for one another: the length of the longest chain in which
+    /// each call began after the one before had ended.
+    #[must_use]
+    pub fn rounds_of(&self, function: &str) -> usize {
+        let mut spans: Vec<(Instant, Instant)> = Vec::new();
+        lock(&self.state.spans).retain(|(of, began, ended)| {
+            let is_own = of == function;
+            if is_own {
+                spans.push((*began, *ended));
+            }
+            !is_own
+        });
+        spans.sort_by_key(|(_, ended)| *ended);
+        let mut last: Option<Instant> = None;
+        spans.into_iter().fold(0, |rounds, (began, ended)| {
+            if last.is_some_and(|last| began < last) {
+                return rounds;
+            }
+            last = Some(ended);
+            rounds + 1
+        })
     }
 
     #[must_use]
@@ -115,7 +195,20 @@ async fn hand_on(State(state): State<Arc<Behind>>, headers: HeaderMap, body: Byt
     let function = agent.split("app/").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let call = Call { function, call: format!("{operation} {}", tables(&asked)), units: units(&operation, &asked) };
-    state.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    let fault = lock(&state.faults).iter_mut().find_map(|fault| fault.strikes(&call).then_some(fault.mode));
+    let (function, began) = (call.function.clone(), Instant::now());
+    lock(&state.calls).push(call);
+    let answer = answer(&state, headers, body, fault).await;
+    lock(&state.spans).push((function, began, Instant::now()));
+    answer
+}
+
+async fn answer(state: &Behind, headers: HeaderMap, body: Bytes, fault: Option<Mode>) -> Response {
+    match fault {
+        Some(Mode::Fail) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(Mode::Delay(delay)) => tokio::time::sleep(delay).await,
+        Some(Mode::LoseAnswer) | None => {}
+    }
 
     let mut request = state.http.post(&state.dynamodb).body(body);
     for (name, value) in headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
@@ -124,9 +217,7 @@ async fn hand_on(State(state): State<Arc<Behind>>, headers: HeaderMap, body: Byt
     let Ok(answer) = request.send().await else { return StatusCode::BAD_GATEWAY.into_response() };
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body = answer.bytes().await.unwrap_or_default();
-    let loses = operation == "TransactWriteItems"
-        && state.to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-    if loses {
+    if fault == Some(Mode::LoseAnswer) {
         state.lost.fetch_add(1, Ordering::SeqCst);
         let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("lost")) });
         return Body::from_stream(broken).into_response();
@@ -134,6 +225,10 @@ async fn hand_on(State(state): State<Arc<Behind>>, headers: HeaderMap, body: Byt
     let mut response = (status, body).into_response();
     *response.headers_mut() = headers;
     response
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tables(body: &Value) -> String {

@@ -20,16 +20,18 @@ use twostep_crypto::{
     KeyRing,
     access_token::{Claims, Issuer},
     challenge_id::ChallengeId,
+    refresh_token::RefreshToken,
 };
 use twostep_domain::{
-    challenge::Payload,
+    challenge::{Challenge, Payload},
+    one_time_code::OneTimeCode,
     time::{Clock, Timestamp},
 };
 use twostep_http::{
     Problem, TokenTransport,
     bodies::{
         ChallengeBody, EmailBody, PhoneBody, SessionBody, UserBody,
-        profile::DetailsBody,
+        profile::{AccountChangedBody, DetailsBody},
         registration::{CompleteBody, PasswordRegistrationBody},
         reset::{Forgot, ForgotBody, ResetBody},
         sign_in::{self, ConfirmBody},
@@ -47,7 +49,9 @@ use twostep_runtime::{
 };
 use twostep_stores::{CachedSettings, ChallengeStore, Tables};
 use twostep_usecases::{
-    codes::VerifyCode,
+    Caller, Repeatable,
+    access::Access,
+    codes::{ResendCode, VerifyCode},
     messages::Spending,
     profile::{ChangeDetails, ChangeEmail, ChangePassword, ChangePhone},
     registration::{CompleteRegistration, RegisterByPassword, StartRegistration},
@@ -56,7 +60,7 @@ use twostep_usecases::{
     sign_in::{ConfirmSignIn, SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
 };
 
-use crate::paths::root;
+use crate::{paths::root, totp};
 
 /// A clock that stands still until it is moved.
 pub struct TestClock(AtomicI64);
@@ -81,6 +85,7 @@ pub struct UseCases {
     pub phone_sign_in: StartPhoneSignIn,
     pub password_sign_in: SignInByPassword,
     pub codes: VerifyCode,
+    pub resend: ResendCode,
     pub sessions: KeepSession,
     pub phone: ChangePhone,
     pub email: ChangeEmail,
@@ -105,6 +110,7 @@ impl UseCases {
             phone_sign_in: StartPhoneSignIn::open(tables, secrets).expect(COMPLETE),
             password_sign_in: SignInByPassword::open(tables, secrets).expect(COMPLETE),
             codes: VerifyCode::open(tables, secrets).expect(COMPLETE),
+            resend: ResendCode::open(tables, secrets).expect(COMPLETE),
             sessions: KeepSession::open(tables, secrets).expect(COMPLETE),
             phone: ChangePhone::open(tables, secrets).expect(COMPLETE),
             email: ChangeEmail::open(tables, secrets).expect(COMPLETE),
@@ -218,18 +224,33 @@ impl Bench {
         let body = json!({ "name": "Grace", "email": email, "password": password });
         let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
         let caller = caller(&request());
-        let signed_in = self.cases.password_registration.register(&caller, &issuer(), name, email, &password).await?;
+        let registration = &self.cases.password_registration;
+        let signed_in = registration.register(&caller, &issuer(), name, email, &password, None).await?;
         Ok(written(&SessionBody::from(signed_in)))
     }
 
     /// # Errors
     /// Those of the use case, as a client gets them.
     pub async fn log_in(&self, email: &str, password: &str, device: Option<&str>) -> Result<Value, Problem> {
+        self.log_in_from("0.0.0.0", email, password, device).await
+    }
+
+    /// Signs in from a client IP.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn log_in_from(
+        &self,
+        client_ip: &str,
+        email: &str,
+        password: &str,
+        device: Option<&str>,
+    ) -> Result<Value, Problem> {
         let body = json!({ "email": email, "password": password, "device_token": device });
         let entered = sign_in::read(&with_body(&body), TokenTransport::Body)?;
-        let (caller, device) = (caller(&request()), entered.device.as_ref());
-        let sign_in = &self.cases.password_sign_in;
-        Ok(match sign_in.sign_in(&caller, &issuer(), &entered.email, &entered.password, device).await? {
+        let (caller, sign_in) = (caller_from(client_ip), &self.cases.password_sign_in);
+        let (email, password, devices) = (&entered.email, &entered.password, &entered.devices);
+        Ok(match sign_in.sign_in(&caller, &issuer(), email, password, devices).await? {
             PasswordAccepted::SignedIn(signed_in) => written(&SessionBody::from(*signed_in)),
             PasswordAccepted::SecondStep(challenge) => written(&ChallengeBody::from(challenge)),
         })
@@ -243,10 +264,55 @@ impl Bench {
     /// # Panics
     /// If the response is not JSON.
     pub async fn enter(&self, challenge: &Value, body: Value) -> Result<Value, Problem> {
+        self.enter_from("0.0.0.0", challenge, body).await
+    }
+
+    /// Enters what `body` says from a client IP.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    ///
+    /// # Panics
+    /// If the response is not JSON.
+    pub async fn enter_from(&self, client_ip: &str, challenge: &Value, body: Value) -> Result<Value, Problem> {
+        self.enter_as(&caller_from(client_ip), challenge, body, None).await
+    }
+
+    /// Enters what `body` says with an `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    ///
+    /// # Panics
+    /// If the response is not JSON.
+    pub async fn enter_with_key(&self, key: &str, challenge: &Value, body: Value) -> Result<Value, Problem> {
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        self.enter_as(&caller_from("0.0.0.0"), challenge, body, Some(&repeat)).await
+    }
+
+    async fn enter_as(
+        &self,
+        caller: &Caller,
+        challenge: &Value,
+        body: Value,
+        repeat: Option<&Repeatable>,
+    ) -> Result<Value, Problem> {
         let entry = read::<VerifyBody>(body).parse()?;
-        let outcome = self.cases.codes.verify(&caller(&request()), &issuer(), &id_of(challenge), &entry).await?;
-        let response = verified(TokenTransport::Body, outcome).into_response();
+        let outcome = self.cases.codes.verify(caller, &issuer(), &id_of(challenge), &entry, repeat).await?;
+        let response = verified(TokenTransport::Body, &request(), outcome).into_response();
         Ok(serde_json::from_slice(response.body()).expect("JSON"))
+    }
+
+    /// Adds an authenticator app to the account of `session`. Gives its secret in base 32 and the response.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn add_totp(&self, session: &Value) -> Result<(String, Value), Problem> {
+        let (claims, access) = (self.authenticate(session).await?, &self.cases.phone.access);
+        let secret = access.start_totp(&claims).await?.secret;
+        let code = OneTimeCode::parse(&totp::code(&secret, self.clock.now().0))?;
+        let (user, recovery_codes) = access.confirm_totp(&caller(&request()), &claims, &code, None).await?;
+        Ok((secret, written(&AccountChangedBody { user: user.into(), recovery_codes })))
     }
 
     /// # Errors
@@ -260,8 +326,7 @@ impl Bench {
     /// # Panics
     /// If there is no such challenge.
     pub async fn code(&self, challenge: &Value) -> String {
-        let stored =
-            self.cases.challenges.find(id_of(challenge).key()).await.expect("DynamoDB").expect("the challenge");
+        let stored = self.stored(challenge).await;
         let ring = self.ring().await;
         let payload: Payload = ring.open(stored.key.as_str(), &stored.sealed, self.clock.now()).expect("ours");
         payload.code.expose().to_owned()
@@ -290,6 +355,22 @@ impl Bench {
         settings.phone_login_for_password_accounts = false;
         store.save(&stored.with(settings)).await.expect("the settings");
         self.clock.advance(31);
+    }
+
+    /// What the page sees of a challenge.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn show(&self, challenge: &Value) -> Result<Value, Problem> {
+        Ok(written(&ChallengeBody::from(self.cases.resend.show(&id_of(challenge)).await?)))
+    }
+
+    /// The challenge as the table has it.
+    ///
+    /// # Panics
+    /// If there is no such challenge.
+    pub async fn stored(&self, challenge: &Value) -> Challenge {
+        self.cases.challenges.find(id_of(challenge).key()).await.expect("DynamoDB").expect("the challenge")
     }
 
     /// Deletes the item of a challenge, as DynamoDB does when its time to live is over.
@@ -321,9 +402,9 @@ impl Bench {
     pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         let (token, name, email) = read::<CompleteBody>(body).parse()?;
-        Ok(written(&SessionBody::from(
-            self.cases.completion.complete(&caller(&request()), &issuer(), token, name, email).await?,
-        )))
+        let caller = caller(&request());
+        let completed = self.cases.completion.complete(&caller, &issuer(), token, name, email, None).await?;
+        Ok(written(&SessionBody::from(completed)))
     }
 
     /// # Errors
@@ -349,8 +430,8 @@ impl Bench {
     pub async fn change_password(&self, session: &Value, current: &str, new: &str) -> Result<(), Problem> {
         let claims = self.authenticate(session).await?;
         let (current, new) = (current.to_owned().into(), new.to_owned().into());
-        let caller = caller(&request());
-        self.cases.password.change(&self.cases.phone.access, &caller, &claims, Some(&current), &new).await?;
+        let (access, caller) = (&self.cases.phone.access, caller(&request()));
+        self.cases.password.change(access, &caller, &claims, Some(&current), &new, false).await?;
         Ok(())
     }
 
@@ -381,7 +462,8 @@ impl Bench {
     pub async fn change_details(&self, session: &Value, body: Value) -> Result<Value, Problem> {
         let claims = self.authenticate(session).await?;
         let (name, email) = read::<DetailsBody>(body).parse()?;
-        Ok(written(&UserBody::from(self.cases.details.change(&self.cases.email.access, &claims, name, email).await?)))
+        let (access, caller) = (&self.cases.email.access, caller(&request()));
+        Ok(written(&UserBody::from(self.cases.details.change(access, &caller, &claims, name, email).await?)))
     }
 
     /// Starts a password reset for whom `body` names.
@@ -403,7 +485,8 @@ impl Bench {
         let body = json!({ "reset_token": verified["reset_token"], "new_password": new });
         let ResetBody { reset_token, new_password } = read(body);
         let caller = caller(&request());
-        Ok(written(&SessionBody::from(self.cases.reset.reset(&caller, &issuer(), reset_token, &new_password).await?)))
+        let signed_in = self.cases.reset.reset(&caller, &issuer(), reset_token, &new_password, None).await?;
+        Ok(written(&SessionBody::from(signed_in)))
     }
 
     /// Confirms a sign-in by an idle number with what `proof` says.
@@ -416,6 +499,54 @@ impl Bench {
         let (token, proof) = read::<ConfirmBody>(body).parse()?;
         let caller = caller(&request());
         Ok(written(&SessionBody::from(self.cases.confirmation.confirm(&caller, &issuer(), token, &proof).await?)))
+    }
+
+    /// What a profile function would do with.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.cases.phone.access
+    }
+
+    /// # Panics
+    /// If `session` has no refresh token, or DynamoDB fails.
+    pub async fn sign_out(&self, session: &Value) {
+        let token = RefreshToken::parse(session["refresh_token"].as_str().expect("a token")).expect("a token");
+        self.cases.sessions.sign_out(&token).await.expect("DynamoDB");
+    }
+
+    /// Registers with a password and verifies `phone`. Gives the session of two steps and the recovery codes.
+    ///
+    /// # Panics
+    /// If a step fails.
+    pub async fn register_two_step(&self, email: &str, password: &str, phone: &str) -> (Value, Vec<String>) {
+        let session = self.register_password(email, password).await.expect("a session");
+        let challenge = self.start_phone_change(&session, phone).await.expect("a challenge");
+        let set = self.verify(&challenge, &self.code(&challenge).await).await.expect("a correct code");
+        let codes = set["recovery_codes"].as_array().expect("recovery codes").iter();
+        let codes = codes.map(|code| code.as_str().expect("a text").to_owned()).collect();
+        (self.refresh(&session).await.expect("a session"), codes)
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn register_with_key(&self, key: &str, email: &str, password: &str) -> Result<Value, Problem> {
+        let body = json!({ "name": "Grace", "email": email, "password": password });
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
+        let (caller, registration) = (caller(&request()), &self.cases.password_registration);
+        let signed_in = registration.register(&caller, &issuer(), name, email, &password, Some(&repeat)).await?;
+        Ok(written(&SessionBody::from(signed_in)))
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn complete_with_key(&self, key: &str, verified: &Value, email: &str) -> Result<Value, Problem> {
+        let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        let (token, name, email) = read::<CompleteBody>(body).parse()?;
+        let (caller, completion) = (caller(&request()), &self.cases.completion);
+        let completed = completion.complete(&caller, &issuer(), token, name, email, Some(&repeat)).await?;
+        Ok(written(&SessionBody::from(completed)))
     }
 
     /// # Errors
@@ -439,6 +570,7 @@ fn cases(
             ("USERS_TABLE", "users"),
             ("CODES_TABLE", "codes"),
             ("SESSIONS_TABLE", "sessions"),
+            ("AUDIT_TABLE", "audit"),
             ("COUNTERS_TABLE", "counters"),
             ("SETTINGS_TABLE", "settings"),
             ("KEYS_SECRET", secrets_manager::KEYS),
@@ -464,6 +596,15 @@ fn id_of(challenge: &Value) -> ChallengeId {
 
 fn request() -> Request {
     Request::new(Body::Empty)
+}
+
+/// A caller at a client IP.
+///
+/// # Panics
+/// If it is none.
+#[must_use]
+pub fn caller_from(client_ip: &str) -> Caller {
+    Caller { client_ip: client_ip.parse().expect("an IP address"), ..caller(&request()) }
 }
 
 fn with_body(body: &Value) -> Request {

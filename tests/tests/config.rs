@@ -60,14 +60,14 @@ fn good(variable: &str) -> String {
         "SITE_NAME" => "Example",
         "SITE_HOST" => "example.com",
         "ALLOWED_COUNTRIES" => "*",
-        name if name.ends_with("_TABLE") || name.ends_with("_SECRET") => "name",
+        name if name.ends_with("_TABLE") || name.ends_with("_SECRET") || name.ends_with("_QUEUE") => "name",
         other => panic!("no valid value for {other}"),
     }
     .to_owned()
 }
 
 /// The environment variables that a function reads, besides those that all read: `LOG_LEVEL`,
-/// `METRICS_NAMESPACE` and `ALLOWED_ORIGINS`.
+/// `METRICS_NAMESPACE`, `ALLOWED_ORIGINS` and `ORIGIN_SECRET_HASHES`.
 struct Reads {
     function: &'static str,
     own: &'static [&'static str],
@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 25] = [
+const READS: [Reads; 26] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -89,6 +89,7 @@ const READS: [Reads; 25] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "EMAIL_FROM",
             "ISSUER",
@@ -104,6 +105,7 @@ const READS: [Reads; 25] = [
             "EMAIL_FROM",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "ISSUER",
@@ -123,6 +125,7 @@ const READS: [Reads; 25] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "ISSUER",
@@ -137,6 +140,7 @@ const READS: [Reads; 25] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "EMAIL_FROM",
             "ISSUER",
@@ -150,6 +154,7 @@ const READS: [Reads; 25] = [
             "KEYS_SECRET",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "ISSUER",
@@ -164,7 +169,16 @@ const READS: [Reads; 25] = [
     },
     Reads {
         function: "reset-password",
-        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "SESSIONS_TABLE", "EMAIL_FROM", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
         settings: true,
     },
     Reads { function: "resend-code", own: &["KEYS_SECRET", "CODES_TABLE"], settings: false },
@@ -175,6 +189,7 @@ const READS: [Reads; 25] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "EMAIL_FROM",
             "ISSUER",
@@ -189,6 +204,7 @@ const READS: [Reads; 25] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "EMAIL_FROM",
@@ -204,6 +220,7 @@ const READS: [Reads; 25] = [
             "CODES_TABLE",
             "USERS_TABLE",
             "SESSIONS_TABLE",
+            "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
             "EMAIL_FROM",
@@ -219,7 +236,7 @@ const READS: [Reads; 25] = [
     },
     Reads {
         function: "session",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER", "AUDIENCE"],
         settings: true,
     },
     Reads {
@@ -249,9 +266,10 @@ const READS: [Reads; 25] = [
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },
     Reads { function: "web", own: &["EMAIL_FROM"], settings: true },
     Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_SECRET"], settings: false },
+    Reads { function: "queue-sms", own: &["MESSAGES_QUEUE"], settings: false },
     Reads {
         function: "send-sms",
-        own: &["KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
+        own: &["MESSAGES_QUEUE", "KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
         settings: true,
     },
     Reads {
@@ -276,7 +294,7 @@ impl Reads {
 
     fn all(&self) -> BTreeSet<String> {
         let settings = if self.settings { &SETTINGS[..] } else { &[] };
-        let all = ["LOG_LEVEL", "METRICS_NAMESPACE", "ALLOWED_ORIGINS"];
+        let all = ["LOG_LEVEL", "METRICS_NAMESPACE", "ALLOWED_ORIGINS", "ORIGIN_SECRET_HASHES"];
         all.iter().chain(self.own).chain(settings).map(|variable| (*variable).to_owned()).collect()
     }
 
@@ -290,7 +308,8 @@ impl Reads {
     }
 }
 
-const MALFORMED: [(&str, &str); 12] = [
+const MALFORMED: [(&str, &str); 13] = [
+    ("ORIGIN_SECRET_HASHES", "secret"),
     ("ALLOWED_ORIGINS", "https://shop.example/"),
     ("LOG_LEVEL", "loud"),
     ("ALLOWED_COUNTRIES", "usa"),
@@ -306,7 +325,8 @@ const MALFORMED: [(&str, &str); 12] = [
 ];
 
 /// Variables that are optional for the functions that read them.
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
+    "ORIGIN_SECRET_HASHES",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
     "ALLOWED_ORIGINS",

@@ -38,7 +38,7 @@ fn rights(function: &Value) -> BTreeSet<(String, String)> {
     rights
 }
 
-/// The logical ID of a table, its stream, a secret or a log group of this template, or `ses` for what sends emails.
+/// The logical ID of a table, its stream or index, a secret or a log group of this template, or `ses` for what sends emails.
 fn target(resource: &Value) -> String {
     if resource["Fn::Sub"] == "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:*" {
         return "ses".to_owned();
@@ -49,20 +49,29 @@ fn target(resource: &Value) -> String {
         [name, attribute] if attribute == "StreamArn" => Some(format!("{}.stream", name.as_str()?)),
         _ => None,
     };
-    by_ref.or_else(attribute).unwrap_or_else(|| panic!("not a resource of this template: {resource}"))
+    let index = || {
+        let (table, index) = resource["Fn::Sub"].as_str()?.strip_prefix("${")?.split_once(".Arn}/index/")?;
+        Some(format!("{table}/{index}"))
+    };
+    by_ref.or_else(attribute).or_else(index).unwrap_or_else(|| panic!("not a resource of this template: {resource}"))
 }
 
 #[test]
 fn functions_are_allowed_only_single_operations_on_their_tables_and_secrets() {
     const ITEM: [&str; 6] = ["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"];
     const STREAM: [&str; 3] = ["GetRecords", "GetShardIterator", "DescribeStream"];
+    const QUEUE: [&str; 5] =
+        ["SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility"];
     const SECRET: [&str; 4] = ["GetSecretValue", "PutSecretValue", "DescribeSecret", "UpdateSecretVersionStage"];
     for (name, function) in functions() {
         for (action, target) in rights(function) {
             let known = match action.split_once(':') {
                 Some(("dynamodb", operation)) if target.ends_with(".stream") => STREAM.contains(&operation),
+                // The audit trail is read page by page, and the sessions of a user through an index.
+                Some(("dynamodb", "Query")) => target == "AuditTable" || target == "SessionsTable/by-user",
                 Some(("dynamodb", operation)) => target.ends_with("Table") && ITEM.contains(&operation),
                 Some(("ses", operation)) => operation == "SendEmail" && target == "ses",
+                Some(("sqs", operation)) => target.ends_with("Queue") && QUEUE.contains(&operation),
                 Some(("secretsmanager", operation)) => target.ends_with("Secret") && SECRET.contains(&operation),
                 _ => false,
             };
@@ -147,6 +156,7 @@ fn functions_without_need_for_accounts_cannot_access_them() {
         let anonymous = [
             "start-registration",
             "resend-code",
+            "queue-sms",
             "send-sms",
             "send-email",
             "sms-status",
@@ -266,9 +276,13 @@ fn every_function_is_built_for_arm64_and_says_what_it_takes() {
 fn only_routes_that_differ_from_the_default_have_a_throttle_and_sensitive_routes_have_a_stricter_one() {
     let stage = resources("AWS::ApiGatewayV2::Stage").into_values().next().unwrap();
     let throttles = stage["RouteSettings"].as_object().unwrap();
+    let number = |value: &Value| {
+        let parameter = &expanded()["Parameters"][value["Ref"].as_str().unwrap_or_default()];
+        value.as_u64().or(parameter["Default"].as_u64()).unwrap()
+    };
     let rate = |settings: &Value| {
-        assert!(settings["ThrottlingBurstLimit"].as_u64().unwrap() > 0);
-        settings["ThrottlingRateLimit"].as_u64().unwrap()
+        assert!(number(&settings["ThrottlingBurstLimit"]) > 0);
+        number(&settings["ThrottlingRateLimit"])
     };
     let default = &stage["DefaultRouteSettings"];
     let mut keys = BTreeSet::new();
@@ -284,6 +298,8 @@ fn only_routes_that_differ_from_the_default_have_a_throttle_and_sensitive_routes
         }
         keys.insert(key);
     }
+    let assets = rate(&throttles["GET /assets/{file}"]);
+    assert!(assets >= 500, "a page view with an empty cache takes more than a dozen requests");
     for (key, settings) in throttles {
         assert!(keys.contains(key), "API Gateway rejects throttles of unknown routes: {key}");
         assert_ne!(settings, default, "{key} has the default throttle");
@@ -315,10 +331,12 @@ fn accounts_and_settings_are_protected_and_other_tables_expire() {
         assert_eq!(table["WarmThroughput"]["Fn::If"][0], "TablesAreWarm", "{name}");
         // With SSESpecification, DynamoDB uses a KMS key that costs money per request; without, its own key for free.
         assert!(table["SSESpecification"].is_null(), "{name}");
-        let forgets = ["CodesTable", "CountersTable", "SessionsTable"].contains(name);
+        let forgets = ["CodesTable", "CountersTable", "SessionsTable", "AuditTable"].contains(name);
         if forgets {
             assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "ttl", "{name}");
             assert_eq!(table["TimeToLiveSpecification"]["Enabled"], true, "{name}");
+        }
+        if forgets && name != &"AuditTable" {
             assert_eq!(policies(name), ("Delete", "Delete"), "{name}");
         } else {
             assert_eq!(table["DeletionProtectionEnabled"], true, "{name}");

@@ -77,6 +77,9 @@ fn every_function_is_deployed_and_every_deployed_function_exists() {
     for name in present {
         let main = read(&format!("functions/{name}/src/main.rs"));
         assert!(main.lines().count() <= 65, "{name}: main.rs must stay short");
+        // `twostep_http::serve` does it for requests.
+        let handles_events = main.contains("lambda_runtime::run(");
+        assert_eq!(handles_events, main.contains("with_request_id("), "{name}: log lines must name their event");
     }
 }
 

@@ -32,9 +32,10 @@ const STYLE: &str = "body{font:1.0625rem/1.5 system-ui,sans-serif;margin:3rem au
 /// A page with status 400. It shows nothing that the request contains.
 #[must_use]
 pub fn error_page(mistake: Mistake, language: Language) -> Answer {
-    let (title, text, home) = words(mistake, language);
+    let ((title, text), home) = (language.mistake(mistake.name()), language.home());
+    let direction = if language.is_right_to_left() { "rtl" } else { "ltr" };
     let html = format!(
-        "<!doctype html>\n<html lang=\"{}\">\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"{}\" dir=\"{direction}\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <style>{STYLE}</style>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n<p><a href=\"/\">{home}</a></p>\n</main>\n</html>\n",
@@ -45,44 +46,21 @@ pub fn error_page(mistake: Mistake, language: Language) -> Answer {
     })
 }
 
-/// Title, text, and the link to the home page.
-fn words(mistake: Mistake, language: Language) -> (&'static str, &'static str, &'static str) {
-    match (mistake, language) {
-        (Mistake::UnknownClient, Language::English) => (
-            "This sign-in link is not valid",
-            "The website that sent you here is not registered, or not with this return address. Tell its operator.",
-            "Home",
-        ),
-        (Mistake::UnknownClient, Language::Spanish) => (
-            "Este enlace no es válido",
-            "El sitio web que te ha enviado aquí no está registrado, o no con esta dirección de retorno. Avisa a su \
-             responsable.",
-            "Inicio",
-        ),
-        (Mistake::UnknownRequest, Language::English) => {
-            ("This sign-in has expired", "Go back to the website that you came from and sign in again.", "Home")
+impl Mistake {
+    /// Its name in the files of `functions/web/texts`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::UnknownClient => "unknown_client",
+            Self::UnknownRequest => "unknown_request",
+            Self::UnregisteredAfterLogout => "unregistered_after_logout",
         }
-        (Mistake::UnknownRequest, Language::Spanish) => (
-            "Este inicio de sesión ha caducado",
-            "Vuelve al sitio web del que venías e inicia sesión de nuevo.",
-            "Inicio",
-        ),
-        (Mistake::UnregisteredAfterLogout, Language::English) => (
-            "You are signed out",
-            "The website that sent you here named a return address that is not registered. Tell its operator.",
-            "Home",
-        ),
-        (Mistake::UnregisteredAfterLogout, Language::Spanish) => (
-            "Has cerrado la sesión",
-            "El sitio web que te ha enviado aquí indicó una dirección de retorno que no está registrada. Avisa a su \
-             responsable.",
-            "Inicio",
-        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use aws_lc_rs::digest::{SHA256, digest};
     use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -101,8 +79,9 @@ mod tests {
     #[test]
     fn every_mistake_is_explained_in_every_language() {
         for mistake in [Mistake::UnknownClient, Mistake::UnknownRequest, Mistake::UnregisteredAfterLogout] {
-            let [english, spanish] = Language::ALL.map(|language| words(mistake, language));
-            assert!(english.0 != spanish.0 && english.1 != spanish.1, "{mistake:?}");
+            let pages = Language::ALL.map(|language| language.mistake(mistake.name()));
+            let different: BTreeSet<_> = pages.iter().collect();
+            assert!(different.len() == pages.len() && !pages.contains(&("", "")), "{mistake:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use twostep_http::{
     Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::registration::CompleteBody, body, caller,
-    serve,
+    repeatable, serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -25,6 +25,7 @@ async fn handle(
     let issuer = issuer.of(&request);
     let transport = TokenTransport::of(&request, &issuer.issuer)?;
     let (token, name, email) = body::<CompleteBody>(&request)?.parse()?;
-    let signed_in = registration.complete(&caller(&request), &issuer, token, name, email).await?;
-    Ok(transport.session(201, signed_in.into()))
+    let (caller, repeat) = (caller(&request), repeatable(&request)?);
+    let signed_in = registration.complete(&caller, &issuer, token, name, email, repeat.as_ref()).await?;
+    Ok(transport.session(&request, 201, signed_in.into()))
 }

@@ -21,5 +21,5 @@ async fn handle(sign_in: &ConfirmSignIn, issuer: &TokenIssuer, request: Request)
     let transport = TokenTransport::of(&request, &issuer.issuer)?;
     let (token, proof) = body::<ConfirmBody>(&request)?.parse()?;
     let signed_in = sign_in.confirm(&caller(&request), &issuer, token, &proof).await?;
-    Ok(transport.session(200, signed_in.into()))
+    Ok(transport.session(&request, 200, signed_in.into()))
 }

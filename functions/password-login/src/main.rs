@@ -22,9 +22,9 @@ async fn handle(sign_in: &SignInByPassword, issuer: &TokenIssuer, request: Reque
     let issuer = issuer.of(&request);
     let transport = TokenTransport::of(&request, &issuer.issuer)?;
     let entered = sign_in::read(&request, transport)?;
-    let device = entered.device.as_ref();
-    Ok(match sign_in.sign_in(&caller(&request), &issuer, &entered.email, &entered.password, device).await? {
-        PasswordAccepted::SignedIn(signed_in) => transport.session(200, (*signed_in).into()),
+    let (email, password, devices) = (&entered.email, &entered.password, &entered.devices);
+    Ok(match sign_in.sign_in(&caller(&request), &issuer, email, password, devices).await? {
+        PasswordAccepted::SignedIn(signed_in) => transport.session(&request, 200, (*signed_in).into()),
         PasswordAccepted::SecondStep(challenge) => Answer::json(202, &ChallengeBody::from(challenge)),
     })
 }

@@ -1,65 +1,59 @@
-//! `/v1/profile` and what belongs to it except number and address: details, password, recovery codes, devices.
+//! `/v1/profile` and what belongs to it except number and address.
 
-use twostep_http::{
-    Answer, Error, Problem, Request, TokenIssuer, bearer,
-    bodies::{
-        UserBody,
-        profile::{DetailsBody, DeviceBody, PasswordBody, RecoveryCodesBody},
-    },
-    body, caller, segment_after, serve,
-};
+mod account;
+mod details;
+mod second_step;
+
+use twostep_crypto::access_token::Claims;
+use twostep_http::{Answer, Error, Problem, Request, TokenIssuer, bearer, caller, segment_after, serve};
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
-use twostep_usecases::{access::Access, profile};
+use twostep_usecases::{
+    Caller,
+    access::Access,
+    profile::{ChangeDetails, ChangePassword},
+};
 
 struct Profile {
     access: Access,
-    details: profile::ChangeDetails,
-    password: profile::ChangePassword,
+    changes: ChangeDetails,
+    password: ChangePassword,
     issuer: TokenIssuer,
+}
+
+/// A request of a signed-in user, with the path segments after `profile`.
+struct Authenticated<'a> {
+    request: &'a Request,
+    caller: Caller,
+    claims: Claims,
+    part: Option<&'a str>,
+    id: Option<&'a str>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let (tables, secrets) = (Tables::new(&startup), Secrets::new(&startup));
-    let own = forever(Profile {
+    let profile = forever(Profile {
         access: Access::open(&tables, &secrets)?,
-        details: profile::ChangeDetails::open(&tables)?,
-        password: profile::ChangePassword::open(&tables)?,
+        changes: ChangeDetails::open(&tables)?,
+        password: ChangePassword::open(&tables)?,
         issuer: TokenIssuer::open(&startup.env)?,
     });
-    own.access.warm_up().await;
-    serve(&startup, |request| handle(own, request)).await
+    profile.access.warm_up().await;
+    serve(&startup, |request| handle(profile, request)).await
 }
 
-async fn handle(own: &Profile, request: Request) -> Result<Answer, Problem> {
-    let Profile { access, details, password, issuer } = own;
+async fn handle(profile: &Profile, request: Request) -> Result<Answer, Problem> {
     let token = bearer(&request).ok_or(Problem::InvalidToken)?;
-    let claims = access.authenticate(&issuer.of(&request), token).await?;
-    match (request.method().as_str(), segment_after(&request, "profile"), segment_after(&request, "devices")) {
-        ("GET", None, _) => Ok(Answer::json(200, &UserBody::from(access.user(&claims).await?))),
-        ("PATCH", None, _) => {
-            let (name, email) = body::<DetailsBody>(&request)?.parse()?;
-            Ok(Answer::json(200, &UserBody::from(details.change(access, &claims, name, email).await?)))
-        }
-        ("PUT", Some("password"), _) => {
-            let PasswordBody { current_password: current, new_password: new } = body(&request)?;
-            password.change(access, &caller(&request), &claims, current.as_ref(), &new).await?;
-            Ok(Answer::empty())
-        }
-        ("POST", Some("recovery-codes"), _) => {
-            let recovery_codes = access.new_recovery_codes(&caller(&request), &claims).await?;
-            Ok(Answer::json(200, &RecoveryCodesBody { recovery_codes }))
-        }
-        ("GET", Some("devices"), None) => {
-            let devices = access.devices(&claims).await?.into_iter().map(DeviceBody::from);
-            Ok(Answer::json(200, &devices.collect::<Vec<_>>()))
-        }
-        ("DELETE", Some("devices"), Some(id)) => {
-            access.forget_device(&claims, id).await?;
-            Ok(Answer::empty())
-        }
-        _ => Err(Problem::NotFound),
+    let claims = profile.access.authenticate(&profile.issuer.of(&request), token).await?;
+    let part = segment_after(&request, "profile");
+    let id = part.and_then(|part| segment_after(&request, part));
+    let asked = Authenticated { request: &request, caller: caller(&request), claims, part, id };
+    match part {
+        Some("totp" | "recovery-codes") => second_step::handle(&profile.access, &asked).await,
+        Some("sessions" | "activity" | "export") => account::handle(&profile.access, &asked).await,
+        None if request.method() == "DELETE" => account::handle(&profile.access, &asked).await,
+        _ => details::handle(profile, &asked).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use twostep_http::{
     Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::registration::PasswordRegistrationBody, body,
-    caller, serve,
+    caller, repeatable, serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -21,6 +21,7 @@ async fn handle(registration: &RegisterByPassword, issuer: &TokenIssuer, request
     let issuer = issuer.of(&request);
     let transport = TokenTransport::of(&request, &issuer.issuer)?;
     let (name, email, password) = body::<PasswordRegistrationBody>(&request)?.parse()?;
-    let signed_in = registration.register(&caller(&request), &issuer, name, email, &password).await?;
-    Ok(transport.session(201, signed_in.into()))
+    let (caller, repeat) = (caller(&request), repeatable(&request)?);
+    let signed_in = registration.register(&caller, &issuer, name, email, &password, repeat.as_ref()).await?;
+    Ok(transport.session(&request, 201, signed_in.into()))
 }

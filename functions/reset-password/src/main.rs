@@ -1,7 +1,8 @@
 //! `POST /v1/password/reset`: sets the new password of a reset, and signs in.
 
 use twostep_http::{
-    Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::reset::ResetBody, body, caller, serve,
+    Answer, Error, Problem, Request, TokenIssuer, TokenTransport, bodies::reset::ResetBody, body, caller, repeatable,
+    serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -20,6 +21,7 @@ async fn handle(reset: &ResetPassword, issuer: &TokenIssuer, request: Request) -
     let issuer = issuer.of(&request);
     let transport = TokenTransport::of(&request, &issuer.issuer)?;
     let ResetBody { reset_token, new_password } = body(&request)?;
-    let signed_in = reset.reset(&caller(&request), &issuer, reset_token, &new_password).await?;
-    Ok(transport.session(200, signed_in.into()))
+    let (caller, repeat) = (caller(&request), repeatable(&request)?);
+    let signed_in = reset.reset(&caller, &issuer, reset_token, &new_password, repeat.as_ref()).await?;
+    Ok(transport.session(&request, 200, signed_in.into()))
 }

@@ -2,13 +2,16 @@
 
 use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent as Event;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use twostep_runtime::{Startup, startup::forever};
+use twostep_runtime::{Startup, startup::forever, telemetry::with_request_id};
 use twostep_usecases::rotate_keys::RotateKeys;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let rotation = forever(RotateKeys::open(&Startup::begin().await?)?);
-    lambda_runtime::run(service_fn(|event| handle(rotation, event))).await
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
+        with_request_id(event.context.request_id.clone(), handle(rotation, event))
+    }))
+    .await
 }
 
 async fn handle(rotation: &RotateKeys, event: LambdaEvent<Event>) -> Result<(), Error> {

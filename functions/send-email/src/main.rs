@@ -1,14 +1,19 @@
 //! The stream of the `codes` table: sends each saved email, once.
 
-use aws_lambda_events::{
-    dynamodb::Event,
-    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
-};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use twostep_runtime::{Startup, secrets::Secrets, startup::forever, telemetry::with_request_id};
 use twostep_senders::ses::Client;
-use twostep_stores::{Tables, challenges};
-use twostep_usecases::messages::{SendEmails, send::Record};
+use twostep_stores::{Tables, challenges::SavedMessage};
+use twostep_usecases::messages::{SendEmails, queue::Record};
+
+/// Records are read one by one, so that a malformed one does not hold up the others.
+#[derive(Deserialize)]
+struct Batch {
+    #[serde(rename = "Records")]
+    records: Vec<Value>,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -16,21 +21,20 @@ async fn main() -> Result<(), Error> {
     let (tables, secrets) = (Tables::new(&startup), Secrets::new(&startup));
     let emails = forever(SendEmails::open(&tables, &secrets, Client::new(&startup.aws))?);
     emails.warm_up().await;
-    lambda_runtime::run(service_fn(|batch| handle(emails, batch))).await
+    lambda_runtime::run(service_fn(|batch: LambdaEvent<Batch>| {
+        with_request_id(batch.context.request_id.clone(), handle(emails, batch))
+    }))
+    .await
 }
 
-/// Records that must come again are reported as failures, and the stream brings them again while their code lives.
-async fn handle(emails: &'static SendEmails, batch: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
-    let records = batch.payload.records.into_iter().map(|record| Record {
-        challenge: challenges::from_image(record.change.new_image),
-        sequence_number: record.change.sequence_number,
-    });
-    let failed = emails.send(records.collect()).await.into_iter().map(|sequence_number| {
-        let mut failure = DynamoDbBatchItemFailure::default();
-        failure.item_identifier = sequence_number;
-        failure
-    });
-    let mut response = DynamoDbEventResponse::default();
-    response.batch_item_failures = failed.collect();
-    Ok(response)
+/// Records that must come again are reported as failures, and the stream brings them again while their codes live.
+async fn handle(emails: &'static SendEmails, batch: LambdaEvent<Batch>) -> Result<Value, Error> {
+    let failed = emails.send(batch.payload.records.iter().map(read).collect()).await;
+    let failures: Vec<Value> = failed.into_iter().map(|number| json!({ "itemIdentifier": number })).collect();
+    Ok(json!({ "batchItemFailures": failures }))
+}
+
+fn read(record: &Value) -> Record {
+    let sequence_number = record["dynamodb"]["SequenceNumber"].as_str().map(str::to_owned);
+    Record { sequence_number, message: SavedMessage::in_record(record) }
 }

@@ -20,7 +20,7 @@ async fn handle(sessions: &KeepSession, issuer: &TokenIssuer, request: Request) 
     let token = transport.refresh_token(&request)?;
     match (segment_after(&request, "session"), token) {
         (Some("refresh"), Some(token)) => match sessions.refresh(&issuer, &token).await {
-            Ok(signed_in) => Ok(transport.session(200, signed_in.into())),
+            Ok(signed_in) => Ok(transport.session(&request, 200, signed_in.into())),
             Err(error) => Err(transport.refuse(error.into())),
         },
         (Some("refresh"), None) => Err(transport.refuse(Problem::InvalidRefreshToken)),

@@ -4,7 +4,7 @@ use twostep_crypto::challenge_id::ChallengeId;
 use twostep_http::{
     Answer, Error, Problem, Request, TokenIssuer, TokenTransport,
     bodies::verify::{VerifyBody, verified},
-    body, caller, segment_after, serve,
+    body, caller, repeatable, segment_after, serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -24,5 +24,7 @@ async fn handle(codes: &VerifyCode, issuer: &TokenIssuer, request: Request) -> R
     let transport = TokenTransport::of(&request, &issuer.issuer)?;
     let entry = body::<VerifyBody>(&request)?.parse()?;
     let id = ChallengeId::parse(segment_after(&request, "codes").unwrap_or_default())?;
-    Ok(verified(transport, codes.verify(&caller(&request), &issuer, &id, &entry).await?))
+    let repeat = repeatable(&request)?;
+    let outcome = codes.verify(&caller(&request), &issuer, &id, &entry, repeat.as_ref()).await?;
+    Ok(verified(transport, &request, outcome))
 }

@@ -14,11 +14,19 @@ use bundle::Modules;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// In the order of `twostep_domain::language::Language::ALL`. A test compares both.
-const LANGUAGES: [&str; 2] = ["en", "es"];
-
 fn main() -> Result<()> {
-    for source in ["build", "icon.svg", "noscript.css", "pages", "scripts", "style.css", "texts", reference::SOURCE] {
+    for source in [
+        "build",
+        "favicon.ico",
+        "icon.svg",
+        "noscript.css",
+        "pages",
+        "robots.txt",
+        "scripts",
+        "style.css",
+        "texts",
+        reference::SOURCE,
+    ] {
         println!("cargo::rerun-if-changed={source}");
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -5,16 +5,17 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use minijinja::{
     AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig, value::Serde, value::Value,
 };
+use serde_json::json;
 
 use crate::{
-    LANGUAGES, Result,
+    Result,
     assets::{Assets, entity, template},
     bundle::Modules,
     reference,
 };
 
 /// The path and the name of each page: `pages/<name>.html` with `scripts/<name>.js`.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("/", "home"),
     ("/register", "register"),
     ("/register/name", "name"),
@@ -23,6 +24,15 @@ const PAGES: [(&str, &str); 8] = [
     ("/profile", "profile"),
     ("/settings", "settings"),
     ("/docs", "docs"),
+    // Served at every path that doesn't exist.
+    ("/404", "not-found"),
+];
+
+/// The path, the content type and the source of each file that is served as it is.
+const FILES: [(&str, &str, &str); 3] = [
+    ("/openapi.yaml", "application/yaml", reference::SOURCE),
+    ("/favicon.ico", "image/x-icon", "favicon.ico"),
+    ("/robots.txt", "text/plain; charset=utf-8", "robots.txt"),
 ];
 
 /// The URLs that every page links to.
@@ -37,14 +47,9 @@ pub struct Common {
 
 pub fn build(out: &Path, assets: &mut Assets, modules: &Modules, common: &Common) -> Result<String> {
     let environment = environment()?;
-    let texts: Vec<(&str, serde_json::Value)> = LANGUAGES
-        .into_iter()
-        .map(|language| {
-            let path = format!("texts/{language}.json");
-            let texts = fs::read_to_string(&path)?;
-            Ok((language, serde_json::from_str(&texts).map_err(|error| format!("{path}: {error}"))?))
-        })
-        .collect::<Result<_>>()?;
+    let texts = texts()?;
+    let languages: Vec<_> =
+        texts.iter().map(|(tag, texts)| json!({ "tag": tag, "name": texts["language"]["name"] })).collect();
     let mut messages = Vec::new();
     for (language, texts) in &texts {
         let module = script_of_texts(&texts["messages"]);
@@ -55,15 +60,18 @@ pub fn build(out: &Path, assets: &mut Assets, modules: &Modules, common: &Common
     let mut table = String::from("pub static PAGES: &[Page] = &[\n");
     for (path, name) in PAGES {
         let script = assets.add(&format!("{name}.js"), modules.bundle(&format!("{name}.js"))?.as_bytes())?;
-        let mut languages = Vec::new();
+        let mut rendered = Vec::new();
         for ((language, texts), messages) in texts.iter().zip(own.get(name).unwrap_or(&messages)) {
             let address = |address: &str| Value::from_safe_string(address.to_owned());
             let page = environment.get_template(&format!("{name}.html"))?.render(context! {
-                language => *language,
+                language,
+                direction => texts["language"]["direction"].as_str(),
+                languages => Serde(&languages),
                 name,
                 reference => reference.clone(),
                 t => Serde(&texts["pages"]),
                 title => texts["pages"][name]["title"].as_str(),
+                description => texts["pages"][name]["description"].as_str(),
                 messages => address(messages),
                 script => address(&script),
                 style => address(&common.style),
@@ -71,17 +79,47 @@ pub fn build(out: &Path, assets: &mut Assets, modules: &Modules, common: &Common
                 icon => address(&common.icon),
                 early => address(&common.early),
             })?;
-            languages.push(template(out, &format!("pages/{name}.{language}.html"), &page)?);
+            rendered.push(template(out, &format!("pages/{name}.{language}.html"), &page)?);
         }
-        writeln!(table, "    Page {{ path: {path:?}, languages: &[{}] }},", languages.join(", "))?;
+        writeln!(table, "    Page {{ path: {path:?}, languages: &[{}] }},", rendered.join(", "))?;
     }
     table.push_str("];\n");
-    let contract = entity(out, "openapi.yaml", &fs::read(reference::SOURCE)?)?;
-    writeln!(
-        table,
-        "pub static FILES: &[File] = &[File {{ path: \"/openapi.yaml\", content_type: \"application/yaml\", content: {contract} }}];"
-    )?;
+    table.push_str("pub static FILES: &[File] = &[\n");
+    for (path, content_type, source) in FILES {
+        let content = entity(out, &path[1..], &fs::read(source)?)?;
+        writeln!(table, "    File {{ path: {path:?}, content_type: {content_type:?}, content: {content} }},")?;
+    }
+    table.push_str("];\n");
     Ok(table)
+}
+
+/// The texts by language, English first, as in `twostep_domain::language::Language::ALL`; a test compares both. What a language lacks is in
+/// English, so that a page is whole while its translation is not; another test finds it.
+fn texts() -> Result<Vec<(String, serde_json::Value)>> {
+    let mut texts: Vec<(String, serde_json::Value)> = Vec::new();
+    for entry in fs::read_dir("texts")? {
+        let path = entry?.path();
+        let tag = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path)?;
+        texts.push((tag, serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?));
+    }
+    texts.sort_by_key(|(tag, _)| (tag != "en", tag.clone()));
+    let english = texts.first().ok_or("there are texts")?.1.clone();
+    for (_, texts) in &mut texts {
+        complete(texts, &english);
+    }
+    Ok(texts)
+}
+
+fn complete(texts: &mut serde_json::Value, english: &serde_json::Value) {
+    let (Some(texts), Some(english)) = (texts.as_object_mut(), english.as_object()) else { return };
+    // A language can have other plural forms.
+    if english.contains_key("other") {
+        return;
+    }
+    for (key, text) in english {
+        complete(texts.entry(key.clone()).or_insert_with(|| text.clone()), text);
+    }
 }
 
 /// Sets the texts for the page's script, which runs after it.
@@ -90,7 +128,7 @@ fn script_of_texts(texts: &serde_json::Value) -> String {
 }
 
 /// The URLs of the text scripts of pages with their own texts (`messages_of`), by page and language.
-fn own_messages(assets: &mut Assets, texts: &[(&str, serde_json::Value)]) -> Result<BTreeMap<String, Vec<String>>> {
+fn own_messages(assets: &mut Assets, texts: &[(String, serde_json::Value)]) -> Result<BTreeMap<String, Vec<String>>> {
     let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (language, texts) in texts {
         for (name, own) in texts["messages_of"].as_object().ok_or("messages_of is an object")? {

@@ -5,11 +5,12 @@
 import { supersede } from "./tabs.js";
 import { heard } from "./time.js";
 
-/** @typedef {{id: string, name: string, email: string, email_verified: boolean, phone: string | null, two_step: boolean, created_at: string}} User */
+/** @typedef {{id: string, name: string, email: string, email_verified: boolean, phone: string | null, two_step: boolean, has_password: boolean, totp: boolean, recovery_codes_left: number, role: "user" | "admin", created_at: string}} User */
+/** @typedef {{phone: string, country?: string}} Phone a number as people in the country write it */
 /** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User}} Session */
 /** @typedef {"register" | "login" | "second_step" | "profile"} Purpose */
-/** @typedef {"pending" | "sent" | "delivered" | "failed" | "unknown"} Delivery */
-/** @typedef {{challenge_id: string, purpose: Purpose, phone_hint: string, code_length: number, expires_at: string, resend_at: string, delivery: Delivery, failure?: string}} Challenge */
+/** @typedef {"pending" | "sent" | "delivered" | "failed" | "unknown" | "none"} Delivery */
+/** @typedef {{challenge_id: string, purpose: Purpose, phone_hint?: string, methods?: ("sms" | "totp" | "recovery_code")[], code_length: number, expires_at: string, resend_at: string, delivery: Delivery, failure?: string}} Challenge */
 /** @typedef {{outcome: "phone_verified", registration_token: string, expires_in: number}} Verified */
 /** @typedef {{outcome: "phone_verified", user: User, recovery_codes?: string[]}} PhoneSet */
 /** @typedef {{id: string, name: string, created_at: string, last_used_at: string, expires_at: string}} Device */
@@ -35,7 +36,7 @@ export class Problem extends Error {
   /** @param {{code?: string, status?: number, field?: string, detail?: string, attempts_left?: number, retry_after?: number}} body */
   constructor(body) {
     const status = body.status ?? 0;
-    const code = body.code ?? (status === 429 || status >= 500 ? "busy" : "unknown");
+    const code = body.code ?? (status === 404 || status === 429 || status >= 500 ? "busy" : "unknown");
     super(code);
     this.code = code;
     this.status = status;
@@ -76,11 +77,12 @@ function onceKey(what) {
 /**
  * @param {string} method
  * @param {string} path below `/v1`
- * @param {{body?: object, bearer?: string, cookie?: boolean, keepalive?: boolean, once?: boolean, signal?: AbortSignal}} [options]
- *   `cookie`: whether the answer sets or clears the session cookie. `once`: whether the request must not take effect twice
+ * @param {{body?: object, bearer?: string, cookie?: boolean, keepalive?: boolean, once?: boolean, full?: boolean, signal?: AbortSignal}} [options]
+ *   `cookie`: whether the answer sets or clears the session cookie. `once`: whether the request must not take effect twice. `full`: asks for
+ *   content where an empty answer is the rule
  * @returns {Promise<any>}
  */
-async function call(method, path, { body, bearer, cookie, keepalive, once, signal } = {}) {
+async function call(method, path, { body, bearer, cookie, keepalive, once, full, signal } = {}) {
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json", "accept-language": document.documentElement.lang };
   const text = body && JSON.stringify(body);
@@ -89,6 +91,7 @@ async function call(method, path, { body, bearer, cookie, keepalive, once, signa
   if (bearer) headers.authorization = `Bearer ${bearer}`;
   if (cookie) headers["x-session"] = "cookie";
   if (once) headers["idempotency-key"] = onceKey(what);
+  if (full) headers.prefer = "return=representation";
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), LIMIT);
   signal?.addEventListener("abort", () => limit.abort());
@@ -127,7 +130,7 @@ async function signing(path, options) {
 }
 
 /** @returns {Promise<Challenge>} */
-export const registerPhone = (/** @type {string} */ phone) => call("POST", "/register/phone", { body: { phone } });
+export const registerPhone = (/** @type {Phone} */ body) => call("POST", "/register/phone", { body });
 
 /** @returns {Promise<Session>} */
 export const registerComplete = (/** @type {{registration_token: string, name: string, email: string}} */ body) =>
@@ -138,7 +141,7 @@ export const registerPassword = (/** @type {{name: string, email: string, passwo
   signing("/register/password", { body, once: true });
 
 /** @returns {Promise<Challenge>} */
-export const loginPhone = (/** @type {string} */ phone) => call("POST", "/login/phone", { body: { phone } });
+export const loginPhone = (/** @type {Phone} */ body) => call("POST", "/login/phone", { body });
 
 /** @returns {Promise<Session | Challenge>} */
 export const loginPassword = (/** @type {{email: string, password: string}} */ body) =>
@@ -147,7 +150,7 @@ export const loginPassword = (/** @type {{email: string, password: string}} */ b
 /** @returns {Promise<Session | Verified | PhoneSet>} */
 export const verify = (
   /** @type {string} */ id,
-  /** @type {{code?: string, recovery_code?: string, remember_device?: boolean}} */ body,
+  /** @type {{code?: string, totp?: string, recovery_code?: string, remember_device?: boolean}} */ body,
 ) => signing(`/codes/${encodeURIComponent(id)}/verify`, { body, once: true });
 
 /** @returns {Promise<Challenge>} */
@@ -171,12 +174,12 @@ export const account = (bearer) => ({
   /** @returns {Promise<User>} */
   change: (/** @type {{name?: string, email?: string}} */ body) => call("PATCH", "/profile", { bearer, body }),
   /** @returns {Promise<Challenge>} */
-  setPhone: (/** @type {string} */ phone) => call("PUT", "/profile/phone", { bearer, body: { phone } }),
+  setPhone: (/** @type {Phone} */ body) => call("PUT", "/profile/phone", { bearer, body }),
   /** @returns {Promise<null>} */
   removePhone: () => call("DELETE", "/profile/phone", { bearer }),
-  /** @returns {Promise<null>} */
+  /** @returns {Promise<{user: User, recovery_codes?: string[]}>} */
   setPassword: (/** @type {{current_password?: string, new_password: string}} */ body) =>
-    call("PUT", "/profile/password", { bearer, body }),
+    call("PUT", "/profile/password", { bearer, body, full: true }),
   /** @returns {Promise<{recovery_codes: string[]}>} */
   newRecoveryCodes: () => call("POST", "/profile/recovery-codes", { bearer, once: true }),
   /** @returns {Promise<Device[]>} */
@@ -194,5 +197,5 @@ export const admin = (bearer) => ({
   /** @returns {Promise<Usage>} */
   usage: () => call("GET", "/settings/usage", { bearer }),
   /** @returns {Promise<{delivery: "sent", message_id: string}>} */
-  testSms: (/** @type {string} */ phone) => call("POST", "/settings/test-sms", { bearer, body: { phone } }),
+  testSms: (/** @type {Phone} */ body) => call("POST", "/settings/test-sms", { bearer, body }),
 });

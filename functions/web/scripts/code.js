@@ -2,6 +2,7 @@ import { challenge as ask, loginPhone, registerPhone, resend, verify } from "./a
 import { forgetChallenge, keepChallenge, keptChallenge } from "./challenge.js";
 import { backToClient, keeping, pending } from "./client.js";
 import { $, answerAt, countDown, fieldError, go, hush, isOff, link, onPress, ready, show, submits, tell, turnOff, warn, words } from "./page.js";
+import { asciiDigits, withoutMarks } from "./input.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { signedIn } from "./session.js";
 import { canSay, clock, ltr, say } from "./say.js";
@@ -23,6 +24,9 @@ let tried = "";
 /** @type {Record<string, string>} */
 const BACK = { register: "/register", login: "/login", second_step: "/login", profile: "/profile" };
 
+/** Whether this can be entered now. Only second steps have a choice. @param {"sms" | "totp" | "recovery_code"} method */
+const accepts = (method) => current.methods?.includes(method) ?? method === "sms";
+
 /** Failures that another message to this number can't mend. */
 const FINAL = ["number_refused", "not_allowed"];
 
@@ -34,9 +38,9 @@ const OF_THE_SITE = ["account_refused", "prefix_limit", "held_back", "budget_spe
 /** The whole number, if this tab asked for the code. */
 function numberOf() {
   const phone = recall("phone");
-  const end = current.phone_hint.replace(/\D/g, "");
-  const isThis = current.purpose !== "second_step" && phone?.number?.replace(/\D/g, "").endsWith(end);
-  return isThis ? ltr(phone.shown ?? phone.number) : "";
+  const end = (current.phone_hint ?? "").replace(/\D/g, "");
+  const isThis = current.purpose !== "second_step" && phone?.number?.phone?.endsWith(end);
+  return isThis ? ltr(phone.shown) : "";
 }
 
 function describe() {
@@ -48,8 +52,9 @@ function describe() {
   const noCode = failed && !second;
   $("sent-to").textContent = number
     ? say(purpose === "login" ? "sent_to_number_login" : "sent_to_number", { number })
-    : say(purpose === "login" ? "sent_to_login" : "sent_to", { digits: current.phone_hint.replace(/\D/g, "") });
-  show($("to"), !failed);
+    : say(purpose === "login" ? "sent_to_login" : "sent_to", { digits: (current.phone_hint ?? "").replace(/\D/g, "") });
+  // Without a message, `delivery` says what to enter.
+  show($("to"), !failed && delivery !== "none");
   $("code-heading").textContent = say(noCode ? "no_code_sent" : "enter_code");
   const state = $("delivery");
   // Hidden for a sign-in: its delivery state would reveal whether an account exists.
@@ -63,7 +68,7 @@ function describe() {
   }
   const hadFocus = $("code-form").contains(document.activeElement);
   show($("code-form"), !noCode && !recovering);
-  show($("resend"), alive && !(failed && FINAL.includes(String(failure))));
+  show($("resend"), alive && delivery !== "none" && !(failed && FINAL.includes(String(failure))));
   const other = $("other-way");
   other.classList.toggle("button", noCode && alive);
   other.textContent = say(noCode && !OF_THE_SITE.includes(String(failure)) ? "change_number" : "other_way");
@@ -165,9 +170,10 @@ let submitting;
 
 /** @param {string} text */
 function digitsOf(text) {
+  const ascii = asciiDigits(withoutMarks(text));
   // The user can paste the whole message.
-  const found = text.match(/(?:^|\D)(\d{3}\s?\d{3})(?!\d)/)?.[1];
-  return (found ?? text).replace(/\D/g, "").slice(0, 6);
+  const found = ascii.match(/(?:^|\D)(\d{3}\s?\d{3})(?!\d)/)?.[1];
+  return (found ?? ascii).replace(/\D/g, "").slice(0, 6);
 }
 
 function submit() {
@@ -229,7 +235,8 @@ submits(
     tried = code;
     $("announced").textContent = say("checking");
     const remember = $("remember-device").checked && { remember_device: true };
-    await proceed(await verify(current.challenge_id, { code, ...remember }));
+    const entered = !accepts("sms") && accepts("totp") ? { totp: code } : { code };
+    await proceed(await verify(current.challenge_id, { ...entered, ...remember }));
   },
   {
     fields: { wrong_code: "code" },
@@ -317,7 +324,7 @@ function choose(recovery) {
   recovering = recovery;
   hush();
   show($("recovery-form"), recovery);
-  show($("use-recovery"), !recovery);
+  show($("use-recovery"), !recovery && accepts("recovery_code"));
   describe();
   if (recovery) $("recovery-code").focus();
   else (alive ? input : $("again")).focus();
@@ -344,7 +351,7 @@ function listen() {
 
 if (current) {
   const second = current.purpose === "second_step";
-  show($("use-recovery"), second);
+  show($("use-recovery"), second && accepts("recovery_code"));
   show($("remember"), second);
   show($("wrong-number"), !second);
   for (const id of ["other-way", "wrong-number"]) {
@@ -357,6 +364,7 @@ if (current) {
   tick();
   look();
   listen();
+  if (!accepts("sms") && !accepts("totp") && accepts("recovery_code")) choose(true);
 } else {
   ready();
 }

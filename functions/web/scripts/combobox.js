@@ -1,12 +1,39 @@
 // A text field with a searchable list (WAI-ARIA combobox pattern).
 
+import { asciiDigits, withoutMarks } from "./input.js";
 import { element, show } from "./page.js";
 import { say } from "./say.js";
 
-/** @typedef {{value: string, label: string, note?: string}} Option */
+/** @typedef {{value: string, label: string, note?: string, main?: boolean, others?: () => string[]}} Option
+ *   `main`: whether it comes first among those with its note. `others`: other names to find it by */
 
-/** Removes accents and case, so that “espana” finds “España”. @param {string} text */
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+/** Without accents, case and punctuation, so that “espana” finds “España”. @param {string} text */
+const plain = (text) =>
+  asciiDigits(withoutMarks(text))
+    .normalize("NFD")
+    .replace(/[\p{M}.’'‘\u0060]/gu, "")
+    .replace(/[-,()&]/g, " ")
+    .replace(/ı/g, "i")
+    .replace(/\s+/g, " ")
+    .toLowerCase()
+    .trim();
+
+const NONE = 6;
+
+/** How well an option fits a search: 0 is exact. @param {Option} option @param {string} wanted */
+function rank({ label, note, main, value, others }, wanted) {
+  const digits = wanted.replace("+", "");
+  const code = (note ?? "").replace("+", "");
+  if (/^\d/.test(digits)) return code === digits ? (main ? 0 : 1) : code.startsWith(digits) ? 2 : NONE;
+  const name = plain(label);
+  const more = (others?.() ?? []).map(plain);
+  if (name === wanted || plain(value) === wanted || more.includes(wanted)) return 0;
+  if (name.startsWith(wanted)) return 1;
+  if (more.some((each) => each.startsWith(wanted))) return 2;
+  if (name.includes(` ${wanted}`)) return 3;
+  if (more.some((each) => each.includes(` ${wanted}`))) return 4;
+  return name.includes(wanted) ? 5 : NONE;
+}
 
 /**
  * @param {HTMLInputElement} input with its list in `aria-controls`
@@ -24,15 +51,9 @@ export function combobox(input, { options, picked, keeps }) {
   const isOpen = () => !list.hidden;
 
   function open(search = "") {
-    const wanted = plain(search.trim());
-    const rank = (/** @type {Option} */ { label, note, value }) => {
-      const name = plain(label);
-      if (!wanted || name.startsWith(wanted) || plain(value) === wanted) return 0;
-      if (name.includes(` ${wanted}`) || plain(note ?? "").replace("+", "").startsWith(wanted.replace("+", ""))) return 1;
-      return name.includes(wanted) ? 2 : 3;
-    };
-    const ranked = options().map((option) => ({ option, rank: rank(option) }));
-    shown = ranked.filter(({ rank }) => rank < 3).sort((a, b) => a.rank - b.rank).map(({ option }) => option);
+    const wanted = plain(search);
+    const ranked = options().map((option) => ({ option, rank: wanted ? rank(option, wanted) : 0 }));
+    shown = ranked.filter(({ rank }) => rank < NONE).sort((a, b) => a.rank - b.rank).map(({ option }) => option);
     list.replaceChildren(
       ...shown.map((option, index) => {
         const item = element("li", { role: "option", id: `${list.id}-${index}`, "aria-selected": "false" }, option.label);

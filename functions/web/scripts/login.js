@@ -4,7 +4,7 @@ import { asked, hint } from "./client.js";
 import { $, ready, restoreTyped, show, submits } from "./page.js";
 import { signedIn } from "./session.js";
 import { keep, lastWay, recall } from "./tab.js";
-import { mayAskForCode, ways } from "./ways.js";
+import { PHONE_FIELDS, mayAskForCode, ways } from "./ways.js";
 
 show($("reauth-note"), asked === "again" || recall("next")?.why === "reauth");
 show($("two-step-note"), asked === "two-step");
@@ -26,7 +26,7 @@ submits(
     keep("phone", phone.state());
     enterCode(await loginPhone(phone.value()));
   },
-  { fields: { invalid_phone: "phone", phone_not_allowed: "phone", too_many_codes: "phone" } },
+  { fields: PHONE_FIELDS, more: { invalid_phone: () => phone.expected() } },
 );
 
 submits(

@@ -1,5 +1,5 @@
 import { registerComplete } from "./api.js";
-import { $, fieldError, link, ready, restoreTyped, show, submits, warn, words } from "./page.js";
+import { $, NAME_HELP, fieldError, link, ready, restoreTyped, show, submits, warn, words } from "./page.js";
 import { signedIn } from "./session.js";
 import { say } from "./say.js";
 import { forget, recall } from "./tab.js";
@@ -16,6 +16,7 @@ submits(
   },
   {
     fields: { invalid_name: "name", invalid_email: "email" },
+    more: NAME_HELP,
     problem: (problem) => {
       if (problem.code === "email_taken") {
         fieldError("email", words(problem), link("/login#email", say("sign_in")));

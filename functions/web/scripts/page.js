@@ -2,6 +2,7 @@
 
 import { Problem } from "./api.js";
 import { keeping } from "./client.js";
+import { hidesSomething } from "./input.js";
 import { canSay, clock, language, say, wait } from "./say.js";
 import { keep, take } from "./tab.js";
 import { now, secondsUntil } from "./time.js";
@@ -111,6 +112,9 @@ export function fieldError(id, text, ...more) {
   else $(id).removeAttribute("aria-invalid");
 }
 
+/** What to say about a name that is refused. @type {Record<string, () => string>} */
+export const NAME_HELP = { invalid_name: () => (hidesSomething($("name").value) ? ` ${say("hidden_in_name")}` : "") };
+
 // Waiting
 
 /** Milliseconds after which a button says that it waits, and that it takes long. */
@@ -216,10 +220,10 @@ export function onPress(button, what, handled) {
  * Submits a form without leaving the page. Shows a problem at its field, if it has one, and keeps the input.
  * @param {HTMLFormElement} form
  * @param {() => Promise<void>} send
- * @param {{fields?: Record<string, string>, problem?: (problem: Problem) => boolean}} [how] `fields`: the field of each
- *   problem code. `problem`: returns true if it handled the problem
+ * @param {{fields?: Record<string, string>, more?: Record<string, () => string>, problem?: (problem: Problem) => boolean}} [how]
+ *   `fields`: the field of each problem code. `more`: what to say after its text. `problem`: returns true if it handled the problem
  */
-export function submits(form, send, { fields = {}, problem: handled } = {}) {
+export function submits(form, send, { fields = {}, more = {}, problem: handled } = {}) {
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button:not([type])"));
   const inputs = [...form.querySelectorAll("input")].filter((input) => $(`${input.id}-error`));
   for (const input of inputs) input.addEventListener("input", () => fieldError(input.id, ""));
@@ -241,7 +245,7 @@ export function submits(form, send, { fields = {}, problem: handled } = {}) {
       if (handled?.(problem)) {
         // The handler has shown it.
       } else if (field) {
-        fieldError(field, words(problem));
+        fieldError(field, words(problem) + (more[problem.code]?.() ?? ""));
         $(field).focus();
       } else {
         refuse(problem, button);
@@ -307,16 +311,12 @@ const keepable = () =>
       !document.querySelector(`[data-reveals="${input.id}"]`),
   );
 
-for (const button of document.querySelectorAll(".languages button")) {
-  const chosen = /** @type {HTMLElement} */ (button).lang;
-  button.addEventListener("click", () => {
-    if (chosen === language) return;
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `lang=${chosen}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
-    keep("typed", { path: location.pathname, values: keepable().map((input) => [input.id, input.value]) });
-    location.reload();
-  });
-}
+$("language").addEventListener("change", () => {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `lang=${$("language").value}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  keep("typed", { path: location.pathname, values: keepable().map((input) => [input.id, input.value]) });
+  location.reload();
+});
 
 /** Restores the input from before the language change. Pages that fill their fields themselves do so afterwards. */
 export function restoreTyped() {

@@ -1,9 +1,11 @@
-// The phone field: a country picker and a number in any common notation. The server validates the number.
+// The phone field: a country picker and a number as people write it. The server reads and validates the number.
 
 import { combobox } from "./combobox.js";
-import { regionsOfCode } from "./countries.js";
+import { exampleOfRegion, regionsOfCode } from "./countries.js";
+import { asciiDigits, withoutMarks } from "./input.js";
+import { namesOf } from "./names.js";
 import { $, show } from "./page.js";
-import { language } from "./say.js";
+import { language, ltr, say } from "./say.js";
 import { keep, recall } from "./tab.js";
 
 /** Region to calling code. @type {Map<string, string>} */
@@ -21,8 +23,9 @@ const collator = new Intl.Collator(language);
  */
 export function countries(allowed) {
   const regions = [...codeOfRegion.keys()].filter((region) => allowed.includes("*") || allowed.includes(region));
+  const isMain = (/** @type {string} */ region) => regionsOfCode[codeOfRegion.get(region) ?? ""].startsWith(region);
   return regions
-    .map((value) => ({ value, label: nameOf(value), note: `+${codeOfRegion.get(value)}` }))
+    .map((value) => ({ value, label: nameOf(value), note: `+${codeOfRegion.get(value)}`, main: isMain(value), others: () => namesOf(value) }))
     .sort((a, b) => collator.compare(a.label, b.label));
 }
 
@@ -30,17 +33,13 @@ export function countries(allowed) {
 export const nameOf = (region) => names.of(region) ?? region;
 
 /**
- * The typed or pasted number as digits with an optional leading `+`. Keeps unknown characters, so that the server rejects the number
- * instead of guessing.
+ * The typed or pasted number: digits and what else the user wrote, so that the server rejects the rest instead of guessing.
  * @param {string} text
- * @param {string} code the calling code of the chosen country
  */
-function cleaned(text, code) {
-  // Copied numbers can contain invisible characters and unusual spaces and hyphens.
-  const number = text.replace(/[\s().\/\-\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\ufeff]/g, "");
-  if (number.startsWith("00")) return `+${number.slice(2)}`;
-  if (code === "1" && number.startsWith("011")) return `+${number.slice(3)}`;
-  return number;
+function cleaned(text) {
+  return asciiDigits(withoutMarks(text))
+    .replace(/＋/g, "+")
+    .replace(/[\s().\/\-‐-―−]/g, "");
 }
 
 /** The calling code of an international number. No calling code is a prefix of another. @param {string} number */
@@ -69,7 +68,7 @@ export function phoneField({ allowed, prefix = "", start }) {
     },
   });
 
-  const present = () => cleaned(input.value, codeOfRegion.get(country?.value) ?? "");
+  const present = () => cleaned(input.value);
 
   function draw() {
     picker.set(country);
@@ -79,7 +78,7 @@ export function phoneField({ allowed, prefix = "", start }) {
 
   // An international number selects its country, unless the selected one has the same calling code.
   input.addEventListener("input", () => {
-    const number = present();
+    const number = present().replace(/^00/, "+");
     const found = number.startsWith("+") ? codeOf(number) : undefined;
     if (found && codeOfRegion.get(country?.value) !== found) {
       country = regionsOfCode[found].split(" ").map(offered).find((region) => region) ?? country;
@@ -87,18 +86,25 @@ export function phoneField({ allowed, prefix = "", start }) {
     draw();
   });
 
-  if (start?.typed) input.value = start.typed;
+  if (start?.typed && !input.value) input.value = start.typed;
   draw();
 
   return {
     input,
-    /** The number in international form. */
-    value: () => (present().startsWith("+") ? present() : `${country?.note ?? ""}${present()}`),
+    /** The number as the API takes it. @returns {import("./api.js").Phone} */
+    value: () => ({ phone: present(), ...(country && { country: country.value }) }),
     /** The state to restore the field from. */
     state() {
-      const written = input.value.trim();
-      const shown = present().startsWith("+") ? written.replace(/^00|^011/, "+") : `${country?.note ?? ""} ${written}`;
+      const written = asciiDigits(withoutMarks(input.value.trim()));
+      // A zero can belong to the number or not, so a national number stays as it was written.
+      const national = written.startsWith("0") ? `${written} (${country?.note})` : `${country?.note} ${written}`;
+      const shown = present().startsWith("+") ? written : national;
       return { country: country?.value, typed: input.value, number: this.value(), shown };
+    },
+    /** What a number of the country looks like, for a refusal. */
+    expected() {
+      const example = exampleOfRegion[country?.value];
+      return example ? ` ${say("expected_phone", { country: country.label, example: ltr(example) })}` : "";
     },
   };
 }

@@ -1,13 +1,13 @@
 import { Problem } from "./api.js";
 import { enterCode } from "./challenge.js";
 import { asked, backToClient, pending } from "./client.js";
-import { $, answerAt, confirmed, element, fieldError, hush, isOff, onPress, ready, refuse, show, site, submits, tell, waiting, warn, words } from "./page.js";
+import { $, NAME_HELP, answerAt, confirmed, element, fieldError, hush, isOff, onPress, ready, refuse, show, site, submits, tell, waiting, warn, words } from "./page.js";
 import { phoneField } from "./phone.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { followOtherTabs, resume, signOut, withAccount } from "./session.js";
 import { day, ltr, say } from "./say.js";
 import { keep, recall, take } from "./tab.js";
-import { mayAskForCode } from "./ways.js";
+import { PHONE_FIELDS, mayAskForCode } from "./ways.js";
 
 /** @type {import("./api.js").User} */
 let user;
@@ -88,7 +88,10 @@ submits(
     draw();
     tell(say("saved"));
   },
-  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email", email_needs_verification: "email" } },
+  {
+    fields: { invalid_name: "name", invalid_email: "email", email_taken: "email", email_needs_verification: "email" },
+    more: NAME_HELP,
+  },
 );
 
 submits(
@@ -96,10 +99,13 @@ submits(
   async () => {
     const [current, next] = ["current-password", "new-password"].map((id) => $(id).value);
     const body = { ...(current && { current_password: current }), new_password: next };
-    await withAccount((account) => account.setPassword(body));
+    const set = await withAccount((account) => account.setPassword(body));
     if (pending) return backToClient();
     $("new-password-form").reset();
+    user = set.user;
+    draw();
     await drawDevices();
+    if (set.recovery_codes) await showRecoveryCodes(set.recovery_codes);
     tell(say("password_changed"));
   },
   {
@@ -165,7 +171,7 @@ try {
       take("resume");
       enterCode(challenge);
     },
-    { fields: { invalid_phone: "phone", phone_not_allowed: "phone", too_many_codes: "phone" } },
+    { fields: PHONE_FIELDS, more: { invalid_phone: () => phone.expected() } },
   );
   draw();
   await drawDevices();

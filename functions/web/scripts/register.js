@@ -1,10 +1,10 @@
 import { registerPassword, registerPhone } from "./api.js";
 import { enterCode } from "./challenge.js";
-import { $, fieldError, link, ready, restoreTyped, submits, words } from "./page.js";
+import { $, NAME_HELP, fieldError, link, ready, restoreTyped, submits, words } from "./page.js";
 import { signedIn } from "./session.js";
 import { say } from "./say.js";
 import { keep, lastWay } from "./tab.js";
-import { mayAskForCode, ways } from "./ways.js";
+import { PHONE_FIELDS, mayAskForCode, ways } from "./ways.js";
 
 const phone = ways();
 restoreTyped();
@@ -17,7 +17,7 @@ submits(
     keep("phone", phone.state());
     enterCode(await registerPhone(phone.value()));
   },
-  { fields: { invalid_phone: "phone", phone_not_allowed: "phone", too_many_codes: "phone" } },
+  { fields: PHONE_FIELDS, more: { invalid_phone: () => phone.expected() } },
 );
 
 submits(
@@ -30,6 +30,7 @@ submits(
   },
   {
     fields: { invalid_name: "name", invalid_email: "email", weak_password: "password" },
+    more: NAME_HELP,
     problem: (problem) => {
       if (problem.code !== "email_taken") return false;
       fieldError("email", words(problem), link("/login#email", say("sign_in")));

@@ -194,6 +194,7 @@ submits(
   },
   {
     fields: { invalid_phone: "test-phone", phone_not_allowed: "test-phone" },
+    more: { invalid_phone: () => test.expected() },
     problem: (problem) => {
       $("test-result").textContent = "";
       if (lockedOut(problem)) return true;

@@ -8,6 +8,9 @@ import { say } from "./say.js";
 import { recall } from "./tab.js";
 import { onAccountChange } from "./tabs.js";
 
+/** The field of each problem of a number. */
+export const PHONE_FIELDS = { invalid_phone: "phone", phone_not_allowed: "phone", too_many_codes: "phone" };
+
 /** Prepares the choice and returns the phone field. */
 export function ways() {
   const marks = document.documentElement.dataset;

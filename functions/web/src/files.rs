@@ -52,6 +52,11 @@ pub fn page_at(request: &Request) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.path == request.raw_http_path())
 }
 
+/// The page for a path that nothing has.
+pub fn missing() -> &'static Page {
+    PAGES.iter().find(|page| page.path == "/404").expect("the page is embedded")
+}
+
 /// # Errors
 /// [`Problem::NotFound`].
 pub fn find(request: &Request) -> Result<Answer, Problem> {

@@ -3,9 +3,12 @@
 use std::{env, fs, path::Path};
 
 use dynoxide::Database;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{result::Result, template::Template};
+use crate::{
+    result::Result,
+    template::{Table, Template},
+};
 
 const SETTINGS: &str = "settings";
 
@@ -25,6 +28,7 @@ pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
     let has_no_settings = tables.iter().any(|table| table.name == SETTINGS) && is_new(SETTINGS);
     for table in tables {
         if !is_new(&table.name) {
+            add_indexes(&database, &table)?;
             continue;
         }
         database.create_table(serde_json::from_value(table.create)?)?;
@@ -41,8 +45,25 @@ pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
     Ok(database)
 }
 
+/// Adds the indexes that the template has and an earlier version's table has not, as CloudFormation does.
+fn add_indexes(database: &Database, table: &Table) -> Result<()> {
+    let describe = serde_json::from_value(json!({ "TableName": table.name }))?;
+    let present = serde_json::to_value(database.describe_table(describe)?)?;
+    let indexes = |value: &Value| value["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
+    let known: Vec<Value> = indexes(&present["Table"]).into_iter().map(|index| index["IndexName"].clone()).collect();
+    for index in indexes(&table.create).into_iter().filter(|index| !known.contains(&index["IndexName"])) {
+        let request = json!({
+            "TableName": table.name,
+            "AttributeDefinitions": table.create["AttributeDefinitions"],
+            "GlobalSecondaryIndexUpdates": [{ "Create": index }],
+        });
+        database.update_table(serde_json::from_value(request)?)?;
+    }
+    Ok(())
+}
+
 /// The initial settings: on a laptop, two-step sign-in starts enabled and uses the sandbox's key.
-fn first_settings() -> serde_json::Value {
+fn first_settings() -> Value {
     let countries = env::var("ALLOWED_COUNTRIES").unwrap_or_else(|_| "*".to_owned());
     let countries: Vec<_> = countries.split(',').map(|country| json!({ "S": country })).collect();
     json!({
@@ -60,4 +81,34 @@ fn first_settings() -> serde_json::Value {
             "updated_at": { "NULL": true },
         } },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_an_earlier_version_gets_its_new_index() {
+        let database = Database::memory().unwrap();
+        let key = json!([{ "AttributeName": "id", "KeyType": "HASH" }]);
+        let id = json!({ "AttributeName": "id", "AttributeType": "S" });
+        let create = json!({ "TableName": "sessions", "KeySchema": key, "AttributeDefinitions": [id],
+            "BillingMode": "PAY_PER_REQUEST" });
+        database.create_table(serde_json::from_value(create.clone()).unwrap()).unwrap();
+        let item = json!({ "TableName": "sessions", "Item": { "id": { "S": "a" }, "user": { "S": "ada" } } });
+        database.put_item(serde_json::from_value(item).unwrap()).unwrap();
+
+        let mut later = create;
+        later["AttributeDefinitions"] = json!([id, { "AttributeName": "user", "AttributeType": "S" }]);
+        later["GlobalSecondaryIndexes"] = json!([{ "IndexName": "by-user",
+            "KeySchema": [{ "AttributeName": "user", "KeyType": "HASH" }], "Projection": { "ProjectionType": "ALL" } }]);
+        let table = Table { name: "sessions".into(), create: later, ttl_attribute: None };
+        for _ in 0..2 {
+            add_indexes(&database, &table).unwrap();
+        }
+        let query = json!({ "TableName": "sessions", "IndexName": "by-user", "KeyConditionExpression": "#u = :u",
+            "ExpressionAttributeNames": { "#u": "user" }, "ExpressionAttributeValues": { ":u": { "S": "ada" } } });
+        let found = database.query(serde_json::from_value(query).unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(found).unwrap()["Count"], 1);
+    }
 }

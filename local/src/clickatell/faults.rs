@@ -28,6 +28,8 @@ pub enum Mode {
     DeliveryFailed,
     DuplicateCallbacks,
     LateCallbacks,
+    /// Accepts the message at once and answers late, so that delivery reports can be faster.
+    LateAnswer,
     /// Sends no delivery reports. The inbox page's buttons send them instead.
     NoCallbacks,
 }

@@ -23,7 +23,7 @@ use crate::{http_client::http_client, inbox};
 /// The initial API key. Any other key works too, unless a fault rejects it.
 pub const API_KEY: &str = "sandbox-key==";
 
-/// The state of the sandbox. Delivery reports go to `callback_url`.
+/// The state of the sandbox. Delivery reports go to `callback_url`, or nowhere if it is empty.
 #[must_use]
 pub fn sandbox(callback_url: String) -> Shared {
     Arc::new(Sandbox::new(callback_url, http_client(Duration::from_secs(10))))

@@ -30,7 +30,7 @@ pub enum Step {
 /// Reports the steps of a message's delivery as Clickatell does: in order or, depending on the fault, late, twice or
 /// out of order.
 pub async fn follow(sandbox: Shared, sms: Sms, mode: Mode) {
-    if mode == Mode::NoCallbacks {
+    if mode == Mode::NoCallbacks || sandbox.callback_url.is_empty() {
         return;
     }
     let last = if mode == Mode::DeliveryFailed { Step::Failed } else { Step::Delivered };

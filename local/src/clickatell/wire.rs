@@ -1,6 +1,6 @@
 //! Clickatell's two POST APIs and its balance query.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -21,6 +21,8 @@ use crate::{
     cut_off::{HANG, SLOW, cut_off},
     sms::Api,
 };
+
+const LATE_ANSWER: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -97,6 +99,9 @@ async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<Me
             Api::One => json!({"apiMessageId": sms.api_message_id, "accepted": true, "to": sms.to, "error": null}),
         });
         tokio::spawn(reports::follow(Arc::clone(&sandbox), sms, mode));
+    }
+    if mode == Mode::LateAnswer {
+        tokio::time::sleep(LATE_ANSWER).await;
     }
     if mode == Mode::DropAfterAccept {
         return cut_off();

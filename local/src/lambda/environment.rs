@@ -36,6 +36,7 @@ pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<
         ("SITE_HOST", "localhost".to_owned()),
         ("ALLOWED_COUNTRIES", env::var("ALLOWED_COUNTRIES").unwrap_or_else(|_| "*".to_owned())),
         ("ALLOWED_ORIGINS", env::var("ALLOWED_ORIGINS").unwrap_or_default()),
+        ("ORIGIN_SECRET_HASHES", env::var("ORIGIN_SECRET_HASHES").unwrap_or_default()),
         ("ISSUER", settings.api_url()),
     ]
     .map(|(name, value)| (name.to_owned(), value))

@@ -10,6 +10,7 @@ use crate::result::Result;
 pub struct Template {
     pub(super) resources: Value,
     pub(super) globals: Value,
+    parameters: Value,
 }
 
 impl Template {
@@ -25,7 +26,16 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self> {
         let yaml: Yaml = serde_yaml_ng::from_str(text)?;
         let mut template = without_tags(yaml);
-        Ok(Self { resources: template["Resources"].take(), globals: template["Globals"].take() })
+        Ok(Self {
+            resources: template["Resources"].take(),
+            globals: template["Globals"].take(),
+            parameters: template["Parameters"].take(),
+        })
+    }
+
+    /// A number, or the default of the parameter that it refers to.
+    pub(super) fn number(&self, value: &Value) -> Option<f64> {
+        value.as_f64().or_else(|| self.parameters[value.as_str()?]["Default"].as_f64())
     }
 
     /// The resources of one type, by logical ID.

@@ -45,10 +45,15 @@ impl Template {
         let api = self.of_type("AWS::Serverless::HttpApi").next().map_or(&Value::Null, |(_, properties)| properties);
         let settings = api["RouteSettings"].as_object().into_iter().flatten();
         HttpApi {
-            throttles: settings.filter_map(|(key, settings)| Some((key.clone(), throttle(settings)?))).collect(),
-            default_throttle: throttle(&api["DefaultRouteSettings"]),
+            throttles: settings.filter_map(|(key, settings)| Some((key.clone(), self.throttle(settings)?))).collect(),
+            default_throttle: self.throttle(&api["DefaultRouteSettings"]),
             routes: self.routes(),
         }
+    }
+
+    fn throttle(&self, settings: &Value) -> Option<Throttle> {
+        let number = |name: &str| self.number(&settings[name]);
+        Some(Throttle { rate: number("ThrottlingRateLimit")?, burst: number("ThrottlingBurstLimit")? })
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -70,9 +75,4 @@ impl Template {
         routes.sort();
         routes
     }
-}
-
-fn throttle(settings: &Value) -> Option<Throttle> {
-    let number = |name: &str| settings[name].as_f64();
-    Some(Throttle { rate: number("ThrottlingRateLimit")?, burst: number("ThrottlingBurstLimit")? })
 }

@@ -11,7 +11,8 @@ use twostep_domain::{
 use crate::pepper::Pepper;
 
 /// The table key of the challenge of one (purpose, subject, recipient): an HMAC, so the table shows no phone number and no
-/// address. `subject` is the user who asks, where the purpose knows one.
+/// address. `subject` is the user who asks, where the purpose knows one. There is no recipient where something else than a
+/// code is entered.
 #[must_use]
 pub fn derive_key(pepper: &Pepper, purpose: PurposeName, subject: Option<&UserId>, to: &Recipient) -> ChallengeKey {
     let subject = subject.map_or("", UserId::as_str);
@@ -75,8 +76,6 @@ impl ChallengeId {
 
 #[cfg(test)]
 mod tests {
-    use twostep_domain::phone::PhoneNumber;
-
     use super::*;
 
     fn pepper(seed: u8) -> Pepper {

@@ -12,6 +12,7 @@ pub mod device_token;
 pub mod id_token;
 pub mod key_ring;
 pub mod opaque_token;
+pub mod origin_secret;
 pub mod password;
 pub mod pepper;
 pub mod pkce;
@@ -20,6 +21,7 @@ pub mod refresh_token;
 pub mod registration_token;
 pub mod reset_token;
 pub mod sealing;
+pub mod totp;
 
 pub use key_ring::KeyRing;
 pub use pepper::Pepper;

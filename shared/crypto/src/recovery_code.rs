@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::CryptoRng;
-use twostep_domain::{ids::UserId, random};
+use twostep_domain::{digits, ids::UserId, invisible, random};
 
 use crate::{constant_time, pepper::Pepper};
 
@@ -21,6 +21,9 @@ pub struct InvalidRecoveryCode;
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 16;
 
+/// Bytes: room for separators of three bytes around every character.
+const LONGEST_INPUT: usize = 8 * LENGTH;
+
 impl RecoveryCode {
     #[must_use]
     pub fn random(rng: &mut dyn CryptoRng) -> Self {
@@ -28,18 +31,19 @@ impl RecoveryCode {
         Self(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
     }
 
-    /// Accepts the code with or without hyphens and spaces, in either case, and with letters that look like its digits.
+    /// Accepts the code with any dashes, spaces and line breaks, in either case, with digits of any script and with letters that look
+    /// like its digits.
     ///
     /// # Errors
     /// [`InvalidRecoveryCode`] unless it has the form of one.
     pub fn parse(input: &str) -> Result<Self, InvalidRecoveryCode> {
-        if input.len() > 2 * LENGTH {
+        if input.len() > LONGEST_INPUT {
             return Err(InvalidRecoveryCode);
         }
         let code: Option<String> = input
             .chars()
-            .filter(|c| !matches!(c, '-' | ' '))
-            .map(|c| match c.to_ascii_uppercase() {
+            .filter(|c| !is_separator(*c))
+            .map(|c| match digits::ascii(c).unwrap_or(c).to_ascii_uppercase() {
                 'O' => Some('0'),
                 'I' | 'L' => Some('1'),
                 c => ALPHABET.iter().any(|letter| char::from(*letter) == c).then_some(c),
@@ -60,6 +64,13 @@ impl RecoveryCode {
     pub fn expose(&self) -> String {
         self.0.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-")
     }
+}
+
+/// White space, invisible marks, and everything that looks like a dash.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace()
+        || invisible::is_invisible(c)
+        || matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '_')
 }
 
 impl fmt::Debug for RecoveryCode {
@@ -107,6 +118,13 @@ mod tests {
         assert_eq!(position(&kept, &hash(&codes[3], &ann)), Some(3));
         let written = codes[3].to_lowercase().replace('-', " ").replace('0', "o").replace('1', "l");
         assert_eq!(position(&kept, &hash(&written, &ann)), Some(3));
+        for dash in ["", " – ", "\u{2011}", "\r\n", "\u{a0}", "\t-\t"] {
+            assert_eq!(
+                position(&kept, &hash(&format!("\u{200e}{}\n", codes[3].replace('-', dash)), &ann)),
+                Some(3),
+                "{dash:?}"
+            );
+        }
         assert_eq!(position(&kept, &hash(&codes[3], &bob)), None);
     }
 
@@ -119,7 +137,7 @@ mod tests {
             &"0".repeat(15),
             &"0".repeat(17),
             &"0".repeat(10_000),
-            "０000-0000-0000-0000",
+            "½000-0000-0000-0000",
         ] {
             assert_eq!(RecoveryCode::parse(noise).unwrap_err(), InvalidRecoveryCode);
         }

@@ -33,9 +33,13 @@ impl Country {
     pub fn of_mobile(phone: &PhoneNumber) -> Option<Self> {
         let number = PHONE_NUMBER_UTIL.parse(phone.e164(), None).ok()?;
         let can_receive = matches!(number.get_type(), PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile);
-        // libphonenumber's region 001, for numbers that belong to no country, is not a country.
-        let country = number.get_region_code().and_then(|region| Self::parse(&region.as_region_str()).ok());
-        country.filter(|_| can_receive)
+        Self::of(phone).filter(|_| can_receive)
+    }
+
+    /// The country of a number of any kind. libphonenumber's region 001, for numbers that belong to no country, is not a country.
+    pub(crate) fn of(phone: &PhoneNumber) -> Option<Self> {
+        let number = PHONE_NUMBER_UTIL.parse(phone.e164(), None).ok()?;
+        number.get_region_code().and_then(|region| Self::parse(&region.as_region_str()).ok())
     }
 
     #[must_use]

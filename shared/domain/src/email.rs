@@ -1,11 +1,15 @@
 //! Email addresses: kept as written, compared without case.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use idna::AsciiDenyList;
 use serde::{Deserialize, Serialize};
 
-/// An address of the form that browsers accept in `<input type=email>` (WHATWG HTML, "valid e-mail address"), at most
-/// 254 characters (RFC 5321 §4.5.3.1.3). ASCII only, so no look-alike letters. Its `Debug` does not show it.
+use crate::invisible;
+
+/// An address of the form that browsers accept in `<input type=email>` (WHATWG HTML, "valid e-mail address"), with a dot in its domain
+/// and at most 254 characters (RFC 5321 §4.5.3.1.3). ASCII only, so no look-alike letters: an internationalised domain is kept as
+/// punycode (RFC 5891). Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EmailAddress(String);
@@ -20,19 +24,20 @@ impl EmailAddress {
     const LONGEST_LABEL: usize = 63;
 
     /// # Errors
-    /// [`InvalidEmail`] unless it is a plain ASCII address with a dotted domain.
+    /// [`InvalidEmail`] unless it is an address with an ASCII local part and a dotted domain.
     pub fn parse(input: &str) -> Result<Self, InvalidEmail> {
-        let address = input.trim_matches(' ');
-        let (local, domain) = address.rsplit_once('@').ok_or(InvalidEmail)?;
-        let well_formed = address.len() <= Self::LONGEST
+        // Before the domain is converted, which takes longer the longer it is.
+        if input.len() > 2 * Self::LONGEST {
+            return Err(InvalidEmail);
+        }
+        let (local, domain) = invisible::trimmed(input).rsplit_once('@').ok_or(InvalidEmail)?;
+        let domain = ascii_domain(domain)?;
+        let well_formed = local.len() + 1 + domain.len() <= Self::LONGEST
             && (1..=Self::LONGEST_LOCAL_PART).contains(&local.len())
             && local.bytes().all(is_local_byte)
-            && !local.starts_with('.')
-            && !local.ends_with('.')
-            && !local.contains("..")
             && domain.contains('.')
             && domain.split('.').all(is_label);
-        if well_formed { Ok(Self(address.to_owned())) } else { Err(InvalidEmail) }
+        if well_formed { Ok(Self(format!("{local}@{domain}"))) } else { Err(InvalidEmail) }
     }
 
     /// The form in which two spellings of one address are equal.
@@ -100,6 +105,17 @@ impl fmt::Display for Sender {
             None => f.write_str(address),
         }
     }
+}
+
+/// The domain as it was written, or as punycode if it isn't ASCII.
+fn ascii_domain(domain: &str) -> Result<Cow<'_, str>, InvalidEmail> {
+    if domain.is_ascii() {
+        return Ok(Cow::Borrowed(domain));
+    }
+    if domain.chars().any(invisible::is_invisible) {
+        return Err(InvalidEmail);
+    }
+    idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3).map_err(|_| InvalidEmail)
 }
 
 fn is_local_byte(byte: u8) -> bool {
@@ -174,7 +190,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_plain_address_is_refused() {
+    fn what_browsers_accept_is_accepted() {
+        for fine in [".a@b.co", "a.@b.co", "a..b@c.co", "o'neil+1@b.co", "a@b-c.d.museum", "!#$%&*/=?^_`{|}~-@b.co"] {
+            assert_eq!(EmailAddress::parse(fine).unwrap().as_written(), fine);
+        }
+    }
+
+    #[test]
+    fn pasted_marks_are_cleaned_and_domains_become_punycode() {
+        for (typed, kept) in [
+            ("\u{200e}ada@example.com\u{202c}\u{a0}", "ada@example.com"),
+            ("ada@bücher.de", "ada@xn--bcher-kva.de"),
+            ("Ada@BÜCHER.DE", "Ada@xn--bcher-kva.de"),
+            ("ada@例え.jp", "ada@xn--r8jz45g.jp"),
+            ("ada@ｅｘａｍｐｌｅ．com", "ada@example.com"),
+        ] {
+            assert_eq!(EmailAddress::parse(typed).unwrap().as_written(), kept);
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_address_is_refused() {
         let long_local = format!("{}@example.com", "a".repeat(65));
         for wrong in [
             "",
@@ -186,17 +222,18 @@ mod tests {
             "a@b.co.",
             "a@-b.co",
             "a b@c.co",
-            "a@b.co\n",
+            "a@b.\nco",
             "ä@b.co",
-            "a@bücher.de",
             "a@[127.0.0.1]",
-            ".a@b.co",
-            "a.@b.co",
-            "a..b@c.co",
+            "a@bü cher.de",
+            "a@bü\u{200d}cher.de",
+            "a@bücher",
+            "a@\u{301}x.de",
             "\"a\"@b.co",
             "a@b@c.co",
             "a@b.\u{200b}co",
             &long_local,
+            &format!("a@{}.de", "ü".repeat(10_000)),
         ] {
             assert_eq!(EmailAddress::parse(wrong), Err(InvalidEmail), "{wrong:?}");
         }

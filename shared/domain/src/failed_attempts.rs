@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    rate_limit::forget_older_than,
+    rate_limit::{RateLimit, forget_older_than},
     time::{HOUR, MINUTE, Timestamp},
 };
 
@@ -23,9 +23,15 @@ pub struct Backoff {
 impl Backoff {
     const LONGEST_WAIT: Duration = Duration::from_secs(15 * MINUTE.as_secs());
 
-    /// Stops guessing one account's password. It delays the owner by a quarter of an hour at most, and only this way of
-    /// signing in.
+    /// Stops guessing one account's password from one network or one remembered device.
     pub const BY_ACCOUNT: Self = Self { free: 5, first_wait: Duration::from_secs(1), longest_wait: Self::LONGEST_WAIT };
+
+    /// The same while many networks guess at the account: each gets one attempt at once, and few later. A network that has
+    /// not guessed still gets its attempt, so many networks slow their own guesses down and never lock the owner out.
+    pub const UNDER_PRESSURE: Self = Self { free: 1, first_wait: MINUTE, longest_wait: HOUR };
+
+    /// How many attempts in an hour, over all networks, are pressure. One network alone never gets that far.
+    pub const PRESSURE: RateLimit = RateLimit { most: 50, window: HOUR };
 
     /// Stops one client IP from guessing many accounts' passwords or the admin key, and from creating accounts without end.
     pub const BY_CLIENT_IP: Self =
@@ -94,6 +100,29 @@ mod tests {
             now = next;
         }
         assert!(attempts.reserve(Backoff::BY_ACCOUNT, Timestamp(now.0 + 3_600)).is_ok(), "forgotten after an hour");
+    }
+
+    #[test]
+    fn one_network_never_puts_an_account_under_pressure() {
+        let (mut attempts, mut now, mut judged) = (FailedAttempts::none("x"), Timestamp(0), 0);
+        while now < Timestamp(3_600) {
+            match attempts.reserve(Backoff::BY_ACCOUNT, now) {
+                Ok(next) => (attempts, judged) = (next, judged + 1),
+                Err(until) => now = until,
+            }
+        }
+        assert!(judged * 2 < Backoff::PRESSURE.most, "{judged} attempts in an hour");
+    }
+
+    #[test]
+    fn under_pressure_a_network_has_one_attempt_and_then_waits_longer_and_longer() {
+        let mut attempts = FailedAttempts::none("x").reserve(Backoff::UNDER_PRESSURE, Timestamp(0)).unwrap();
+        let mut now = 0;
+        for wait in [60, 120, 240, 480, 960] {
+            now += wait;
+            assert_eq!(attempts.reserve(Backoff::UNDER_PRESSURE, Timestamp(now - 1)), Err(Timestamp(now)));
+            attempts = attempts.reserve(Backoff::UNDER_PRESSURE, Timestamp(now)).unwrap();
+        }
     }
 
     #[test]

@@ -1,34 +1,82 @@
-//! The languages of pages and messages, and how one is picked.
+//! The languages of pages and messages, and how one is picked. To add one, add its file to `functions/web/texts`.
 
 use serde::{Deserialize, Serialize};
 
-/// A language in which every text exists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Language {
-    #[default]
-    #[serde(rename = "en")]
-    English,
-    #[serde(rename = "es")]
-    Spanish,
+include!(concat!(env!("OUT_DIR"), "/languages.rs"));
+
+/// What a language's file says, except for the texts of pages.
+struct Entry {
+    language: Language,
+    tag: &'static str,
+    name: &'static str,
+    right_to_left: bool,
+    sms: Sms,
+    /// Name, title and text.
+    mistakes: &'static [(&'static str, &'static str, &'static str)],
+    home: &'static str,
+}
+
+/// The texts of messages. Each has variants, of which the first that fits one segment is sent.
+pub(crate) struct Sms {
+    pub code: &'static [&'static str],
+    pub phone_changed: &'static [&'static str],
+    pub test: &'static [&'static str],
 }
 
 impl Language {
-    pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
+    pub const ALL: [Self; ENTRIES.len()] = {
+        let mut all = [Self::English; ENTRIES.len()];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = ENTRIES[index].language;
+            index += 1;
+        }
+        all
+    };
 
     /// The tag of BCP 47.
     #[must_use]
     pub fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Spanish => "es",
-        }
+        ENTRIES[self as usize].tag
     }
 
-    /// The language of a tag such as `es` or `es-MX`; the region is ignored.
+    /// Its own name for itself.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        ENTRIES[self as usize].name
+    }
+
+    #[must_use]
+    pub fn is_right_to_left(self) -> bool {
+        ENTRIES[self as usize].right_to_left
+    }
+
+    /// The title and the text of a page about a mistake in another site's request. Its name is that in the files; both are empty if
+    /// there is none.
+    #[must_use]
+    pub fn mistake(self, name: &str) -> (&'static str, &'static str) {
+        let found = ENTRIES[self as usize].mistakes.iter().find(|(known, _, _)| *known == name);
+        found.map(|(_, title, text)| (*title, *text)).unwrap_or_default()
+    }
+
+    /// The link to the home page.
+    #[must_use]
+    pub fn home(self) -> &'static str {
+        ENTRIES[self as usize].home
+    }
+
+    pub(crate) fn sms(self) -> &'static Sms {
+        &ENTRIES[self as usize].sms
+    }
+
+    /// The language of a tag such as `es` or `es-MX`: the same tag, or else the first with the same language.
     #[must_use]
     pub fn of_tag(tag: &str) -> Option<Self> {
-        let primary = tag.split('-').next().unwrap_or_default();
-        Self::ALL.into_iter().find(|language| primary.eq_ignore_ascii_case(language.tag()))
+        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let same = |language: &Self| tag.eq_ignore_ascii_case(language.tag());
+        let wanted = primary(tag);
+        let alike = |language: &Self| primary(language.tag()) == wanted;
+        Self::ALL.into_iter().find(same).or_else(|| Self::ALL.into_iter().find(alike))
     }
 
     /// The language among [`Self::ALL`] that `Accept-Language` (RFC 9110 §12.5.4) prefers; the first if none matches.
@@ -58,11 +106,11 @@ mod tests {
             ("es", Language::Spanish),
             ("es-MX,es;q=0.9,en;q=0.8", Language::Spanish),
             ("en-US,en;q=0.9,es;q=0.8", Language::English),
-            ("fr, ES;q=0.5, en;q=0.4", Language::Spanish),
+            ("tlh, ES;q=0.5, en;q=0.4", Language::Spanish),
             ("en;q=0.1,es;q=0.2", Language::Spanish),
             ("es;q=0", Language::English),
             ("es;q=much, en;q=0.1", Language::English),
-            ("fr", Language::English),
+            ("tlh", Language::English),
             ("*", Language::English),
             ("", Language::English),
             (",;q=,;;", Language::English),

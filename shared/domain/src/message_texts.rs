@@ -1,6 +1,9 @@
-//! The texts of every SMS, in each language.
+//! The texts of every SMS, in each language. Every message is one segment, so that it costs what the budget reserves for it.
 
-use crate::{language::Language, one_time_code::OneTimeCode};
+use crate::{
+    language::{Language, Sms},
+    one_time_code::OneTimeCode,
+};
 
 /// How messages name the site. The operator sets it, never a user.
 #[derive(Clone, Debug)]
@@ -44,47 +47,66 @@ impl Site {
 /// "Origin-bound one-time codes delivered via SMS").
 #[must_use]
 pub fn code_message(site: &Site, language: Language, code: &OneTimeCode) -> String {
-    let (name, host, code) = (&site.name, &site.host, code.expose());
-    let sentence = match language {
-        Language::English => format!("{name}: your code is {code}. Do not share it."),
-        // Not "código": GSM-7 has no ó, and one such letter would make the message two segments.
-        Language::Spanish => format!("{name}: tu clave es {code}. No la compartas."),
-    };
-    format!("{sentence}\n\n@{host} #{code}")
+    let (host, code) = (&site.host, code.expose());
+    one_segment(
+        site,
+        language,
+        |sms| sms.code,
+        |sentence| format!("{}\n\n@{host} #{code}", sentence.replace("{code}", code)),
+    )
 }
 
 /// The notice to a number that was removed from an account: no code, no link.
 #[must_use]
 pub fn phone_changed_message(site: &Site, language: Language) -> String {
-    let sentence = match language {
-        Language::English => {
-            "this number was removed from your account. If this wasn't you, sign in and change it back."
-        }
-        Language::Spanish => {
-            "este teléfono ya no pertenece a tu cuenta. Si no has hecho este cambio, entra y vuelve a ponerlo."
-        }
-    };
-    format!("{}: {sentence}", site.name)
+    one_segment(site, language, |sms| sms.phone_changed, |sentence| sentence)
 }
 
 /// The admin's test message.
 #[must_use]
 pub fn test_message(site: &Site, language: Language) -> String {
-    let sentence = match language {
-        Language::English => "this is a test message. SMS reaches this number.",
-        Language::Spanish => "este es un mensaje de prueba. Los SMS llegan a este teléfono.",
-    };
-    format!("{}: {sentence}", site.name)
+    one_segment(site, language, |sms| sms.test, |sentence| sentence)
+}
+
+/// The first text of the language that fits one segment, or else the English one.
+fn one_segment(
+    site: &Site,
+    language: Language,
+    texts: fn(&'static Sms) -> &'static [&'static str],
+    complete: impl Fn(String) -> String,
+) -> String {
+    let candidates = texts(language.sms()).iter().chain(texts(Language::English.sms()));
+    let mut messages = candidates.map(|text| complete(text.replace("{site}", &site.name)));
+    let first = messages.next().expect("every language has a text");
+    if is_one_segment(&first) { first } else { messages.find(|message| is_one_segment(message)).unwrap_or(first) }
+}
+
+/// Whether a message is 160 septets of GSM-7 or 70 units of UCS-2 at most (3GPP TS 23.038 §6.2.1).
+fn is_one_segment(message: &str) -> bool {
+    const GSM_7: usize = 160;
+    const UCS_2: usize = 70;
+    match message.chars().map(septets).sum::<Option<usize>>() {
+        Some(septets) => septets <= GSM_7,
+        None => message.encode_utf16().count() <= UCS_2,
+    }
+}
+
+/// How much of a GSM-7 message a character takes; `None` if it has none of its own.
+fn septets(c: char) -> Option<usize> {
+    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+    const EXTENSION: &str = "\u{c}^{}\\[~]|€";
+    if BASIC.contains(c) {
+        Some(1)
+    } else if EXTENSION.contains(c) {
+        Some(2)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// GSM 03.38's basic alphabet, as far as these messages use it.
-    fn is_gsm7(c: char) -> bool {
-        c.is_ascii_alphanumeric() || " \n.,:-'&@#èéùìòÇØøÅåÆæßÉÄÖÑÜäöñüà¿¡".contains(c)
-    }
 
     #[test]
     fn the_message_is_that_of_the_contract() {
@@ -93,16 +115,38 @@ mod tests {
         assert_eq!(text, "Example: your code is 123456. Do not share it.\n\n@example.com #123456");
     }
 
-    #[test]
-    fn the_longest_message_is_one_gsm_7_segment_in_every_language() {
-        let site = Site::new(&"N".repeat(30), &"h".repeat(60)).unwrap();
+    fn messages(site: &Site, language: Language) -> [String; 3] {
         let code = OneTimeCode::parse("000000").unwrap();
-        for language in Language::ALL {
-            let code = code_message(&site, language, &code);
-            for text in [code, phone_changed_message(&site, language), test_message(&site, language)] {
-                let length = text.chars().count();
-                assert!(text.chars().all(is_gsm7) && length <= 160, "{length} characters: {text}");
+        [code_message(site, language, &code), phone_changed_message(site, language), test_message(site, language)]
+    }
+
+    #[test]
+    fn the_longest_message_is_one_segment_in_every_language() {
+        for name in [1, 7, Site::LONGEST_NAME] {
+            for host in 1..=Site::LONGEST_HOST {
+                let site = Site::new(&"N".repeat(name), &"h".repeat(host)).unwrap();
+                for text in Language::ALL.into_iter().flat_map(|language| messages(&site, language)) {
+                    assert!(is_one_segment(&text), "{text}");
+                    assert!(text.contains(&site.name) && !text.contains(['{', '}']), "{text}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn messages_to_sites_of_usual_length_are_in_their_language() {
+        let site = Site::new("Example", "example.com").unwrap();
+        let all: Vec<String> = Language::ALL.into_iter().flat_map(|language| messages(&site, language)).collect();
+        let different: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+
+    #[test]
+    fn a_segment_is_counted_in_septets_or_in_units_of_ucs_2() {
+        for fits in ["a".repeat(160), "€".repeat(80), "é".repeat(160), "ó".repeat(70), "م".repeat(70), "😀".repeat(35)]
+        {
+            assert!(is_one_segment(&fits), "{fits}");
+            assert!(!is_one_segment(&format!("{fits}a")), "{fits}");
         }
     }
 

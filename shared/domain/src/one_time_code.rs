@@ -5,7 +5,7 @@ use std::fmt;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-use crate::random;
+use crate::{digits, random};
 
 /// Six decimal digits, uniform over 000000–999999 (NIST SP 800-63B-4 §3.1.3.2). Its `Debug` does not show it; compare
 /// with `twostep_crypto::constant_time`.
@@ -14,7 +14,7 @@ use crate::random;
 pub struct OneTimeCode(String);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a code must have exactly {} ASCII digits", OneTimeCode::LENGTH)]
+#[error("a code must have exactly {} digits", OneTimeCode::LENGTH)]
 pub struct InvalidCode;
 
 impl OneTimeCode {
@@ -33,16 +33,14 @@ impl OneTimeCode {
         }
     }
 
-    /// Accepts exactly six ASCII digits.
+    /// Accepts exactly six digits, of any script.
     ///
     /// # Errors
     /// [`InvalidCode`] for anything else.
     pub fn parse(input: &str) -> Result<Self, InvalidCode> {
-        if input.len() == Self::LENGTH && input.bytes().all(|byte| byte.is_ascii_digit()) {
-            Ok(Self(input.to_owned()))
-        } else {
-            Err(InvalidCode)
-        }
+        // One more, so that a long input isn't read to its end.
+        let code: Option<String> = input.chars().take(Self::LENGTH + 1).map(digits::ascii).collect();
+        code.filter(|code| code.len() == Self::LENGTH).map(Self).ok_or(InvalidCode)
     }
 
     /// The digits, for the message that delivers them and for the comparison with what was entered.
@@ -79,9 +77,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_six_ascii_digits_are_a_code() {
-        assert!(OneTimeCode::parse("000000").is_ok());
-        for wrong in ["", "12345", "1234567", "12345a", "１２３４５６", " 12345", "+12345", "12 345"] {
+    fn only_six_digits_are_a_code() {
+        for right in ["012345", "٠١٢٣٤٥", "۰۱۲۳۴۵", "०१२३४५", "０１２３４５"] {
+            assert_eq!(OneTimeCode::parse(right).unwrap().expose(), "012345", "{right}");
+        }
+        for wrong in
+            ["", "12345", "1234567", "12345a", "٠١٢٣٤", " 12345", "+12345", "12 345", "12345½", "12345\u{200e}"]
+        {
             assert_eq!(OneTimeCode::parse(wrong).unwrap_err(), InvalidCode, "{wrong:?}");
         }
     }

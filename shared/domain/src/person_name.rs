@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::invisible;
+
 /// 1 to 100 characters, without control or invisible formatting characters. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -16,28 +18,23 @@ pub struct InvalidName;
 impl PersonName {
     pub const LONGEST: usize = 100;
 
-    /// Trims the ends and keeps the rest as it was written.
+    /// Trims the ends, makes every space a plain one, and keeps the rest as it was written.
     ///
     /// # Errors
-    /// [`InvalidName`] if nothing is left, if it is too long, or if it has an invisible character.
+    /// [`InvalidName`] if nothing is left, if it is too long, or if it has an invisible character that its script doesn't need.
     pub fn parse(input: &str) -> Result<Self, InvalidName> {
-        let name = input.trim();
+        let name = invisible::trimmed(input);
         let fits = (1..=Self::LONGEST).contains(&name.chars().count());
-        if fits && !name.chars().any(is_invisible) { Ok(Self(name.to_owned())) } else { Err(InvalidName) }
+        if !fits || !invisible::are_needed(name) {
+            return Err(InvalidName);
+        }
+        Ok(Self(name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect()))
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Control characters, line and paragraph separators, zero-width and bidirectional formatting (Unicode Cc, Zl, Zp and
-/// the parts of Cf that can make one name look like another). The joiners U+200C and U+200D stay: Persian and Indic
-/// names need them.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 impl fmt::Debug for PersonName {
@@ -72,8 +69,26 @@ mod tests {
     }
 
     #[test]
+    fn pasted_marks_and_spaces_are_cleaned() {
+        let name = PersonName::parse("\u{202a}\u{a0}Ada\u{a0}Lovelace\u{202c}\u{200e}").unwrap();
+        assert_eq!(name.as_str(), "Ada Lovelace");
+        assert_eq!(PersonName::parse("Ada ❤\u{fe0f}").unwrap().as_str(), "Ada ❤\u{fe0f}");
+    }
+
+    #[test]
     fn what_cannot_be_seen_or_is_too_long_is_refused() {
-        for wrong in ["", "   ", "a\nb", "a\u{0}b", "a\u{202e}b", "\u{feff}a b", &"x".repeat(101)] {
+        for wrong in [
+            "",
+            "   ",
+            "\u{3164}",
+            "a\u{200d}b",
+            "a\u{ad}b",
+            "a\nb",
+            "a\u{0}b",
+            "a\u{202e}b",
+            "a\u{feff}b",
+            &"x".repeat(101),
+        ] {
             assert_eq!(PersonName::parse(wrong), Err(InvalidName), "{wrong:?}");
         }
         assert!(PersonName::parse(&"é".repeat(100)).is_ok());

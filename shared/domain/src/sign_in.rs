@@ -39,6 +39,11 @@ impl SignIn {
         Self { amr, auth_time: now, mfa_time: second.map(|_| now) }
     }
 
+    #[must_use]
+    pub fn by_recovery_code(now: Timestamp) -> Self {
+        Self { amr: vec![Method::Otp], auth_time: now, mfa_time: None }
+    }
+
     /// A password, then `second`, which was entered at `mfa_time`.
     #[must_use]
     pub fn in_two_steps(second: Method, mfa_time: Timestamp, now: Timestamp) -> Self {

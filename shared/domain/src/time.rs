@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -49,6 +50,11 @@ impl Timestamp {
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds since the Unix epoch, to put in order what happens within a second.
+    fn now_in_milliseconds(&self) -> i64 {
+        self.now().0.saturating_mul(1_000)
+    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,18 @@ impl Answer {
         Self::new(304, Body::Empty)
     }
 
+    /// The same page as an answer about a path that doesn't exist.
+    #[must_use]
+    pub fn not_found(self) -> Self {
+        Self { status: 404, cache_control: "no-store", ..self }
+    }
+
+    /// What `HEAD` gets instead of `GET` (RFC 9110 §9.3.2).
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        Self { body: Body::Empty, ..self }
+    }
+
     fn new(status: u16, body: Body) -> Self {
         Self { status, body, cache_control: "no-store", headers: Vec::new() }
     }

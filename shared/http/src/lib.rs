@@ -7,11 +7,13 @@ mod answer;
 pub mod bodies;
 mod cookies;
 mod cross_origin;
+mod edge;
 pub mod issuer;
 mod json;
 pub mod oauth;
 mod problem;
 mod problems;
+mod qr;
 mod request;
 mod serve;
 mod token_transport;
@@ -24,6 +26,6 @@ pub use lambda_http::{
     http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue},
 };
 pub use problem::Problem;
-pub use request::{bearer, body, caller, segment_after};
+pub use request::{bearer, body, caller, no_body, query, repeatable, segment_after, wants_representation};
 pub use serve::{serve, serve_servers};
 pub use token_transport::TokenTransport;

@@ -34,6 +34,8 @@ pub enum Problem {
     InvalidSetting(&'static str),
     InvalidCodeFormat,
     InvalidRecoveryCodeFormat,
+    /// In the field `totp`.
+    InvalidTotpFormat,
     InvalidCredentials,
     InvalidAdminKey,
     /// Not a client with this secret, or not of the kind that this route is for.
@@ -50,8 +52,11 @@ pub enum Problem {
     InvalidCallbackToken,
     ReauthRequired,
     ForeignOrigin,
+    /// The request didn't come through the edge.
+    DirectAccess,
     UnknownChallenge,
     UnknownDevice,
+    UnknownSession,
     UnknownClient,
     NotFound,
     EmailTaken,
@@ -59,6 +64,9 @@ pub enum Problem {
     PhoneTaken,
     LastWayIn,
     TwoStepOff,
+    TotpOn,
+    TotpNotStarted,
+    IdempotencyMismatch,
     CodeExpired,
     CodeUsed,
     UnsupportedMediaType,
@@ -144,6 +152,9 @@ impl Problem {
                 "Invalid code format",
                 "A recovery code has four groups of four letters and digits.",
             ),
+            Self::InvalidTotpFormat => {
+                (400, "invalid_code_format", "Invalid code format", "The code of an authenticator app has six digits.")
+            }
             Self::WeakPassword(_) | Self::WeakNewPassword(_) => (400, "weak_password", "Weak password", ""),
             Self::InvalidSetting(_) => {
                 (400, "invalid_setting", "Invalid setting", "This setting doesn't accept this value.")
@@ -161,11 +172,32 @@ impl Problem {
             Self::UnknownDevice => {
                 (404, "unknown_device", "Unknown device", "This account has no remembered device with this ID.")
             }
+            Self::UnknownSession => {
+                (404, "unknown_session", "Unknown session", "This account has no session with this ID.")
+            }
             Self::TwoStepOff => (
                 409,
                 "two_step_off",
                 "Two-step sign-in is off",
-                "Add a phone number first. That turns on two-step sign-in.",
+                "Add a phone number or an authenticator app first. That turns on two-step sign-in.",
+            ),
+            Self::TotpOn => (
+                409,
+                "totp_on",
+                "Authenticator app in use",
+                "This account already has an authenticator app. Remove it first.",
+            ),
+            Self::TotpNotStarted => (
+                409,
+                "totp_not_started",
+                "No authenticator app pending",
+                "Request a new secret in this session, then confirm it within ten minutes.",
+            ),
+            Self::IdempotencyMismatch => (
+                422,
+                "idempotency_mismatch",
+                "Idempotency key reused",
+                "This Idempotency-Key came with another request. Use a new key for each request.",
             ),
             Self::ClickatellKeyRejected => (
                 422,
@@ -217,6 +249,12 @@ impl Problem {
                 "foreign_origin",
                 "Origin not allowed",
                 "Another site's page can't do this unless the operator allows its origin. Cookies work only on this site's own pages.",
+            ),
+            Self::DirectAccess => (
+                403,
+                "direct_access",
+                "Not the public address",
+                "This address serves only the service's own CDN. Use the public address, which is the issuer.",
             ),
             Self::UnknownChallenge => (
                 404,
@@ -283,6 +321,7 @@ impl Problem {
         Self::InvalidSetting("allowed_countries"),
         Self::InvalidCodeFormat,
         Self::InvalidRecoveryCodeFormat,
+        Self::InvalidTotpFormat,
         Self::InvalidCredentials,
         Self::InvalidAdminKey,
         Self::InvalidClient,
@@ -293,10 +332,12 @@ impl Problem {
         Self::InvalidRefreshToken,
         Self::InvalidRefreshCookie(Cookies::Host),
         Self::ForeignOrigin,
+        Self::DirectAccess,
         Self::InvalidCallbackToken,
         Self::ReauthRequired,
         Self::UnknownChallenge,
         Self::UnknownDevice,
+        Self::UnknownSession,
         Self::UnknownClient,
         Self::NotFound,
         Self::EmailTaken,
@@ -304,6 +345,9 @@ impl Problem {
         Self::PhoneTaken,
         Self::LastWayIn,
         Self::TwoStepOff,
+        Self::TotpOn,
+        Self::TotpNotStarted,
+        Self::IdempotencyMismatch,
         Self::CodeExpired,
         Self::CodeUsed,
         Self::UnsupportedMediaType,
@@ -346,6 +390,7 @@ impl Problem {
             Self::InvalidEmail | Self::EmailNeedsVerification => Some("email"),
             Self::InvalidCodeFormat => Some("code"),
             Self::InvalidRecoveryCodeFormat => Some("recovery_code"),
+            Self::InvalidTotpFormat => Some("totp"),
             Self::WeakPassword(_) => Some("password"),
             Self::WeakNewPassword(_) => Some("new_password"),
             Self::InvalidSetting(field) => Some(field),

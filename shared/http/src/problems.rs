@@ -24,6 +24,8 @@ use twostep_usecases::{
         password::PasswordChangeError,
         phone::{RemovePhoneError, StartChangeError},
         recovery_codes::RecoveryCodesError,
+        sessions::SessionError,
+        totp::{ConfirmTotpError, StartTotpError},
     },
     registration::{by_password::RegisterError, by_phone::CompleteError},
     reset::{password::ResetError, start::StartResetError},
@@ -136,9 +138,9 @@ impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::UnknownChallenge => Self::UnknownChallenge,
-            VerifyError::NotASecondStep => Self::InvalidRequest,
+            VerifyError::NotAccepted => Self::InvalidRequest,
+            VerifyError::IdempotencyMismatch => Self::IdempotencyMismatch,
             VerifyError::Rejected(rejection) => rejection.into(),
-            VerifyError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
             VerifyError::Outage(outage) => outage.into(),
         }
     }
@@ -150,6 +152,7 @@ impl From<CompleteError> for Problem {
             CompleteError::InvalidRegistrationToken => Self::InvalidRegistrationToken,
             CompleteError::EmailTaken => Self::EmailTaken,
             CompleteError::PhoneTaken => Self::PhoneTaken,
+            CompleteError::IdempotencyMismatch => Self::IdempotencyMismatch,
             CompleteError::Outage(outage) => outage.into(),
         }
     }
@@ -160,6 +163,7 @@ impl From<RegisterError> for Problem {
         match error {
             RegisterError::WeakPassword(reason) => Self::WeakPassword(reason),
             RegisterError::EmailTaken => Self::EmailTaken,
+            RegisterError::IdempotencyMismatch => Self::IdempotencyMismatch,
             RegisterError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
             RegisterError::Outage(outage) => outage.into(),
         }
@@ -171,7 +175,6 @@ impl From<PasswordError> for Problem {
         match error {
             PasswordError::InvalidCredentials => Self::InvalidCredentials,
             PasswordError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
-            PasswordError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
             PasswordError::Outage(outage) => outage.into(),
         }
     }
@@ -238,7 +241,37 @@ impl From<RecoveryCodesError> for Problem {
     fn from(error: RecoveryCodesError) -> Self {
         match error {
             RecoveryCodesError::TwoStepOff => Self::TwoStepOff,
+            RecoveryCodesError::IdempotencyMismatch => Self::IdempotencyMismatch,
             RecoveryCodesError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<StartTotpError> for Problem {
+    fn from(error: StartTotpError) -> Self {
+        match error {
+            StartTotpError::TotpOn => Self::TotpOn,
+            StartTotpError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmTotpError> for Problem {
+    fn from(error: ConfirmTotpError) -> Self {
+        match error {
+            ConfirmTotpError::WrongCode { attempts_left } => Self::WrongCode { attempts_left },
+            ConfirmTotpError::NotStarted => Self::TotpNotStarted,
+            ConfirmTotpError::IdempotencyMismatch => Self::IdempotencyMismatch,
+            ConfirmTotpError::Access(error) => error.into(),
+        }
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::UnknownSession => Self::UnknownSession,
+            SessionError::Access(error) => error.into(),
         }
     }
 }
@@ -330,6 +363,7 @@ impl From<ResetError> for Problem {
         match error {
             ResetError::InvalidResetToken => Self::InvalidResetToken,
             ResetError::WeakPassword(reason) => Self::WeakNewPassword(reason),
+            ResetError::IdempotencyMismatch => Self::IdempotencyMismatch,
             ResetError::Outage(outage) => outage.into(),
         }
     }

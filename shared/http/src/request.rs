@@ -9,7 +9,7 @@ use lambda_http::{
 };
 use serde::de::DeserializeOwned;
 use twostep_domain::language::Language;
-use twostep_usecases::Caller;
+use twostep_usecases::{Caller, Repeatable};
 
 use super::Problem;
 
@@ -53,6 +53,44 @@ pub fn no_body(request: &Request) -> Result<(), Problem> {
     struct Nothing {}
     let bytes: &[u8] = request.body();
     if bytes.is_empty() { Ok(()) } else { body(request).map(|Nothing {}| ()) }
+}
+
+/// What makes a request repeatable: its `Idempotency-Key` and its body.
+///
+/// # Errors
+/// [`Problem::InvalidRequest`] unless there is at most one key, of 16 to 64 printable ASCII characters.
+pub fn repeatable(request: &Request) -> Result<Option<Repeatable>, Problem> {
+    const HEADER: &str = "idempotency-key";
+    let mut keys = request.headers().get_all(HEADER).iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return if request.headers().contains_key(HEADER) { Err(Problem::InvalidRequest) } else { Ok(None) };
+    };
+    let is_printable = key.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte));
+    if !is_printable || !(16..=64).contains(&key.len()) {
+        return Err(Problem::InvalidRequest);
+    }
+    let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
+    Ok(Some(Repeatable { key, body: request.body().to_vec() }))
+}
+
+/// Whether the caller asks for a response with content where an empty one is the rule (RFC 7240 §4.2).
+#[must_use]
+pub fn wants_representation(request: &Request) -> bool {
+    let preferences = request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    preferences.flat_map(|value| value.split(',')).any(|preference| preference.trim() == "return=representation")
+}
+
+/// A query parameter.
+///
+/// # Errors
+/// [`Problem::InvalidRequest`] if it is given more than once.
+pub fn query(request: &Request, name: &str) -> Result<Option<String>, Problem> {
+    let parameters = request.query_string_parameters();
+    match parameters.all(name).unwrap_or_default().as_slice() {
+        [] => Ok(None),
+        [value] => Ok(Some((*value).to_owned())),
+        _ => Err(Problem::InvalidRequest),
+    }
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1).
@@ -195,6 +233,26 @@ mod tests {
         for wrong in ["[]", "null", "{\"refresh_token\":\"x\"}"] {
             assert!(no_body(&with_body(wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_key_of_sixteen_to_sixty_four_printable_characters_makes_a_request_repeatable() {
+        let key = |key: &str| repeatable(&with_headers(&[("idempotency-key", key)]));
+        assert_eq!(key("0123456789abcdef").unwrap().unwrap().key, "0123456789abcdef");
+        assert!(key(&"~".repeat(64)).unwrap().is_some());
+        assert!(repeatable(&with_headers(&[])).unwrap().is_none());
+        for wrong in ["", "0123456789abcde", &"x".repeat(65), "0123456789abcdef\u{e9}"] {
+            assert!(key(wrong).is_err(), "{wrong:?}");
+        }
+        let twice = [("idempotency-key", "0123456789abcdef"), ("idempotency-key", "0123456789abcdef")];
+        assert!(repeatable(&with_headers(&twice)).is_err());
+    }
+
+    #[test]
+    fn a_representation_is_asked_for_by_name() {
+        let wants = |value: &str| wants_representation(&with_headers(&[("prefer", value)]));
+        assert!(wants("return=representation") && wants("respond-async, return=representation"));
+        assert!(!wants("return=minimal") && !wants_representation(&with_headers(&[])));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Serves requests for as long as the function lives: logs one line for each and counts what went wrong.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use lambda_http::{
@@ -8,12 +11,18 @@ use lambda_http::{
     http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS},
     service_fn,
 };
+use tokio::time::timeout_at;
 use twostep_domain::time::Clock;
-use twostep_runtime::Startup;
+use twostep_runtime::{
+    Deadline, Startup,
+    telemetry::with_request_id,
+    xray::{self, XRay},
+};
 
 use super::{
     Answer, Problem,
     cross_origin::{Callers, CrossOrigin},
+    edge::Edge,
 };
 
 /// Serves clients and pages. A page of another site may change something only if its origin is allowed.
@@ -46,33 +55,64 @@ where
     F: Future<Output = Result<Answer, Problem>> + Send,
 {
     let cross_origin = CrossOrigin::new(startup.allowed_origins.clone(), callers);
-    let (handler, clock, cross_origin) = (&handler, &startup.clock, &cross_origin);
+    let edge = Edge::new(startup.origin_secrets.clone());
+    let xray = XRay::open(&startup.env)?;
+    let (handler, clock, cross_origin, edge, xray) = (&handler, &startup.clock, &cross_origin, &edge, &xray);
     lambda_http::run(service_fn(move |request: Request| async move {
-        let headers = request.headers().clone();
-        let preflight = CrossOrigin::preflight(&request);
-        let is_preflight = preflight.is_some();
-        let mut response = match preflight {
-            Some(response) => response,
-            None => respond(&**clock, cross_origin, handler, request).await,
+        let context = request.lambda_context_ref().cloned().unwrap_or_default();
+        let (method, began) = (request.method().clone(), xray::seconds());
+        let work = async move {
+            let headers = request.headers().clone();
+            let preflight = CrossOrigin::preflight(&request);
+            let is_preflight = preflight.is_some();
+            let mut response = match preflight {
+                Some(response) => response,
+                None => respond(&**clock, edge, cross_origin, handler, request).await,
+            };
+            cross_origin.allow(&headers, is_preflight, response.headers_mut());
+            Ok::<_, Error>(response)
         };
-        cross_origin.allow(&headers, is_preflight, response.headers_mut());
-        Ok::<_, Error>(response)
+        let response = with_request_id(context.request_id, work).await;
+        if let (Some(trace), Ok(response)) = (&context.xray_trace_id, &response) {
+            xray.record(trace, method.as_str(), response.status().as_u16(), began, xray::seconds());
+        }
+        response
     }))
     .await
 }
 
-/// The response to one request. A panic becomes a 500; the panic hook has logged where it happened.
-async fn respond<H, F>(clock: &dyn Clock, cross_origin: &CrossOrigin, handler: &H, request: Request) -> Response<Body>
+/// What the response itself takes at most.
+const RESPONDING: Duration = Duration::from_secs(1);
+
+/// The response to one request. A panic becomes a 500; the panic hook has logged where it happened. A dependency that hangs
+/// becomes a 503 before Lambda stops the function.
+async fn respond<H, F>(
+    clock: &dyn Clock,
+    edge: &Edge,
+    cross_origin: &CrossOrigin,
+    handler: &H,
+    mut request: Request,
+) -> Response<Body>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Answer, Problem>>,
 {
     let line = LogLine::begin(&request);
+    let deadline = request.lambda_context_ref().map(|context| Deadline::at(context.deadline()));
     let handled = AssertUnwindSafe(async {
+        edge.admit(&mut request)?;
         cross_origin.check(&request)?;
         handler(request).await
-    });
-    let result = handled.catch_unwind().await.unwrap_or(Err(Problem::InternalError));
+    })
+    .catch_unwind();
+    let handled = match deadline {
+        Some(deadline) => timeout_at(deadline.leaving(RESPONDING), handled).await.unwrap_or_else(|_| {
+            tracing::error!("no time is left for a request");
+            Ok(Err(Problem::Unavailable))
+        }),
+        None => handled.await,
+    };
+    let result = handled.unwrap_or(Err(Problem::InternalError));
     let code = result.as_ref().err().map(Problem::code);
     if let Some(metric) = result.as_ref().err().and_then(Problem::metric) {
         metric.emit(clock.now());
@@ -85,7 +125,6 @@ where
 
 /// The method is logged, never the path: it can carry a challenge id or the callback token.
 struct LogLine {
-    request_id: String,
     method: String,
     began: Instant,
 }
@@ -93,13 +132,11 @@ struct LogLine {
 impl LogLine {
     #[expect(clippy::disallowed_methods, reason = "how long a request took is only logged")]
     fn begin(request: &Request) -> Self {
-        let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
-        Self { request_id, method: request.method().to_string(), began: Instant::now() }
+        Self { method: request.method().to_string(), began: Instant::now() }
     }
 
     fn end(self, response: &Response<Body>, code: Option<&'static str>) {
         tracing::info!(
-            request_id = self.request_id,
             method = self.method,
             status = response.status().as_u16(),
             code,
@@ -111,6 +148,7 @@ impl LogLine {
 
 #[cfg(test)]
 mod tests {
+    use twostep_crypto::origin_secret::OriginSecrets;
     use twostep_domain::time::Timestamp;
 
     use super::*;
@@ -124,6 +162,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_that_hangs_gets_a_503_before_its_deadline() {
+        let begun = tokio::time::Instant::now();
+        let handler = |_: Request| std::future::pending::<Result<Answer, Problem>>();
+        let mut context = lambda_http::Context::default();
+        let deadline = std::time::UNIX_EPOCH.elapsed().expect("a clock") + Duration::from_millis(1_200);
+        context.deadline = u64::try_from(deadline.as_millis()).expect("milliseconds");
+        let request = Request::new(Body::Empty).with_lambda_context(context);
+        let rules = CrossOrigin::new(Vec::new(), Callers::Servers);
+        let edge = Edge::new(OriginSecrets::default());
+        let response = respond(&StoppedClock, &edge, &rules, &handler, request).await;
+        assert!(begun.elapsed() < Duration::from_millis(1_200));
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key("retry-after"));
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["code"], "temporarily_unavailable");
+    }
+
+    #[tokio::test]
     async fn a_panic_becomes_a_500_and_the_next_request_is_served() {
         let handler = |request: Request| async move {
             assert!(request.method() != "DELETE", "a bug");
@@ -132,11 +188,12 @@ mod tests {
         let request =
             |method: &str| lambda_http::http::Request::builder().method(method).body(Body::Empty).expect("a request");
         let rules = CrossOrigin::new(Vec::new(), Callers::Pages);
-        let response = respond(&StoppedClock, &rules, &handler, request("DELETE")).await;
+        let edge = Edge::new(OriginSecrets::default());
+        let response = respond(&StoppedClock, &edge, &rules, &handler, request("DELETE")).await;
         assert_eq!(response.status(), 500);
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["code"], "internal_error");
         assert!(!body.to_string().contains("a bug"), "a panic's message stays inside");
-        assert_eq!(respond(&StoppedClock, &rules, &handler, request("GET")).await.status(), 204);
+        assert_eq!(respond(&StoppedClock, &edge, &rules, &handler, request("GET")).await.status(), 204);
     }
 }

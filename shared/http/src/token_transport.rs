@@ -12,7 +12,7 @@ use twostep_crypto::{device_token::DeviceToken, refresh_token::RefreshToken};
 use super::{
     Answer, Cookies, Problem,
     bodies::SessionBody,
-    cookies::{Cookie, origin_of},
+    cookies::{Cookie, KeptToken, origin_of},
     request,
 };
 
@@ -49,11 +49,16 @@ impl TokenTransport {
         Ok(Self::Cookies(Cookies::of_site(site)))
     }
 
-    /// The response with a session. This is the only place that decides where its tokens go.
+    /// The response to `request` with a session. This is the only place that decides where its tokens go. A browser can be
+    /// remembered by several accounts, so a new device token joins the ones that it has.
     #[must_use]
-    pub fn session(self, status: u16, mut session: SessionBody) -> Answer {
+    pub fn session(self, request: &Request, status: u16, mut session: SessionBody) -> Answer {
         let Self::Cookies(cookies) = self else { return Answer::json(status, &session) };
-        let tokens = [(Cookie::Refresh, session.refresh_token.take()), (Cookie::Device, session.device_token.take())];
+        let device = session.device_token.take().map(|token| {
+            let kept = cookies.get(request, Cookie::Device).unwrap_or_default();
+            KeptToken::new(with_device(token.expose(), kept), token.lasts)
+        });
+        let tokens = [(Cookie::Refresh, session.refresh_token.take()), (Cookie::Device, device)];
         let headers = tokens.into_iter().filter_map(|(cookie, token)| Some(cookies.set(cookie, &token?)));
         headers.fold(Answer::json(status, &session), |answer, cookie| answer.with_header(SET_COOKIE, cookie))
     }
@@ -91,22 +96,32 @@ impl TokenTransport {
         Ok(RefreshToken::parse(&text).ok())
     }
 
-    /// The device token of a request whose body has `in_body`; `None` if it does not have the form of one.
+    /// The device tokens of a request whose body has `in_body`, without what does not have the form of one.
     ///
     /// # Errors
     /// [`Problem::InvalidRequest`] if a client that keeps its tokens in cookies sends one in the body.
-    pub fn device_token(
-        self,
-        request: &Request,
-        in_body: Option<SecretString>,
-    ) -> Result<Option<DeviceToken>, Problem> {
-        let token = match self {
-            Self::Body => in_body,
-            Self::Cookies(_) if in_body.is_some() => return Err(Problem::InvalidRequest),
-            Self::Cookies(cookies) => cookies.get(request, Cookie::Device).map(Into::into),
-        };
-        Ok(token.as_ref().and_then(DeviceToken::parse))
+    pub fn device_tokens(self, request: &Request, in_body: Option<&SecretString>) -> Result<Vec<DeviceToken>, Problem> {
+        match self {
+            Self::Body => Ok(in_body.and_then(DeviceToken::parse).into_iter().collect()),
+            Self::Cookies(_) if in_body.is_some() => Err(Problem::InvalidRequest),
+            Self::Cookies(cookies) => {
+                let tokens = cookies.get(request, Cookie::Device).unwrap_or_default().split(BETWEEN_DEVICES);
+                Ok(tokens.take(MOST_DEVICES).filter_map(|token| DeviceToken::parse(&token.to_owned().into())).collect())
+            }
+        }
     }
+}
+
+/// Separates the tokens in the device cookie. No token has it.
+const BETWEEN_DEVICES: char = '~';
+
+/// How many accounts one browser is remembered by: the cookie stays below a kilobyte.
+const MOST_DEVICES: usize = 10;
+
+/// The device cookie after `new` has joined those in `kept`, newest first.
+fn with_device(new: &str, kept: &str) -> String {
+    let kept = kept.split(BETWEEN_DEVICES).filter(|token| DeviceToken::parse(&(*token).to_owned().into()).is_some());
+    std::iter::once(new).chain(kept.take(MOST_DEVICES - 1)).collect::<Vec<_>>().join("~")
 }
 
 /// The body of refresh and sign-out.
@@ -118,6 +133,8 @@ struct RefreshBody {
 
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
     use super::*;
     use crate::request::with_headers as with;
 
@@ -134,6 +151,21 @@ mod tests {
         }
         let twice = with(&[("x-session", "cookie"), ("x-session", "cookie"), ("origin", SITE)]);
         assert_eq!(TokenTransport::of(&twice, SITE), Err(Problem::InvalidRequest));
+    }
+
+    #[test]
+    fn a_browser_is_remembered_by_several_accounts() {
+        let token = |seed: u64| DeviceToken::random(&mut StdRng::seed_from_u64(seed)).expose();
+        let mut cookie = String::new();
+        for seed in 0..12 {
+            cookie = with_device(&token(seed), &cookie);
+        }
+        let request = with(&[("cookie", &format!("__Host-twostep-device={cookie}"))]);
+        let read = TokenTransport::Cookies(Cookies::Host).device_tokens(&request, None).unwrap();
+        let read: Vec<String> = read.iter().map(DeviceToken::expose).collect();
+        assert_eq!(read, (2..12).rev().map(token).collect::<Vec<_>>(), "the newest ten");
+        assert!(cookie.len() < 1_000, "{}", cookie.len());
+        assert_eq!(with_device(&token(1), "noise~"), token(1));
     }
 
     #[test]

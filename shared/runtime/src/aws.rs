@@ -16,6 +16,13 @@ use aws_smithy_http_client::{
 /// store is most of what makes a start fast.
 const AMAZON_ROOTS: &[u8] = include_bytes!("aws_roots.pem");
 
+/// The one retry policy of all calls: three attempts, with random pauses of at most 25 and 50 ms in between. The SDKs'
+/// own pauses of up to a second are longer than most requests.
+fn retries() -> RetryConfig {
+    const FIRST_PAUSE: Duration = Duration::from_millis(25);
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(FIRST_PAUSE)
+}
+
 /// Credentials from the environment, and time limits that leave a caller time for a clean response.
 pub async fn sdk_config() -> SdkConfig {
     let tls = TlsContext::builder()
@@ -32,7 +39,7 @@ pub async fn sdk_config() -> SdkConfig {
         .http_client(http)
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .retry_config(retries())
         .load()
         .await
 }
@@ -50,5 +57,17 @@ pub fn reason<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     match error.as_service_error().and_then(ProvideErrorMetadata::code) {
         Some(code) => format!("{kind} ({code})"),
         None => kind.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_client_retries_twice_after_milliseconds() {
+        let config = sdk_config().await;
+        let retries = config.retry_config().expect("one retry policy");
+        assert_eq!((retries.max_attempts(), retries.initial_backoff()), (3, Duration::from_millis(25)));
     }
 }

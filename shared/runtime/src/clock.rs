@@ -1,6 +1,6 @@
 //! The machine's clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use twostep_domain::time::{Clock, Timestamp};
 
@@ -8,11 +8,18 @@ use twostep_domain::time::{Clock, Timestamp};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the real clock is made here and nowhere else")]
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        moved(Timestamp(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)))
+        moved(Timestamp(i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX)))
     }
+
+    fn now_in_milliseconds(&self) -> i64 {
+        self.now().0.saturating_mul(1_000).saturating_add(i64::from(since_epoch().subsec_millis()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the real clock is made here and nowhere else")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Lets tests move the clock of a running stack. The file holds seconds to add (`90`) or the moment at which the clock

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tracing::level_filters::LevelFilter;
+use twostep_crypto::origin_secret::OriginSecrets;
 use twostep_domain::{
     country::AllowedCountries,
     email::Sender,
@@ -138,6 +139,16 @@ pub fn allowed_origins(env: &Environment) -> Result<Vec<String>, ConfigError> {
         }
         None => Ok(origins),
     }
+}
+
+/// `ORIGIN_SECRET_HASHES`: SHA-256 hashes of the secrets with which the edge proves itself. Without any, there is no edge.
+///
+/// # Errors
+/// [`ConfigError`] unless they are in hexadecimal, separated by commas.
+pub fn origin_secrets(env: &Environment) -> Result<OriginSecrets, ConfigError> {
+    const VARIABLE: &str = "ORIGIN_SECRET_HASHES";
+    let hashes = env.optional(VARIABLE)?.unwrap_or_default();
+    OriginSecrets::parse(&hashes).ok_or_else(|| malformed(VARIABLE, "expected SHA-256 hashes in hexadecimal"))
 }
 
 /// The settings until an admin has saved some: `SITE_NAME` and `SITE_HOST` as they appear in messages,

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use strum::{EnumIter, IntoStaticStr};
 use twostep_domain::time::Timestamp;
 
+use crate::telemetry;
+
 /// The namespace of this process: each stack has its own, so that two stacks in a region don't mix.
 static NAMESPACE: OnceLock<String> = OnceLock::new();
 
@@ -118,6 +120,9 @@ impl Metric {
             },
         });
         line[name] = self.value.clone();
+        if let Some(request_id) = telemetry::request_id() {
+            line["request_id"] = json!(request_id);
+        }
         if let Some((dimension, value)) = &self.dimension {
             line[<&str>::from(dimension)] = json!(value);
         }

@@ -69,13 +69,12 @@ impl<T> CachedSecret<T> {
         self.cached.get(self.clock.now(), self.read(None)).await
     }
 
-    /// Reads the secret again: the cached one has been refused somewhere.
+    /// Reads the secret again: the cached one has been refused somewhere. If it cannot be read, the cached one stays.
     ///
     /// # Errors
     /// [`SecretError`] if it cannot be read.
     pub async fn refetch(&self) -> Result<Arc<T>, SecretError> {
-        self.cached.forget().await;
-        self.get().await
+        self.cached.renew(self.clock.now(), self.read(None)).await
     }
 
     /// The version before the present one, if there is one.

@@ -1,5 +1,7 @@
 //! Challenges, saved by compare-and-swap. The table's stream is the outbox: a saved code is a code that will be sent.
 
+use serde::Deserialize;
+use serde_json::Value;
 use twostep_domain::{challenge::Challenge, ids::ChallengeKey};
 
 use crate::{
@@ -25,10 +27,21 @@ impl Versioned for Challenge {
     }
 }
 
-/// The challenge in a record of the table's stream.
-#[must_use]
-pub fn from_image(image: serde_dynamo::Item) -> Option<Challenge> {
-    serde_dynamo::from_item(image).ok()
+/// The present message of a challenge: what a record of the table's stream says of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SavedMessage {
+    #[serde(rename = "id")]
+    pub challenge: ChallengeKey,
+    pub send_number: u64,
+}
+
+impl SavedMessage {
+    /// The message in a record of the table's stream; `None` if its new image is not a challenge.
+    #[must_use]
+    pub fn in_record(record: &Value) -> Option<Self> {
+        let image = serde_dynamo::Item::deserialize(&record["dynamodb"]["NewImage"]).ok()?;
+        serde_dynamo::from_item(image).ok()
+    }
 }
 
 impl ChallengeStore {

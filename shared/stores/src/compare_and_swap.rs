@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The attribute by which a write recognises itself when its response was lost and the SDK sent it again.
-const WRITER: &str = "writer";
+pub(crate) const WRITER: &str = "writer";
 
 /// An item with an `id` and a `version`, both attributes of its stored form.
 pub trait Versioned: Clone + Serialize + DeserializeOwned {
@@ -244,12 +244,17 @@ enum Winner<T> {
 
 fn lost_to<T: Versioned>(found: Option<Item>, writer: &str) -> Result<Winner<T>, TableError> {
     let Some(item) = found else { return Ok(Winner::Other(None)) };
-    if item.get(WRITER).and_then(|value| value.as_s().ok()).is_some_and(|by| by == writer) {
+    if is_written_by(&item, writer) {
         return Ok(Winner::Ourselves);
     }
     Ok(Winner::Other(Some(table::read(T::TABLE, item)?)))
 }
 
-fn new_writer() -> String {
+/// Whether this writer made the latest write that carried a mark.
+pub(crate) fn is_written_by(item: &Item, writer: &str) -> bool {
+    item.get(WRITER).and_then(|value| value.as_s().ok()).is_some_and(|by| by == writer)
+}
+
+pub(crate) fn new_writer() -> String {
     format!("{:016x}", entropy::system().random::<u64>())
 }

@@ -46,6 +46,24 @@ impl Subject {
         Self { id: pepper.hide("throttle|account", name), backoff: Backoff::BY_ACCOUNT }
     }
 
+    /// Attempts of one network at one account. `name` is as above.
+    #[must_use]
+    pub fn account_from(pepper: &Pepper, name: &str, client_ip: IpAddr) -> Self {
+        Self { id: hidden_network("throttle|account", pepper, name, client_ip), backoff: Backoff::BY_ACCOUNT }
+    }
+
+    /// Attempts of one remembered device at its account.
+    #[must_use]
+    pub fn device(pepper: &Pepper, device: &str) -> Self {
+        Self { id: pepper.hide("throttle|device", device), backoff: Backoff::BY_ACCOUNT }
+    }
+
+    /// The same attempts, judged by another backoff.
+    #[must_use]
+    pub fn with_backoff(self, backoff: Backoff) -> Self {
+        Self { backoff, ..self }
+    }
+
     /// `purpose` keeps attempts at different things apart.
     #[must_use]
     pub fn client_ip(pepper: &Pepper, purpose: &str, client_ip: IpAddr) -> Self {
@@ -81,7 +99,28 @@ impl FailedAttemptStore {
     /// # Errors
     /// [`AttemptError::Wait`] if it may not be judged yet.
     pub async fn reserve(&self, subject: &Subject, now: Timestamp) -> Result<(), AttemptError> {
-        let mut race = Race::on(self.0.load(&subject.id).await?);
+        self.reserve_on(self.load(subject).await?, subject, now).await
+    }
+
+    /// The attempts at `subject` so far.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn load(&self, subject: &Subject) -> Result<Option<FailedAttempts>, TableError> {
+        self.0.load(&subject.id).await
+    }
+
+    /// [`Self::reserve`], with what [`Self::load`] has found.
+    ///
+    /// # Errors
+    /// [`AttemptError::Wait`] if it may not be judged yet.
+    pub async fn reserve_on(
+        &self,
+        found: Option<FailedAttempts>,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<(), AttemptError> {
+        let mut race = Race::on(found);
         loop {
             // Callers that keep losing races are many at once, which is what the backoff is for.
             let Ok(present) = race.next_round() else {

@@ -4,6 +4,7 @@
 //! [`sliding_window`] are the two ways in which stores change items under concurrency; everything else is a single
 //! conditional write or a transaction.
 
+pub mod audit;
 pub mod challenges;
 pub mod client_grants;
 pub mod client_network;
@@ -11,6 +12,7 @@ pub mod clients;
 pub mod compare_and_swap;
 pub mod email_budget;
 pub mod failed_attempts;
+pub mod outcomes;
 pub mod registration_tokens;
 pub mod sent_messages;
 pub mod sessions;
@@ -22,11 +24,13 @@ pub mod tables;
 pub mod transaction;
 pub mod users;
 
+pub use audit::AuditStore;
 pub use challenges::ChallengeStore;
 pub use client_grants::ClientGrantStore;
 pub use clients::{CachedClients, ClientStore};
 pub use email_budget::EmailBudgetStore;
 pub use failed_attempts::FailedAttemptStore;
+pub use outcomes::OutcomeStore;
 pub use registration_tokens::RegistrationTokenStore;
 pub use sent_messages::SentMessageStore;
 pub use sessions::SessionStore;

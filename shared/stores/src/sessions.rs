@@ -2,12 +2,16 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::update_item::UpdateItemError,
+    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
     types::{AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Update},
 };
 use twostep_crypto::refresh_token::RefreshToken;
 use twostep_domain::{
-    authentication_method::Method, ids::SessionId, session::Session, sign_in::SignIn, time::Timestamp,
+    authentication_method::Method,
+    ids::{SessionId, UserId},
+    session::{ListedSession, Session},
+    sign_in::SignIn,
+    time::Timestamp,
 };
 
 use crate::{
@@ -16,6 +20,9 @@ use crate::{
 };
 
 const TABLE: &str = "sessions";
+
+/// The index that lists the sessions of a user. It is eventually consistent, and it has no token's hash.
+const BY_USER: &str = "by-user";
 
 /// The outcome of using a refresh token.
 #[derive(Debug)]
@@ -60,32 +67,78 @@ impl SessionStore {
 
     /// A condition for another store's transaction: the session has not ended.
     #[must_use]
-    pub fn is_live(&self, id: &SessionId) -> Write {
+    pub fn is_live(&self, id: &SessionId, now: Timestamp) -> Write {
         transaction::check(
             ConditionCheck::builder()
                 .table_name(&self.table)
                 .key("id", text(id.as_str()))
-                .condition_expression("attribute_exists(id)"),
+                .condition_expression("expires_at > :now")
+                .expression_attribute_values(":now", number(now.0)),
         )
+    }
+
+    /// The write that replaces a refresh token which has not been used by `next`.
+    #[must_use]
+    pub fn renew_unused(&self, token: &RefreshToken, next: &RefreshToken, now: Timestamp) -> Write {
+        transaction::update(
+            Update::builder()
+                .table_name(&self.table)
+                .key("id", text(token.session_id().as_str()))
+                .condition_expression("#current = :present AND expires_at > :now")
+                .update_expression("SET #current = :next")
+                .expression_attribute_names("#current", "current")
+                .expression_attribute_values(":present", text(token.secret_hash()))
+                .expression_attribute_values(":next", text(next.secret_hash()))
+                .expression_attribute_values(":now", number(now.0)),
+        )
+    }
+
+    /// The sessions of a user, newest first. One that began or ended a moment ago may be missing or still there.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn of_user(&self, user: &UserId) -> Result<Vec<ListedSession>, TableError> {
+        let (mut sessions, mut start) = (Vec::new(), None);
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(BY_USER)
+                .key_condition_expression("user_id = :user")
+                .expression_attribute_values(":user", text(user.as_str()))
+                .scan_index_forward(false)
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            for item in page.items.unwrap_or_default() {
+                sessions.push(table::read(TABLE, item)?);
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(sessions);
+            }
+        }
     }
 
     /// The write that turns a session which began with a password into a two-step session: a code was entered in it.
     #[must_use]
-    pub fn second_step_taken(&self, id: &SessionId, now: Timestamp) -> Write {
-        let amr = SignIn::in_two_steps(Method::Sms, now, now).amr;
+    pub fn second_step_taken(&self, id: &SessionId, method: Method, now: Timestamp) -> Write {
+        let amr = SignIn::in_two_steps(method, now, now).amr;
         let amr = AttributeValue::L(amr.iter().map(|method| text(method.as_str())).collect());
         transaction::update(
             Update::builder()
                 .table_name(&self.table)
                 .key("id", text(id.as_str()))
-                .condition_expression("attribute_exists(id)")
+                .condition_expression("expires_at > :now")
                 .update_expression("SET amr = :amr, mfa_time = :now")
                 .expression_attribute_values(":amr", amr)
                 .expression_attribute_values(":now", number(now.0)),
         )
     }
 
-    /// Replaces a refresh token by its successor `next`.
+    /// Replaces a refresh token by its successor `next`. A token that was itself replaced a moment ago, by one that has not
+    /// been used, gives `next` in place of that one: the response with it was probably lost.
     ///
     /// # Errors
     /// [`TableError`]
@@ -95,45 +148,114 @@ impl SessionStore {
         next: &RefreshToken,
         now: Timestamp,
     ) -> Result<Rotation, TableError> {
-        let result = self
+        // Each lost round is a repetition by another caller.
+        const ROUNDS: usize = 40;
+        let given = token.secret_hash();
+        let mut found = match self.replace(token, &given, next, now, true).await? {
+            Replaced::Done(session) => return Ok(Rotation::Rotated(session)),
+            Replaced::Lost(found) => found,
+        };
+        for _ in 0..ROUNDS {
+            let Some(session) = found else { return Ok(Rotation::Unknown) };
+            if session.expires_at <= now {
+                return Ok(Rotation::Unknown);
+            }
+            if !session.may_repeat_refresh(&given, now) {
+                return Ok(Rotation::Reused(session));
+            }
+            found = match self.replace(token, &session.refresh_token_hash, next, now, false).await? {
+                Replaced::Done(session) => return Ok(Rotation::Rotated(session)),
+                Replaced::Lost(found) => found,
+            };
+        }
+        Err(TableError::Contended { table: TABLE })
+    }
+
+    /// Replaces the present token, if its hash is `present`. A `first` use remembers it as the previous one.
+    async fn replace(
+        &self,
+        token: &RefreshToken,
+        present: &str,
+        next: &RefreshToken,
+        now: Timestamp,
+        first: bool,
+    ) -> Result<Replaced, TableError> {
+        let remembered = if first { ", previous = :present, rotated_at = :now" } else { "" };
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(token.session_id().as_str()))
-            .update_expression("SET #current = :next")
-            .condition_expression("#current = :given AND expires_at > :now")
+            .update_expression(format!("SET #current = :next, last_used_at = :now{remembered}"))
             .expression_attribute_names("#current", "current")
-            .expression_attribute_values(":given", text(token.secret_hash()))
+            .expression_attribute_values(":present", text(present))
             .expression_attribute_values(":next", text(next.secret_hash()))
             .expression_attribute_values(":now", number(now.0))
             .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match result {
-            Ok(response) => return Ok(Rotation::Rotated(read(response.attributes)?)),
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let condition = "#current = :present AND expires_at > :now";
+        let update = if first {
+            update.condition_expression(condition)
+        } else {
+            // The present token has not been used: it would be the previous one otherwise.
+            update
+                .condition_expression(format!("{condition} AND previous = :given"))
+                .expression_attribute_values(":given", text(token.secret_hash()))
+        };
+        let error = match update.send().await {
+            Ok(response) => return Ok(Replaced::Done(read(response.attributes)?)),
             Err(error) => error,
         };
         let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
             return Err(error.into());
         };
-        let Some(found) = failed.item.clone() else { return Ok(Rotation::Unknown) };
-        let session = read(Some(found))?;
+        let Some(item) = failed.item.clone() else { return Ok(Replaced::Lost(None)) };
+        let session = read(Some(item))?;
         // The response to this very write was lost and the SDK sent it again.
         if session.refresh_token_hash == next.secret_hash() {
-            return Ok(Rotation::Rotated(session));
+            return Ok(Replaced::Done(session));
         }
-        Ok(if session.expires_at > now { Rotation::Reused(session) } else { Rotation::Unknown })
+        Ok(Replaced::Lost(Some(session)))
     }
 
-    /// Ends a session, if it exists.
+    /// Ends a session. Gives it, if it existed.
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn end(&self, id: &SessionId) -> Result<(), TableError> {
-        self.client.delete_item().table_name(&self.table).key("id", text(id.as_str())).send().await?;
-        Ok(())
+    pub async fn end(&self, id: &SessionId) -> Result<Option<Session>, TableError> {
+        let delete = self.client.delete_item().table_name(&self.table).key("id", text(id.as_str()));
+        let ended = delete.return_values(ReturnValue::AllOld).send().await?;
+        ended.attributes.map(|item| table::read(TABLE, item)).transpose()
     }
+
+    /// Ends a session of `user`. Tells whether there was one.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn end_of(&self, user: &UserId, id: &SessionId) -> Result<bool, TableError> {
+        let result = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("id", text(id.as_str()))
+            .condition_expression("user_id = :user")
+            .expression_attribute_values(":user", text(user.as_str()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(error.into()),
+            },
+        }
+    }
+}
+
+enum Replaced {
+    Done(Session),
+    /// The session as it was found instead.
+    Lost(Option<Session>),
 }
 
 fn read(item: Option<Item>) -> Result<Session, TableError> {

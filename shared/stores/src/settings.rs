@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::Client;
 use serde::{Deserialize, Serialize};
-use twostep_domain::{settings::Settings, time::Clock};
+use twostep_domain::{
+    settings::Settings,
+    time::{Clock, MINUTE},
+};
 use twostep_runtime::cache::{Cached, Stale};
 
 use crate::{
@@ -106,6 +109,19 @@ impl CachedSettings {
     /// # Errors
     /// [`TableError`]
     pub async fn get(&self) -> Result<Arc<Settings>, TableError> {
-        self.cached.get(self.clock.now(), async { Ok(self.store.load().await?.settings) }).await
+        self.cached.get(self.clock.now(), self.read()).await
+    }
+
+    /// The settings for a message that was asked for under them already: while they cannot be read, they are used until
+    /// they are five minutes old, the lifetime of a code.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn get_recent(&self) -> Result<Arc<Settings>, TableError> {
+        self.cached.get_with(Stale::ServeFor(5 * MINUTE), self.clock.now(), self.read()).await
+    }
+
+    async fn read(&self) -> Result<Settings, TableError> {
+        Ok(self.store.load().await?.settings)
     }
 }

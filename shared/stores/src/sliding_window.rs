@@ -2,7 +2,8 @@
 //!
 //! The item lists the moments that counted, newest first. One more is allowed if the entry at the limit's own place is
 //! missing or old enough. DynamoDB checks that condition while it adds the new moment, so parallel callers get through no
-//! more often than callers in a row, and nothing has to be read first.
+//! more often than callers in a row, and nothing has to be read first. The write leaves its mark, so that it counts once
+//! when its response is lost and the SDK sends it again.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -11,7 +12,10 @@ use aws_sdk_dynamodb::{
 };
 use twostep_domain::{rate_limit::RateLimit, time::Timestamp};
 
-use crate::table::{self, Item, TableError, number, text};
+use crate::{
+    compare_and_swap::{WRITER, is_written_by, new_writer},
+    table::{self, Item, TableError, number, text},
+};
 
 const TABLE: &str = "counters";
 
@@ -41,20 +45,25 @@ impl SlidingWindowStore {
     /// # Errors
     /// [`LimitError`]
     pub async fn reserve(&self, id: &str, limits: &[RateLimit], now: Timestamp) -> Result<(), LimitError> {
+        let writer = new_writer();
         let longest = limits.iter().map(|limit| limit.window).max().unwrap_or_default();
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(id))
-            .update_expression("SET times = list_append(:now, if_not_exists(times, :none)), #ttl = :ttl")
+            .update_expression(
+                "SET times = list_append(:now, if_not_exists(times, :none)), #ttl = :ttl, #writer = :writer",
+            )
             .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_names("#writer", WRITER)
+            .expression_attribute_values(":writer", text(&writer))
             .expression_attribute_values(":now", AttributeValue::L(vec![number(now.0)]))
             .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
             .expression_attribute_values(":ttl", number(now.plus(longest * 2).0))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut conditions = Vec::new();
+        let mut conditions = vec!["(attribute_not_exists(#writer) OR #writer <> :writer)".to_owned()];
         for (index, limit) in limits.iter().enumerate() {
             let place = limit.most.saturating_sub(1);
             conditions.push(format!("(attribute_not_exists(times[{place}]) OR times[{place}] <= :ago{index})"));
@@ -67,6 +76,9 @@ impl SlidingWindowStore {
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    if failed.item.as_ref().is_some_and(|item| is_written_by(item, &writer)) {
+                        return Ok(());
+                    }
                     let times = times(failed.item.as_ref());
                     let free_at = limits.iter().map(|limit| limit.free_at(&times)).max().unwrap_or_default();
                     Err(LimitError::Reached(free_at.max(now)))

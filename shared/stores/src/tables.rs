@@ -10,11 +10,13 @@ use twostep_runtime::{
 };
 
 use crate::{
+    audit::AuditStore,
     challenges::ChallengeStore,
     client_grants::ClientGrantStore,
     clients::{CachedClients, ClientStore},
     email_budget::EmailBudgetStore,
     failed_attempts::FailedAttemptStore,
+    outcomes::OutcomeStore,
     registration_tokens::RegistrationTokenStore,
     sent_messages::SentMessageStore,
     sessions::SessionStore,
@@ -75,6 +77,18 @@ impl Tables {
     /// [`ConfigError`] if `SESSIONS_TABLE` is not set.
     pub fn sessions(&self) -> Result<SessionStore, ConfigError> {
         Ok(SessionStore::new(self.client.clone(), self.env.required("SESSIONS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `SESSIONS_TABLE` is not set.
+    pub fn outcomes(&self) -> Result<OutcomeStore, ConfigError> {
+        Ok(OutcomeStore::new(self.client.clone(), self.env.required("SESSIONS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `AUDIT_TABLE` is not set.
+    pub fn audit(&self) -> Result<AuditStore, ConfigError> {
+        Ok(AuditStore::new(self.client.clone(), self.env.required("AUDIT_TABLE")?))
     }
 
     /// # Errors

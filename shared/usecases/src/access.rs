@@ -11,11 +11,13 @@ use twostep_runtime::{
     config::ConfigError,
     secrets::{Keys, Secrets},
 };
-use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore};
+use twostep_stores::{CachedSettings, SessionStore, SlidingWindowStore, Tables, UserStore};
 
 use crate::{
+    audit::Audit,
     messages::notice::Notices,
     outage::{Outage, from_outage},
+    repeat::Repeats,
     warm_up,
 };
 
@@ -25,6 +27,9 @@ pub struct Access {
     pub users: UserStore,
     pub sessions: SessionStore,
     pub settings: Arc<CachedSettings>,
+    pub windows: SlidingWindowStore,
+    pub audit: Audit,
+    pub repeats: Repeats,
     pub(crate) notices: Notices,
 }
 
@@ -60,6 +65,9 @@ impl Access {
             users: tables.users()?,
             sessions: tables.sessions()?,
             settings: tables.settings()?,
+            windows: tables.sliding_windows()?,
+            audit: Audit::open(tables)?,
+            repeats: Repeats::open(tables)?,
             notices: Notices::open(tables)?,
         })
     }
@@ -95,6 +103,13 @@ impl Access {
         Ok(OpenAccount { ring, settings, user, session })
     }
 
+    /// Opens the account for its own live session: the access token of one that has ended does not do.
+    pub(crate) async fn open_live(&self, claims: &Claims) -> Result<(OpenAccount, User), AccessError> {
+        let account = self.open_account(claims).await?;
+        let user = account.live_user(&*self.clock)?.clone();
+        Ok((account, user))
+    }
+
     /// Opens the account for a change of what signs its user in, which needs a live session that is fresh and has taken
     /// every step that the account demands (NIST SP 800-63B-4 §4.1.2).
     pub(crate) async fn open_for_change(&self, claims: &Claims) -> Result<(OpenAccount, User), AccessError> {
@@ -105,26 +120,22 @@ impl Access {
 }
 
 impl OpenAccount {
-    /// The user, if it still exists.
-    pub(crate) fn user(&self) -> Result<&User, AccessError> {
-        self.user.as_ref().ok_or(AccessError::InvalidToken)
+    /// The user and the session, if both still exist.
+    fn live(&self, clock: &dyn Clock) -> Result<(&User, &Session), AccessError> {
+        let (Some(user), Some(session)) = (&self.user, &self.session) else { return Err(AccessError::InvalidToken) };
+        // An access token outlives its session by minutes: enough to look at the profile, not to take the account over.
+        let is_live = session.user_id == user.id && session.outlives(user) && clock.now() < session.expires_at;
+        if is_live { Ok((user, session)) } else { Err(AccessError::InvalidToken) }
     }
 
     /// The user, if the session has not ended.
-    pub(crate) fn live_user(&self) -> Result<&User, AccessError> {
-        self.live().map(|(user, _)| user)
-    }
-
-    // An access token outlives its session by minutes: enough to look at the profile, not to take the account over.
-    fn live(&self) -> Result<(&User, &Session), AccessError> {
-        let user = self.user()?;
-        let session = self.session.as_ref().filter(|session| session.outlives(user));
-        Ok((user, session.ok_or(AccessError::InvalidToken)?))
+    pub(crate) fn live_user(&self, clock: &dyn Clock) -> Result<&User, AccessError> {
+        self.live(clock).map(|(user, _)| user)
     }
 
     /// The user, if the session may change the account.
     pub(crate) fn for_change(&self, claims: &Claims, clock: &dyn Clock) -> Result<User, AccessError> {
-        let (user, session) = self.live()?;
+        let (user, session) = self.live(clock)?;
         if session.may_change_account(claims.auth_time, &self.settings, user, clock.now()) {
             Ok(user.clone())
         } else {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod audit;
 pub mod caller;
 pub mod codes;
 pub mod messages;
@@ -15,6 +16,7 @@ pub mod profile;
 pub mod public_site;
 pub mod published_keys;
 pub mod registration;
+pub mod repeat;
 pub mod reset;
 pub mod rotate_keys;
 pub mod session;
@@ -25,4 +27,5 @@ mod warm_up;
 
 pub use caller::Caller;
 pub use outage::Outage;
+pub use repeat::Repeatable;
 pub use signed_in::SignedIn;

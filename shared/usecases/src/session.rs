@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use twostep_crypto::{access_token::Issuer, refresh_token::RefreshToken};
-use twostep_domain::time::Clock;
+use twostep_domain::{account::Event, time::Clock};
 use twostep_runtime::{
     config::ConfigError,
     entropy,
@@ -13,6 +13,7 @@ use twostep_runtime::{
 use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore, sessions::Rotation};
 
 use crate::{
+    audit::Audit,
     outage::{Outage, from_outage},
     signed_in::{self, SignedIn},
     warm_up,
@@ -24,6 +25,7 @@ pub struct KeepSession {
     users: UserStore,
     sessions: SessionStore,
     settings: Arc<CachedSettings>,
+    audit: Audit,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,7 @@ impl KeepSession {
             users: tables.users()?,
             sessions: tables.sessions()?,
             settings: tables.settings()?,
+            audit: Audit::open(tables)?,
         })
     }
 
@@ -57,7 +60,8 @@ impl KeepSession {
         tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.settings));
     }
 
-    /// Replaces a refresh token by its successor.
+    /// Replaces a refresh token by its successor. If the response with the successor was lost, the same token gives another
+    /// one for half a minute.
     ///
     /// # Errors
     /// [`RefreshError`]
@@ -80,6 +84,7 @@ impl KeepSession {
             }
             Rotation::Unknown => Err(RefreshError::Invalid),
             Rotation::Reused(session) => {
+                self.audit.note(&self.audit.of_session(Event::RefreshTokenReused, &session)).await;
                 Metric::count(Name::RefreshTokensReused).emit(now);
                 tracing::warn!(session = session.id.as_str(), "a refresh token was reused; its family has ended");
                 self.sessions.end(&session.id).await?;
@@ -93,6 +98,9 @@ impl KeepSession {
     /// # Errors
     /// [`Outage`]
     pub async fn sign_out(&self, token: &RefreshToken) -> Result<(), Outage> {
-        Ok(self.sessions.end(&token.session_id()).await?)
+        if let Some(session) = self.sessions.end(&token.session_id()).await? {
+            self.audit.note(&self.audit.of_session(Event::SignedOut, &session)).await;
+        }
+        Ok(())
     }
 }

@@ -14,6 +14,8 @@ use twostep_stores::UserStore;
 
 use crate::codes::ChallengeView;
 
+use crate::caller::Caller;
+
 pub struct SignedIn {
     pub access_token: String,
     pub refresh_token: RefreshToken,
@@ -27,9 +29,10 @@ pub struct SignedIn {
 }
 
 /// A session that is not in the table yet, with its first refresh token.
-pub(crate) fn begin(account: &AccountSnapshot, sign_in: SignIn) -> (Session, RefreshToken) {
+pub(crate) fn begin(caller: &Caller, account: &AccountSnapshot, sign_in: SignIn) -> (Session, RefreshToken) {
     let token = RefreshToken::random(&mut entropy::system());
-    (Session::begin(token.session_id(), token.secret_hash(), account, sign_in), token)
+    let client = Some(caller.user_agent.clone());
+    (Session::begin(token.session_id(), token.secret_hash(), account, sign_in, client), token)
 }
 
 /// Records that the account is in use, once a day. A sign-in does not fail for it.

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use twostep_crypto::{challenge_id::ChallengeId, constant_time};
 use twostep_domain::{
     account::PhoneTrust,
-    challenge::{ClientVerification, Purpose, Reference, Verdict},
+    challenge::{ClientVerification, Guess, Purpose, Reference, Verdict},
     ids::ClientId,
     language::Language,
     one_time_code::OneTimeCode,
@@ -99,22 +99,18 @@ impl VerifyForClient {
         let ring = self.keys.get().await?;
         let key = Challenges::key_of_client(&ring, client, &phone);
         let read = self.challenges.store.find(&key);
-        let present = match end_user_ip {
-            Some(client_ip) => {
-                let user = Caller { client_ip, ..caller.clone() };
-                self.admission.admit_while(&user, &ring, &phone, Some(PhoneTrust::New), read).await?.0?
-            }
-            None => {
-                let admitted = async {
-                    let settings = self.admission.settings.get().await?;
-                    self.admission.admit(&settings, Some(PhoneTrust::New), &phone).await
-                };
-                let (admitted, counted, found) =
-                    tokio::join!(admitted, self.admission.count_client(client, &ring), read);
-                admitted?;
-                counted?;
-                found?
-            }
+        let present = if let Some(client_ip) = end_user_ip {
+            let user = Caller { client_ip, ..caller.clone() };
+            self.admission.admit_while(&user, &ring, &phone, Some(PhoneTrust::New), read).await?.0?
+        } else {
+            let admitted = async {
+                let settings = self.admission.settings.get().await?;
+                self.admission.admit(&settings, Some(PhoneTrust::New), &phone).await
+            };
+            let (admitted, counted, found) = tokio::join!(admitted, self.admission.count_client(client, &ring), read);
+            admitted?;
+            counted?;
+            found?
         };
         let purpose = Purpose::Verification(ClientVerification { client: client.clone(), reference });
         let (language, to) = (language.unwrap_or(caller.language), Recipient::from(phone));
@@ -155,7 +151,7 @@ impl VerifyForClient {
             }
             let now = self.challenges.clock.now();
             let matches = constant_time::equal(payload.code.expose(), code.expose());
-            let verdict = challenge.verify(matches, now, &self.challenges.policy);
+            let verdict = challenge.verify(Guess::Code, matches, now, &self.challenges.policy);
             // The caller hears nothing before it is saved.
             let (next, wrong) = match verdict.map_err(|refusal| VerifyError::Rejected(rejection(refusal, now)))? {
                 Verdict::Correct { next } => (next, None),

@@ -90,7 +90,7 @@ async fn malformed_codes_and_unknown_challenges_are_rejected() {
     let client = Stack::shared().await.client();
     let phone = fresh_phone();
     let challenge = client.start("/register/phone", &phone).await.expect(202);
-    for code in ["", "12345", "1234567", "12345a", "１２３４５６", " 12345", "123 456"] {
+    for code in ["", "12345", "1234567", "12345a", "１２３４５", " 12345", "123 456"] {
         let answer = client.verify(&challenge, code).await;
         answer.expect_problem(400, "invalid_code_format");
         assert_eq!(answer.body["field"], "code");
@@ -136,7 +136,9 @@ async fn a_registration_needs_a_verified_number_a_name_and_a_free_email() {
     complete(&token, "Ada", &taken).await.expect_problem(409, "email_taken");
     complete(&token, "Ada", &json!(taken.as_str().unwrap().to_uppercase())).await.expect_problem(409, "email_taken");
     complete(&token, "Ada", &email).await.expect(201);
-    complete(&token, "Ada", &json!(fresh_email())).await.expect_problem(401, "invalid_registration_token");
+    for email in [json!(fresh_email()), taken] {
+        complete(&token, "Ada", &email).await.expect_problem(401, "invalid_registration_token");
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,8 @@ async fn a_user_registers_by_phone_and_signs_in_again() {
     let user = client.profile(&session.access_token).await.expect(200);
     assert_eq!(user, session.user);
     let expected = json!({"id": user["id"], "name": "Ada Lovelace", "email": email, "email_verified": false,
-        "phone": phone, "two_step": true, "created_at": user["created_at"]});
+        "phone": phone, "two_step": true, "has_password": false, "totp": false, "recovery_codes_left": 0,
+        "role": "user", "created_at": user["created_at"]});
     assert_eq!(user, expected);
 
     let challenge = client.start("/login/phone", &phone).await.expect(202);

@@ -15,8 +15,10 @@ async fn a_message_is_in_the_browser_s_preferred_language() {
     let client = Stack::shared().await.client();
     for (liked, words) in [
         ("es-MX,es;q=0.9,en;q=0.8", "Example: tu clave es "),
-        ("fr,en;q=0.5,es;q=0.4", "Example: your code is "),
-        ("fr", "Example: your code is "),
+        ("tlh,en;q=0.5,es;q=0.4", "Example: your code is "),
+        ("fr-CA,en;q=0.5", "Example: votre code est "),
+        ("ar", "Example: رمزك هو "),
+        ("ja", "Example: 認証コードは"),
     ] {
         let phone = fresh_phone();
         let challenge = start(&client, &phone, liked).await;

@@ -1,13 +1,16 @@
 //! End-to-end tests: a full stack over HTTP, as a website uses it. The tests of this process share one stack.
 
+mod accounts;
 mod clients;
 mod cookies;
 mod cross_origin;
 mod delivery;
+mod edge;
 mod emails;
 mod errors;
 mod events;
 mod idle_numbers;
+mod isolation;
 mod journeys;
 mod languages;
 mod load;
@@ -16,12 +19,14 @@ mod oidc;
 mod outages;
 mod passwords;
 mod readme;
+mod reliability;
 mod resets;
 mod second_step;
 mod secrecy;
 mod sessions;
 mod settings;
 mod silence;
+mod smoke;
 mod tokens;
 mod verifications;
 mod web;

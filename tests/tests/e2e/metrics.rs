@@ -27,6 +27,7 @@ async fn a_journey_logs_its_metrics_without_phone_numbers() {
                 let name = directive["Metrics"][0]["Name"].as_str()?.to_owned();
                 let dimension = directive["Dimensions"][0][0].as_str().and_then(|name| line[name].as_str());
                 assert!(!line.to_string().contains(phone.trim_start_matches('+')), "{line}");
+                assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
                 Some((name, dimension.map(str::to_owned)))
             })
             .collect()

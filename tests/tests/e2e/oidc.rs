@@ -316,6 +316,27 @@ async fn a_client_s_tokens_end_with_the_session_and_with_a_new_password() {
 }
 
 #[tokio::test]
+async fn a_user_sees_what_a_client_holds_and_ends_it() {
+    let (_, client, party) = website().await;
+    let session = client.register_password(&fresh_email(), PASSWORD).await;
+    let tokens = party.sign_in(&session.refresh_token).await;
+    let list = async || {
+        let answer = client.send(Method::GET, "/profile/sessions", Some(&session.access_token), None).await;
+        answer.expect(200).as_array().unwrap().clone()
+    };
+    let seen = list().await;
+    let (held, own): (Vec<_>, Vec<_>) = seen.iter().partition(|entry| entry["client_id"] == party.id);
+    let ([held], [own]) = (held.as_slice(), own.as_slice()) else { panic!("{seen:?}") };
+    assert_eq!((&own["current"], &held["current"]), (&json!(true), &json!(false)));
+    let path = format!("/profile/sessions/{}", text(held, "id"));
+    client.send(Method::DELETE, &path, Some(&session.access_token), None).await.expect(204);
+    assert_eq!(list().await.len(), 1);
+    expect_oauth_error(&party.refresh(text(&tokens, "refresh_token")).await, 400, "invalid_grant");
+    expect_oauth_error(&party.user_info(text(&tokens, "access_token")).await, 401, "invalid_token");
+    client.refresh(&session.refresh_token).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_client_s_token_opens_no_account_and_an_id_token_opens_nothing() {
     let (_, client, party) = website().await;
     let session = client.register(&fresh_phone()).await;

@@ -1,79 +1,16 @@
 //! If DynamoDB or Secrets Manager is unreachable, callers get 503 and nothing is partially written.
 
-use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
+use reqwest::Method;
+use serde_json::{Value, json};
+use twostep_tests::{
+    Answer, Client, PASSWORD, SignedIn, Stack,
+    backend::{Backend, Fault, Mode},
+    eventually, fresh_email, fresh_phone,
+    stack::free_ports,
+    wire::Wire,
 };
-use twostep_tests::{Stack, eventually, fresh_phone, stack::free_ports};
-
-/// A proxy to a port that can be disconnected and reconnected.
-struct Wire {
-    port: u16,
-    cut: watch::Sender<bool>,
-    open: watch::Sender<usize>,
-}
-
-/// One open connection through a wire.
-struct Connection(watch::Sender<usize>);
-
-impl Connection {
-    fn through(open: &watch::Sender<usize>) -> Self {
-        open.send_modify(|count| *count += 1);
-        Self(open.clone())
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
-
-impl Wire {
-    async fn to(target: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (cut, open) = (watch::Sender::new(false), watch::Sender::new(0));
-        let (is_cut, opened) = (cut.subscribe(), open.clone());
-        tokio::spawn(async move {
-            while let Ok((mut inside, _)) = listener.accept().await {
-                let connection = Connection::through(&opened);
-                let mut is_cut = is_cut.clone();
-                tokio::spawn(async move {
-                    let _connection = connection;
-                    let copied = async {
-                        let mut outside = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await?;
-                        copy_bidirectional(&mut inside, &mut outside).await
-                    };
-                    tokio::select! {
-                        // First: what is cut passes nothing on.
-                        biased;
-                        _ = is_cut.wait_for(|cut| *cut) => {}
-                        _ = copied => {}
-                    }
-                });
-            }
-        });
-        Self { port, cut, open }
-    }
-
-    /// Cuts every connection, and returns when none passes anything on.
-    async fn cut(&self) {
-        self.cut.send_replace(true);
-        self.open.subscribe().wait_for(|open| *open == 0).await.unwrap();
-    }
-
-    fn mend(&self) {
-        self.cut.send_replace(false);
-    }
-
-    fn url(&self) -> String {
-        format!("http://localhost:{}", self.port)
-    }
-}
 
 #[tokio::test]
 async fn while_dynamodb_is_away_callers_get_503_and_afterwards_all_goes_on() {
@@ -100,6 +37,75 @@ async fn while_dynamodb_is_away_callers_get_503_and_afterwards_all_goes_on() {
     wire.mend();
     client.verify(&challenge, &code).await.expect(200);
     client.refresh(&session.refresh_token).await.expect(200);
+}
+
+/// A request to each route that needs DynamoDB, with what the route demands.
+async fn ask_everything(client: &Client, session: &SignedIn, challenge: &Value) -> Vec<(String, Answer)> {
+    let id = challenge["challenge_id"].as_str().unwrap();
+    let phone = json!({ "phone": fresh_phone() });
+    let login = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let new = json!({ "email": fresh_email(), "password": PASSWORD, "name": "Ada" });
+    let refresh = json!({ "refresh_token": session.refresh_token });
+    let requests = [
+        (Method::POST, "/register/phone".to_owned(), Some(phone.clone())),
+        (Method::POST, "/register/password".to_owned(), Some(new)),
+        (Method::POST, "/login/phone".to_owned(), Some(phone.clone())),
+        (Method::POST, "/login/password".to_owned(), Some(login)),
+        (Method::POST, format!("/codes/{id}/verify"), Some(json!({ "code": "123456" }))),
+        (Method::POST, format!("/codes/{id}/resend"), None),
+        (Method::GET, format!("/codes/{id}"), None),
+        (Method::GET, "/profile".to_owned(), None),
+        (Method::PUT, "/profile/phone".to_owned(), Some(phone)),
+        (Method::POST, "/session/refresh".to_owned(), Some(refresh)),
+    ];
+    let asked = requests.into_iter().map(|(method, path, body)| async move {
+        let body = body.map(|body| body.to_string());
+        let answer = client.send(method.clone(), &path, Some(&session.access_token), body).await;
+        (format!("{method} {path}"), answer)
+    });
+    futures_util::future::join_all(asked).await
+}
+
+#[tokio::test]
+async fn while_dynamodb_hangs_or_is_slow_every_route_answers_its_own_503_in_time() {
+    let [dynamodb] = free_ports();
+    let backend = Backend::before(dynamodb).await;
+    let wire = Wire::to(backend.port()).await;
+    let environment = [
+        ("DYNAMODB_PORT", &*dynamodb.to_string()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &wire.url()),
+        ("CONCURRENCY", "1"),
+        ("LOG_LEVEL", "warn"),
+    ];
+    let stack = Stack::start(&environment).await;
+    let client = stack.client();
+    let session = client.register(&fresh_phone()).await;
+    let challenge = client.start("/register/phone", &fresh_phone()).await.expect(202);
+    // Every function is warm.
+    ask_everything(&client, &session, &challenge).await;
+    // Longer than settings are cached.
+    stack.advance(31);
+    wire.hang();
+    for (request, answer) in ask_everything(&client, &session, &challenge).await {
+        assert_eq!((answer.status, &answer.body["code"]), (503, &json!("temporarily_unavailable")), "{request}");
+        answer.expect_problem(503, "temporarily_unavailable");
+    }
+    wire.mend();
+    let session = client.register(&fresh_phone()).await;
+    // Every answer comes within the SDK's own time limit, and all of them together take longer than the function may.
+    backend.inject(Fault {
+        function: "password-login",
+        call: "",
+        mode: Mode::Delay(Duration::from_millis(1_800)),
+        skip: 0,
+        count: usize::MAX,
+    });
+    stack.advance(31);
+    let body = json!({ "email": session.user["email"], "password": PASSWORD });
+    for _ in 0..2 {
+        let answer = client.post("/login/password", body.clone()).await;
+        assert!(answer.status != 500 && !answer.body["code"].is_null(), "{}: {}", answer.status, answer.body);
+    }
 }
 
 #[tokio::test]

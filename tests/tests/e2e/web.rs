@@ -2,6 +2,7 @@
 
 use reqwest::{Method, header};
 use serde_json::json;
+use twostep_domain::language::Language;
 use twostep_tests::{Answer, Stack, eventually, http};
 
 const PAGES: [&str; 8] = ["/", "/register", "/register/name", "/login", "/code", "/profile", "/settings", "/docs"];
@@ -17,14 +18,14 @@ async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> (u16, heade
 }
 
 #[tokio::test]
-async fn every_page_is_served_in_both_languages_with_its_headers_and_without_cookies() {
+async fn every_page_is_served_in_its_language_with_its_headers_and_without_cookies() {
     let stack = Stack::shared().await;
     for path in PAGES {
-        for (accepted, language) in [("en-GB", "en"), ("es-MX,es;q=0.9", "es")] {
+        for (accepted, language) in [("en-GB", "en"), ("es-MX,es;q=0.9", "es"), ("pt-PT", "pt-PT"), ("ar-EG", "ar")] {
             let (status, headers, body) = get(stack, path, &[("accept-language", accepted)]).await;
             let html = String::from_utf8(body).unwrap();
             assert_eq!(status, 200, "{path}: {html}");
-            assert!(html.contains(&format!("<html lang=\"{language}\"")), "{path}");
+            assert!(html.contains(&format!("<html lang=\"{language}\" dir=")), "{path}");
             assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8", "{path}");
             assert!(
                 headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'"),
@@ -99,7 +100,8 @@ async fn the_public_settings_follow_the_admin_s_settings() {
     let configured =
         client.send(Method::GET, "/settings", Some(&key), None).await.expect(200)["clickatell"]["configured"].clone();
     let expected = json!({ "name": "Example", "host": "localhost", "two_step_enabled": true, "phone_enabled": configured,
-        "email_enabled": true, "allowed_countries": ["ES", "US"], "languages": ["en", "es"] });
+        "email_enabled": true, "allowed_countries": ["ES", "US"],
+        "languages": Language::ALL.map(Language::tag) });
     assert_eq!(site.body, expected);
 
     change(json!({ "two_step_enabled": false })).await.expect(200);

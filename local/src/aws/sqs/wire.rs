@@ -66,6 +66,7 @@ async fn answer(queues: &Queues, operation: &str, request: &Value) -> Outcome {
     })?;
     match operation {
         "SendMessage" => send(&queue, request),
+        "SendMessageBatch" => send_batch(&queue, request),
         "ReceiveMessage" => receive(queues, &queue, request).await,
         "DeleteMessage" => {
             queue.delete(handle_of(request)?);
@@ -85,6 +86,24 @@ fn send(queue: &Queue, request: &Value) -> Outcome {
     let delay = seconds(request, "DelaySeconds", LONGEST_DELAY)?;
     let attributes = request["MessageAttributes"].as_object().cloned().unwrap_or_default();
     Ok(json!({ "MessageId": queue.send(body.to_owned(), attributes, delay, clock::epoch_millis()) }))
+}
+
+/// Each entry is a message of its own, and so is its failure.
+fn send_batch(queue: &Queue, request: &Value) -> Outcome {
+    let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !(1..=10).contains(&entries.len()) {
+        let kind = if entries.is_empty() { "EmptyBatchRequest" } else { "TooManyEntriesInBatchRequest" };
+        return Err(Error { kind, message: "A batch has 1 to 10 entries.".to_owned() });
+    }
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match send(queue, entry) {
+            Ok(sent) => successful.push(json!({ "Id": entry["Id"], "MessageId": sent["MessageId"] })),
+            Err(error) => failed
+                .push(json!({ "Id": entry["Id"], "Code": error.kind, "Message": error.message, "SenderFault": true })),
+        }
+    }
+    Ok(json!({ "Successful": successful, "Failed": failed }))
 }
 
 async fn receive(queues: &Queues, queue: &Queue, request: &Value) -> Outcome {

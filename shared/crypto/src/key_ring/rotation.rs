@@ -187,7 +187,7 @@ mod tests {
                 let (_, age, other_age) = moments[index % moments.len()];
                 let maker = read_at(now - age);
                 let sign_in = SignIn::by_phone(Timestamp(now));
-                let session = Session::begin(SessionId::from_stored("s"), String::new(), &account, sign_in);
+                let session = Session::begin(SessionId::from_stored("s"), String::new(), &account, sign_in, None);
                 let token = issuer.issue(maker, &session, Timestamp(now), &mut rng);
                 for later in [0, 5 * MINUTE, 10 * MINUTE - 1] {
                     let at = now + later;

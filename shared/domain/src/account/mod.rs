@@ -1,9 +1,14 @@
-//! Accounts: who a user is, which devices they trust, and how far their phone number is trusted.
+//! Accounts: who a user is, what proves it, which devices they trust, how far their phone number is trusted, and what
+//! happened.
 
+pub mod activity;
+pub mod authenticator;
 pub mod device;
 pub mod phone_trust;
 pub mod user;
 
+pub use activity::{Activity, Event};
+pub use authenticator::{Authenticator, PendingTotp, Totp};
 pub use device::Device;
 pub use phone_trust::PhoneTrust;
-pub use user::{AccountSnapshot, PhoneOwner, User};
+pub use user::{AccountSnapshot, PhoneOwner, Role, User};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::Device;
+use super::{Authenticator, Device, PendingTotp, Totp};
 use crate::{
     email::EmailAddress,
     ids::{SessionId, UserId},
@@ -24,6 +24,16 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
+/// What a user may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Role {
+    #[default]
+    User,
+    Admin,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct User {
     #[serde(rename = "user_id")]
@@ -37,7 +47,7 @@ pub struct User {
     pub phone: Option<PhoneNumber>,
     #[serde(default, rename = "phone_proven_at")]
     pub phone_verified_at: Option<Timestamp>,
-    /// Whether a password sign-in asks for a second step.
+    /// Whether a password sign-in asks for a second step. A verified number or an app turns it on.
     pub two_step: bool,
     pub created_at: Timestamp,
     /// When the user last signed in or refreshed a session, at most a day out of date. `None` if that was under an earlier
@@ -57,6 +67,13 @@ pub struct User {
     /// Browsers that may skip the second step, by device id.
     #[serde(default)]
     pub devices: BTreeMap<String, Device>,
+    /// By id.
+    #[serde(default)]
+    pub authenticators: BTreeMap<String, Authenticator>,
+    #[serde(default)]
+    pub pending_totp: Option<PendingTotp>,
+    #[serde(default)]
+    pub role: Role,
 }
 
 impl User {
@@ -85,6 +102,9 @@ impl User {
             password,
             recovery_codes: Vec::new(),
             devices: BTreeMap::new(),
+            authenticators: BTreeMap::new(),
+            pending_totp: None,
+            role: Role::default(),
         }
     }
 
@@ -104,6 +124,12 @@ impl User {
     #[must_use]
     pub fn is_idle(&self, used_since: Option<Timestamp>) -> bool {
         is_idle(self.last_used_at, used_since)
+    }
+
+    /// The account's app for time-based codes, with its id.
+    #[must_use]
+    pub fn totp(&self) -> Option<(&str, &Totp)> {
+        self.authenticators.iter().map(|(id, Authenticator::Totp(totp))| (id.as_str(), totp)).next()
     }
 
     /// The devices to forget so that one more fits: the expired ones and, beyond twenty, the one unused for longest.

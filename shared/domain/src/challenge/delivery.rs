@@ -6,31 +6,36 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// Saved and not yet claimed. The event source of `send-sms` filters on this value.
+    /// Saved and waiting to be sent. The event source of `queue-sms` filters on this value.
     Pending,
-    /// The provider asked to try later; the stream record is retried.
+    /// Certainly not sent: the provider asked to try later. It waits in the queue.
     Deferred,
-    /// Claimed and handed to the provider, without an answer yet.
+    /// Handed over to the provider, without an answer yet. A message is handed over once.
     Sending,
     /// The provider never answered: the message may or may not have been sent.
     Unknown,
     /// The provider accepted it.
     Sent,
-    /// The provider refused it or reported that it could not be delivered, or it was never allowed to be sent.
+    /// The provider refused it or reported that it could not be delivered, or it was never handed over.
     Failed,
     /// The provider reported that the phone received it.
     Delivered,
-    /// There is no message, see [`crate::recipient::Channel::None`].
+    /// There is no message: there is nowhere to send one, and something else is entered.
     None,
 }
 
 impl Delivery {
-    /// A message only moves forward: a late "sent" does not undo "delivered".
+    /// Not handed over to the provider, or certainly not sent by it.
+    pub(super) fn is_waiting(self) -> bool {
+        matches!(self, Self::Pending | Self::Deferred)
+    }
+
+    /// What the provider says of a message that was handed over. A message only moves forward: a late "sent" does not undo
+    /// "delivered".
     pub(super) fn may_become(self, next: Self) -> bool {
         match next {
-            Self::Pending | Self::None => false,
+            Self::Pending | Self::Sending | Self::None => false,
             Self::Deferred | Self::Unknown => self == Self::Sending,
-            Self::Sending => matches!(self, Self::Pending | Self::Deferred),
             Self::Sent => matches!(self, Self::Sending | Self::Unknown),
             Self::Failed | Self::Delivered => matches!(self, Self::Sending | Self::Unknown | Self::Sent),
         }
@@ -61,10 +66,11 @@ pub enum DeliveryFailure {
     AccountRefused,
     /// The provider accepted the message and could not deliver it.
     NotDelivered,
+    /// No message may be sent yet: the cooldown, the challenge's limits, too many wrong codes, or the address has had its emails
+    /// of the hour or day.
+    TooManyCodes,
     /// The number has had its messages of the day.
     NumberLimit,
-    /// The address has had its emails of the hour or day.
-    TooManyCodes,
     /// The number's range has had its messages of the hour.
     PrefixLimit,
     /// The breaker holds messages of this kind back for now.
@@ -73,6 +79,12 @@ pub enum DeliveryFailure {
     BudgetSpent,
     /// The operator no longer serves this country or kind of number, or sends no codes right now.
     NotAllowed,
+    /// It waited for a dependency until its code had expired.
+    NotSentInTime,
+    /// Its item is malformed or cannot be unsealed.
+    Unreadable,
+    /// The site's name and host cannot be part of a message.
+    SiteNotSet,
 }
 
 impl DeliveryFailure {

@@ -4,11 +4,13 @@
 //! challenge carries, and [`delivery`] how far its message got.
 
 pub mod delivery;
+pub mod guesses;
 pub mod policy;
 pub mod purpose;
 pub mod state_machine;
 
 pub use delivery::{Delivery, DeliveryFailure, DeliveryStatus};
+pub use guesses::{GuessLimits, WrongGuesses};
 pub use policy::Policy;
-pub use purpose::{ClientVerification, Notice, Payload, Purpose, PurposeName, Reference};
-pub use state_machine::{Challenge, GuessRefusal, ResendRefusal, Sealed, Start, TooManyCodes, Verdict};
+pub use purpose::{ClientVerification, Notice, Payload, Purpose, PurposeName, Reference, SecondStepMethod};
+pub use state_machine::{Challenge, Guess, GuessRefusal, ResendRefusal, Sealed, Start, TooManyCodes, Verdict};

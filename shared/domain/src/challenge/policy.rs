@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::GuessLimits;
 use crate::{
     rate_limit::RateLimit,
-    time::{DAY, HOUR, MINUTE},
+    time::{DAY, HOUR, MINUTE, SECOND},
 };
 
 #[derive(Clone, Debug)]
@@ -24,8 +25,16 @@ pub struct Policy {
     /// These two stop spending on one number.
     pub sends_per_hour: usize,
     pub sends_per_day: usize,
-    /// How long a message that is being sent may stay without a result before its outcome counts as unknown.
+    /// Stop guessing what a second step accepts besides its own code.
+    pub totp_guesses: GuessLimits,
+    pub recovery_code_guesses: GuessLimits,
+    /// How long a message that was handed over may stay without a result before its outcome counts as unknown.
     pub send_patience: Duration,
+    /// How long a notice may wait to be sent: what it tells is still of use on the next day.
+    pub notice_lifetime: Duration,
+    /// The longest pauses before a message that waits is tried again.
+    pub longest_code_pause: Duration,
+    pub longest_notice_pause: Duration,
 }
 
 impl Default for Policy {
@@ -39,7 +48,12 @@ impl Default for Policy {
             longest_cooldown: 32 * MINUTE,
             sends_per_hour: 5,
             sends_per_day: 10,
+            totp_guesses: GuessLimits::of_totp(),
+            recovery_code_guesses: GuessLimits::of_recovery_codes(),
             send_patience: MINUTE,
+            notice_lifetime: DAY,
+            longest_code_pause: 30 * SECOND,
+            longest_notice_pause: 15 * MINUTE,
         }
     }
 }
@@ -53,9 +67,30 @@ impl Policy {
         RateLimit { most: self.failures_per_day, window: DAY }
     }
 
+    /// The pause before a message that could not be sent is tried again: one second after the first try, then double.
+    #[must_use]
+    pub fn retry_pause(tries: u32, longest: Duration) -> Duration {
+        (SECOND * 2_u32.pow(tries.saturating_sub(1).min(16))).min(longest)
+    }
+
     /// The wait after the last of `streak` messages without a correct code in between.
     pub(super) fn cooldown(&self, streak: u32) -> Duration {
         let doublings = streak.saturating_sub(1).min(16);
         (self.first_cooldown * 2_u32.pow(doublings)).min(self.longest_cooldown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let pauses = |longest: u64| {
+            [1, 2, 3, 5, 7, 40].map(|tries| Policy::retry_pause(tries, Duration::from_secs(longest)).as_secs())
+        };
+        assert_eq!(pauses(30), [1, 2, 4, 16, 30, 30]);
+        assert_eq!(pauses(900), [1, 2, 4, 16, 64, 900]);
+        assert_eq!(Policy::retry_pause(0, MINUTE), SECOND);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::{AccountSnapshot, PhoneTrust},
     email::EmailAddress,
-    ids::{ClientId, SessionId},
+    ids::{ClientId, SessionId, UserId},
     language::Language,
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
@@ -35,7 +35,14 @@ pub enum Purpose {
         account: Option<AccountSnapshot>,
     },
     /// Complete a sign-in that began with a password.
-    SecondStep { account: AccountSnapshot },
+    SecondStep {
+        account: AccountSnapshot,
+        /// Whether the code of an app or a recovery code may be entered in place of the code.
+        #[serde(default)]
+        totp: bool,
+        #[serde(default)]
+        recovery_code: bool,
+    },
     /// Verify a number for the profile.
     Profile(PhoneChange),
     /// Verify an email address for the profile.
@@ -50,6 +57,11 @@ pub enum Purpose {
         account: AccountSnapshot,
         /// How the first step was taken; the second is another.
         first: Proof,
+        /// Whether the code of an app or a recovery code may be entered in place of the code.
+        #[serde(default)]
+        totp: bool,
+        #[serde(default)]
+        recovery_code: bool,
     },
     /// Verify a number for a client that keeps its own accounts.
     Verification(ClientVerification),
@@ -58,7 +70,20 @@ pub enum Purpose {
         /// What changed. Earlier versions knew only one notice.
         #[serde(default)]
         about: Notice,
+        /// Whose account it was, for a notice to a number.
+        #[serde(default)]
+        user: Option<UserId>,
     },
+}
+
+/// What a second step accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum SecondStepMethod {
+    Sms,
+    Email,
+    Totp,
+    RecoveryCode,
 }
 
 /// The change that a notice tells of.
@@ -74,6 +99,8 @@ pub enum Notice {
     PhoneTakenOver,
     EmailChanged,
     RecoveryCodesReplaced,
+    TotpAdded,
+    TotpRemoved,
 }
 
 /// A number that is to be verified for an account.
@@ -148,6 +175,13 @@ impl PurposeName {
         self.into()
     }
 
+    /// Whether there is no challenge without a message. A second step begins without one too: something else than its code
+    /// can be entered.
+    #[must_use]
+    pub fn needs_message(self) -> bool {
+        !matches!(self, Self::SecondStep | Self::ResetSecondStep)
+    }
+
     /// Whether a caller who has proven nothing can ask for such a code, which then may be a decoy. Nothing about such a
     /// challenge may tell whether it is one.
     #[must_use]
@@ -167,7 +201,7 @@ impl Purpose {
     pub fn account(&self) -> Option<&AccountSnapshot> {
         match self {
             Self::Login { account } | Self::Reset { account } => account.as_ref(),
-            Self::SecondStep { account } | Self::ResetSecondStep { account, .. } => Some(account),
+            Self::SecondStep { account, .. } | Self::ResetSecondStep { account, .. } => Some(account),
             Self::Profile(change) => Some(&change.account),
             Self::Email(change) => Some(&change.account),
             Self::Register | Self::Verification(_) | Self::Notice { .. } => None,
@@ -234,7 +268,7 @@ impl Payload {
             // A number that is told of its removal was verified before.
             Purpose::Notice { .. } => PhoneTrust::Established,
             Purpose::Login { account } | Purpose::Reset { account } => account.as_ref().map_or(PhoneTrust::New, of),
-            Purpose::SecondStep { account } | Purpose::ResetSecondStep { account, .. } => of(account),
+            Purpose::SecondStep { account, .. } | Purpose::ResetSecondStep { account, .. } => of(account),
             Purpose::Profile(change) if change.former_phone.as_ref() == self.to.phone() => of(&change.account),
             Purpose::Register | Purpose::Profile(_) | Purpose::Email(_) | Purpose::Verification(_) => PhoneTrust::New,
         }
@@ -263,7 +297,7 @@ mod tests {
         assert!(matches!(written_by_0_1_0("register", &json!(null)).purpose, Purpose::Register));
         assert!(matches!(written_by_0_1_0("login", &json!(null)).purpose, Purpose::Login { account: None }));
         let notice = written_by_0_1_0("notice", &json!(null));
-        assert!(matches!(notice.purpose, Purpose::Notice { about: Notice::PhoneRemoved }));
+        assert!(matches!(notice.purpose, Purpose::Notice { about: Notice::PhoneRemoved, user: None }));
         assert_eq!(notice.to.phone().map(PhoneNumber::e164), Some("+14155552671"));
         let step = written_by_0_1_0("second_step", &ann);
         assert_eq!(step.purpose.account().map(|account| account.epoch), Some(3));
@@ -301,7 +335,10 @@ mod tests {
         for (to, purpose) in [
             (Recipient::Email(email.clone()), Purpose::Email(change)),
             (Recipient::Email(email), Purpose::Reset { account: None }),
-            (Recipient::Nobody, Purpose::ResetSecondStep { account, first: Proof::Phone }),
+            (
+                Recipient::Nobody,
+                Purpose::ResetSecondStep { account, first: Proof::Phone, totp: true, recovery_code: false },
+            ),
         ] {
             let name = purpose.name();
             let code = OneTimeCode::parse("123456").unwrap();

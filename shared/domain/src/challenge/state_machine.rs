@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, DeliveryFailure, DeliveryStatus, Policy};
+use super::{Delivery, DeliveryFailure, DeliveryStatus, GuessLimits, Policy, WrongGuesses};
 use crate::{
+    country::Country,
     ids::ChallengeKey,
     rate_limit::forget_older_than,
     recipient::Channel,
@@ -49,8 +50,20 @@ pub struct Challenge {
     /// Why `delivery` is [`Delivery::Failed`], while it is.
     #[serde(default)]
     pub failure: Option<DeliveryFailure>,
+    /// The latest attempt to hand the present message over: a random number, by which the attempt is recognised.
+    #[serde(default)]
+    pub attempt: Option<u64>,
+    /// Where the message went, for the usage; `None` before the first was handed over.
+    #[serde(default)]
+    pub country: Option<Country>,
     /// Looks like a challenge from outside, but no message is sent and no code is correct.
     pub decoy: bool,
+    /// Wrong codes of an app that were entered in place of the code.
+    #[serde(default)]
+    pub totp_guesses: WrongGuesses,
+    /// Wrong recovery codes.
+    #[serde(default)]
+    pub recovery_code_guesses: WrongGuesses,
     /// When DynamoDB may delete the item. It can be days late, so no rule relies on it.
     pub ttl: Timestamp,
 }
@@ -104,8 +117,16 @@ pub enum Start {
     Alive,
     /// A new code, or the same one again. Once this is saved, it will be sent.
     Send(Challenge),
-    /// A new challenge without a message.
+    /// No message is sent. Once this is saved, the challenge accepts what may be entered in place of its code.
     Unsent(Challenge),
+}
+
+/// What was entered. Guesses at anything but the code are counted for the network that they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess<'a> {
+    Code,
+    Totp { from: &'a str },
+    RecoveryCode { from: &'a str },
 }
 
 /// The outcome of a guess. Save `next` before you tell the caller.
@@ -139,7 +160,7 @@ impl Challenge {
         seal: impl FnOnce(u64) -> Sealed,
     ) -> Result<Start, TooManyCodes> {
         let Some(present) = present else {
-            return Ok(Self::blank(key, now).renewed(ask, now, policy, seal));
+            return Ok(Start::Send(Self::blank(key, now).with_new_code(ask, now, policy, seal)));
         };
         let alive = present.is_alive(now, policy);
         let send_at = if alive && !ask.same_account {
@@ -149,23 +170,47 @@ impl Challenge {
             present.resend_at(policy)
         };
         if alive && ask.same_account {
-            return Ok(if send_at > now || present.channel == Channel::None {
-                Start::Alive
-            } else {
-                Start::Send(present.with_send(now, policy))
-            });
+            return Ok(if send_at > now { Start::Alive } else { Start::Send(present.with_send(now, policy)) });
         }
         let until = send_at.max(present.unlocked_at(policy));
         if until > now {
             return Err(TooManyCodes { until });
         }
-        Ok(present.renewed(ask, now, policy, seal))
+        Ok(Start::Send(present.with_new_code(ask, now, policy, seal)))
+    }
+
+    /// Starts a challenge without a message: there is no number to send one to, or (`failure`) none may be sent now. Its id
+    /// is good for what may be entered in place of the code. The counts and the cooldown go on.
+    pub fn start_unsent(
+        present: Option<&Self>,
+        key: &ChallengeKey,
+        ask: Ask,
+        now: Timestamp,
+        policy: &Policy,
+        failure: Option<DeliveryFailure>,
+        seal: impl FnOnce(u64) -> Sealed,
+    ) -> Start {
+        let delivery = if failure.is_some() { Delivery::Failed } else { Delivery::None };
+        let unsent = |challenge: Self| Self { failure, ..challenge.with_delivery(delivery, now) };
+        let is_open = |present: &Self| {
+            ask.same_account && present.state == State::Open && present.expires_at >= now.plus(policy.least_lifetime)
+        };
+        match present {
+            Some(present) if is_open(present) && present.delivery == delivery && present.failure == failure => {
+                Start::Alive
+            }
+            Some(present) if is_open(present) => Start::Unsent(unsent(present.clone())),
+            _ => {
+                let present = present.cloned().unwrap_or_else(|| Self::blank(key, now));
+                Start::Unsent(unsent(present.with_fresh_code(ask, now, policy, seal)))
+            }
+        }
     }
 
     /// A message without a code: it is sent like a challenge, and no code answers it.
     #[must_use]
     pub fn notice(key: &ChallengeKey, channel: Channel, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
-        let notice = Self { sealed, channel, expires_at: now.plus(policy.code_lifetime), ..Self::blank(key, now) };
+        let notice = Self { sealed, channel, expires_at: now.plus(policy.notice_lifetime), ..Self::blank(key, now) };
         notice.with_send(now, policy)
     }
 
@@ -186,7 +231,11 @@ impl Challenge {
             delivery: Delivery::Pending,
             delivery_changed_at: now,
             failure: None,
+            attempt: None,
+            country: None,
             decoy: false,
+            totp_guesses: WrongGuesses::default(),
+            recovery_code_guesses: WrongGuesses::default(),
             ttl: now,
         }
     }
@@ -202,31 +251,73 @@ impl Challenge {
         if self.expires_at < now.plus(policy.least_lifetime) {
             return Err(ResendRefusal::Expired);
         }
-        if self.channel == Channel::None {
-            return Err(ResendRefusal::TooManyCodes { until: self.expires_at });
-        }
         let until = self.resend_at(policy).max(self.unlocked_at(policy));
         if until > now {
             return Err(ResendRefusal::TooManyCodes { until });
         }
-        // Wrong guesses have used the code up, so only a new one helps.
-        if !self.is_alive(now, policy) {
+        // Wrong guesses have used the code up, so only a new one helps; or there is nothing to send at all.
+        if !self.is_alive(now, policy) || self.delivery == Delivery::None {
             return Err(ResendRefusal::Expired);
         }
         Ok(self.with_send(now, policy))
     }
 
-    /// Judges a guess. `matches` tells whether it equals the sealed code; a decoy has no correct code.
+    /// Judges a guess. `matches` tells whether it is correct; nothing is for a decoy. Each kind of guess has limits of its
+    /// own.
     ///
     /// # Errors
     /// [`GuessRefusal`]
-    pub fn verify(&self, matches: bool, now: Timestamp, policy: &Policy) -> Result<Verdict, GuessRefusal> {
+    pub fn verify(
+        &self,
+        guess: Guess<'_>,
+        matches: bool,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Verdict, GuessRefusal> {
         if self.state == State::Used {
             return Err(GuessRefusal::Used);
         }
         if now >= self.expires_at {
             return Err(GuessRefusal::Expired);
         }
+        match guess {
+            Guess::Code => self.verify_code(matches, now, policy),
+            Guess::Totp { from } => {
+                self.verify_other(|next| &mut next.totp_guesses, &policy.totp_guesses, from, matches, now)
+            }
+            Guess::RecoveryCode { from } => {
+                let limits = &policy.recovery_code_guesses;
+                self.verify_other(|next| &mut next.recovery_code_guesses, limits, from, matches, now)
+            }
+        }
+    }
+
+    fn verify_other(
+        &self,
+        counted: fn(&mut Self) -> &mut WrongGuesses,
+        limits: &GuessLimits,
+        from: &str,
+        matches: bool,
+        now: Timestamp,
+    ) -> Result<Verdict, GuessRefusal> {
+        let mut next = self.clone();
+        let guesses = counted(&mut next);
+        let until = guesses.free_at(from, limits);
+        if until > now {
+            return Err(GuessRefusal::TooManyAttempts { until });
+        }
+        if matches && !self.decoy {
+            next.state = State::Used;
+            next.streak = 0;
+            return Ok(Verdict::Correct { next });
+        }
+        *guesses = guesses.and(from, now);
+        let attempts_left = guesses.left(from, limits, now);
+        next.ttl = ttl(now);
+        Ok(Verdict::Wrong { next, attempts_left })
+    }
+
+    fn verify_code(&self, matches: bool, now: Timestamp, policy: &Policy) -> Result<Verdict, GuessRefusal> {
         if self.attempts_left == 0 || self.unlocked_at(policy) > now {
             return Err(GuessRefusal::TooManyAttempts { until: self.resend_at(policy).max(self.unlocked_at(policy)) });
         }
@@ -246,22 +337,44 @@ impl Challenge {
         Ok(Verdict::Wrong { next, attempts_left })
     }
 
-    /// Claims message `send_number` for sending (for a decoy, only in appearance). `None` if there is nothing to send: a
-    /// newer message replaced it, it was claimed already, or its code no longer works.
+    /// Whether message `send_number` still waits to be sent. It no longer does once it was handed over or refused, once a
+    /// newer message replaced it, and once its code was used.
     #[must_use]
-    pub fn claim_send(&self, send_number: u64, now: Timestamp) -> Option<Self> {
-        let useful = self.state == State::Open && now < self.expires_at && self.send_number == send_number;
-        (useful && self.delivery.may_become(Delivery::Sending)).then(|| self.with_delivery(Delivery::Sending, now))
+    pub fn waits(&self, send_number: u64) -> bool {
+        self.state == State::Open && self.send_number == send_number && self.delivery.is_waiting()
     }
 
-    /// Records how far message `send_number` got. `None` if that is not new: an earlier message, or a step back.
+    /// Hands message `send_number` over to the provider (for a decoy, only in appearance). Save this before you send:
+    /// only the caller that saves it may send. `None` if the message does not wait, or its code has expired.
+    #[must_use]
+    pub fn hand_over(&self, send_number: u64, attempt: u64, country: Option<Country>, now: Timestamp) -> Option<Self> {
+        let handed_over = Self { attempt: Some(attempt), country, ..self.with_delivery(Delivery::Sending, now) };
+        (self.waits(send_number) && now < self.expires_at).then_some(handed_over)
+    }
+
+    /// The challenge as it is if `attempt` certainly sent nothing: if that attempt handed the message over, it waits again.
+    #[must_use]
+    pub fn taken_back(self, attempt: Option<u64>) -> Self {
+        let is_this_one = attempt.is_some() && self.attempt == attempt && self.delivery == Delivery::Sending;
+        if is_this_one { Self { delivery: Delivery::Deferred, ..self } } else { self }
+    }
+
+    /// Records why message `send_number` is not handed over at all. `None` if it does not wait.
+    #[must_use]
+    pub fn refuse(&self, send_number: u64, failure: DeliveryFailure, now: Timestamp) -> Option<Self> {
+        let refused = Self { failure: Some(failure), ..self.with_delivery(Delivery::Failed, now) };
+        self.waits(send_number).then_some(refused)
+    }
+
+    /// Records how far message `send_number` got, once it was handed over. `None` if that is not new: an earlier message, or
+    /// a step back.
     #[must_use]
     pub fn record_delivery(&self, send_number: u64, delivery: Delivery, now: Timestamp) -> Option<Self> {
         let is_new = self.send_number == send_number && self.delivery.may_become(delivery);
         is_new.then(|| self.with_delivery(delivery, now))
     }
 
-    /// Records why message `send_number` was not sent or did not arrive. `None` if that is not new.
+    /// Records why message `send_number` was refused by the provider or did not arrive. `None` if that is not new.
     #[must_use]
     pub fn record_failure(&self, send_number: u64, failure: DeliveryFailure, now: Timestamp) -> Option<Self> {
         let failed = self.record_delivery(send_number, Delivery::Failed, now)?;
@@ -272,7 +385,7 @@ impl Challenge {
     #[must_use]
     pub fn delivery_status(&self, now: Timestamp, policy: &Policy) -> DeliveryStatus {
         match self.delivery {
-            Delivery::Pending | Delivery::Deferred if now >= self.expires_at => DeliveryStatus::Failed,
+            waiting if waiting.is_waiting() && now >= self.expires_at => DeliveryStatus::Failed,
             Delivery::Sending if now >= self.delivery_changed_at.plus(policy.send_patience) => DeliveryStatus::Unknown,
             Delivery::Pending | Delivery::Deferred | Delivery::Sending => DeliveryStatus::Pending,
             Delivery::Unknown => DeliveryStatus::Unknown,
@@ -281,6 +394,20 @@ impl Challenge {
             Delivery::Delivered => DeliveryStatus::Delivered,
             Delivery::None => DeliveryStatus::None,
         }
+    }
+
+    /// Whether the code has been sent and can still be entered.
+    #[must_use]
+    pub fn accepts_code(&self, now: Timestamp, policy: &Policy) -> bool {
+        let was_sent = self.delivery != Delivery::None && self.failure != Some(DeliveryFailure::TooManyCodes);
+        was_sent && self.attempts_left > 0 && self.unlocked_at(policy) <= now
+    }
+
+    /// Why [`Self::delivery_status`] is [`DeliveryStatus::Failed`], while it is.
+    #[must_use]
+    pub fn delivery_failure(&self, now: Timestamp) -> Option<DeliveryFailure> {
+        let waits_too_long = self.delivery.is_waiting() && now >= self.expires_at;
+        if waits_too_long { Some(DeliveryFailure::NotSentInTime) } else { self.failure }
     }
 
     /// The earliest moment at which another message is allowed.
@@ -310,16 +437,11 @@ impl Challenge {
             && self.unlocked_at(policy) <= now
     }
 
-    /// A new code, sent unless the channel is [`Channel::None`].
-    fn renewed(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Start {
-        let fresh = self.with_new_code(ask, now, policy, seal);
-        match ask.channel {
-            Channel::None => Start::Unsent(fresh.without_message(now)),
-            Channel::Sms | Channel::Email => Start::Send(fresh.with_send(now, policy)),
-        }
+    fn with_new_code(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
+        self.with_fresh_code(ask, now, policy, seal).with_send(now, policy)
     }
 
-    fn with_new_code(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
+    fn with_fresh_code(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
         let issue = next_number(self.issue, now);
         Self {
             issue,
@@ -329,15 +451,9 @@ impl Challenge {
             expires_at: now.plus(policy.code_lifetime),
             attempts_left: policy.guesses_per_code,
             decoy: ask.decoy,
+            ttl: ttl(now),
             ..self.clone()
         }
-    }
-
-    fn without_message(&self, now: Timestamp) -> Self {
-        let mut next = self.with_delivery(Delivery::None, now);
-        next.forget_before(now);
-        next.ttl = ttl(now);
-        next
     }
 
     fn with_send(&self, now: Timestamp, policy: &Policy) -> Self {
@@ -352,6 +468,7 @@ impl Challenge {
         next.delivery = Delivery::Pending;
         next.delivery_changed_at = now;
         next.failure = None;
+        next.attempt = None;
         next.ttl = ttl(now).max(now.plus(policy.code_lifetime));
         next
     }

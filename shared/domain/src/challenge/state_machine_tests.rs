@@ -24,7 +24,7 @@ fn start(present: Option<&Challenge>, now: i64) -> Result<Start, TooManyCodes> {
 fn sent(start: Result<Start, TooManyCodes>) -> Challenge {
     match start.unwrap() {
         Start::Send(challenge) => challenge,
-        other => panic!("nothing was sent: {other:?}"),
+        Start::Alive | Start::Unsent(_) => panic!("nothing was sent"),
     }
 }
 
@@ -33,7 +33,11 @@ fn fresh(now: i64) -> Challenge {
 }
 
 fn guess(challenge: &Challenge, right: bool, now: i64) -> Result<Verdict, GuessRefusal> {
-    challenge.verify(right, Timestamp(now), &Policy::default())
+    challenge.verify(Guess::Code, right, Timestamp(now), &Policy::default())
+}
+
+fn handed_over(challenge: &Challenge, send_number: u64, now: i64) -> Option<Challenge> {
+    challenge.hand_over(send_number, 7, None, Timestamp(now))
 }
 
 fn wrong(challenge: &Challenge, now: i64) -> (Challenge, usize) {
@@ -56,7 +60,7 @@ fn numbers_never_come_again_after_the_item_was_deleted() {
     assert!(later.issue > first.issue && later.send_number > first.send_number, "{later:?}");
     assert_eq!(first.issue, 1_000_000, "the time of issue in milliseconds");
     let again = sent(start(Some(&first), 1_060));
-    assert_eq!(later.claim_send(again.send_number, Timestamp(91_000)), None, "a message of the deleted challenge");
+    assert!(!later.waits(again.send_number), "a message of the deleted challenge");
 }
 
 #[test]
@@ -86,6 +90,94 @@ fn the_sixth_guess_is_not_looked_at_even_if_it_is_right() {
         challenge = next;
     }
     assert_eq!(guess(&challenge, true, 2), Err(GuessRefusal::TooManyAttempts { until: Timestamp(MINUTE) }));
+}
+
+fn unsent(present: Option<&Challenge>, failure: Option<DeliveryFailure>, now: i64) -> Start {
+    Challenge::start_unsent(present, &key(), ASK, Timestamp(now), &Policy::default(), failure, seal)
+}
+
+fn saved(start: Start) -> Challenge {
+    match start {
+        Start::Unsent(challenge) => challenge,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn used_by(challenge: &Challenge, guess: Guess<'_>, now: i64) -> bool {
+    matches!(challenge.verify(guess, true, Timestamp(now), &Policy::default()), Ok(Verdict::Correct { .. }))
+}
+
+#[test]
+fn without_a_message_a_challenge_is_open_and_nothing_is_counted() {
+    let challenge = saved(unsent(None, None, 0));
+    assert_eq!(
+        (challenge.delivery_status(Timestamp(1), &Policy::default()), challenge.sends.len()),
+        (DeliveryStatus::None, 0)
+    );
+    assert!(!challenge.accepts_code(Timestamp(1), &Policy::default()));
+    assert!(!challenge.waits(challenge.send_number), "nothing to send");
+    assert_eq!(challenge.resend(Timestamp(60), &Policy::default()), Err(ResendRefusal::Expired));
+    assert_eq!(unsent(Some(&challenge), None, 100), Start::Alive);
+    assert!(used_by(&challenge, Guess::Totp { from: "owner" }, 299));
+    assert_eq!(saved(unsent(Some(&challenge), None, 250)).expires_at, Timestamp(550), "a new one in the last minute");
+}
+
+#[test]
+fn a_challenge_whose_message_must_wait_is_open_and_its_code_can_be_sent_later() {
+    let locked = (0..5).fold(fresh(0), |challenge, _| wrong(&challenge, 1).0);
+    assert_eq!(start(Some(&locked), 10), Err(TooManyCodes { until: Timestamp(60) }));
+    let same = saved(unsent(Some(&locked), Some(DeliveryFailure::TooManyCodes), 10));
+    assert_eq!(
+        (same.issue, same.delivery, same.failure),
+        (locked.issue, Delivery::Failed, Some(DeliveryFailure::TooManyCodes))
+    );
+    assert!(
+        used_by(&same, Guess::RecoveryCode { from: "owner" }, 10)
+            && !same.accepts_code(Timestamp(10), &Policy::default())
+    );
+
+    let used = right(&sent(start(Some(&fresh(0)), 60)), 61);
+    let full = (0..3).fold(used, |challenge, round| right(&sent(start(Some(&challenge), 62 + round)), 62 + round));
+    assert!(matches!(start(Some(&full), 100), Err(TooManyCodes { .. })), "five messages in an hour");
+    let waiting = saved(unsent(Some(&full), Some(DeliveryFailure::TooManyCodes), 100));
+    assert_ne!(waiting.issue, full.issue);
+    assert_eq!(waiting.sends, full.sends);
+    assert!(matches!(waiting.resend(Timestamp(101), &Policy::default()), Err(ResendRefusal::TooManyCodes { .. })));
+    assert_eq!(
+        start(Some(&waiting), 3_550).map(|start| matches!(start, Start::Send(_))),
+        Err(TooManyCodes { until: Timestamp(3_600) })
+    );
+}
+
+#[test]
+fn each_kind_of_guess_has_limits_of_its_own() {
+    let policy = Policy::default();
+    let mut challenge = fresh(0);
+    for _ in 0..5 {
+        challenge = wrong(&challenge, 1).0;
+    }
+    for guess in [Guess::Totp { from: "thief" }, Guess::RecoveryCode { from: "thief" }] {
+        for left in (0..5).rev() {
+            let verdict = challenge.verify(guess, false, Timestamp(2), &policy).unwrap();
+            let Verdict::Wrong { next, attempts_left } = verdict else { panic!("{verdict:?}") };
+            assert_eq!(attempts_left, left);
+            challenge = next;
+        }
+        let locked = challenge.verify(guess, true, Timestamp(3), &policy);
+        assert_eq!(locked, Err(GuessRefusal::TooManyAttempts { until: Timestamp(302) }));
+    }
+    assert!(
+        used_by(&challenge, Guess::Totp { from: "owner" }, 3)
+            && used_by(&challenge, Guess::RecoveryCode { from: "owner" }, 3)
+    );
+}
+
+#[test]
+fn nothing_is_correct_for_a_decoy() {
+    let decoy = Challenge { decoy: true, ..fresh(0) };
+    for guess in [Guess::Code, Guess::Totp { from: "a" }, Guess::RecoveryCode { from: "a" }] {
+        assert!(!used_by(&decoy, guess, 1), "{guess:?}");
+    }
 }
 
 #[test]
@@ -185,37 +277,82 @@ fn a_decoy_has_no_right_code_and_is_replaced_when_its_number_gets_an_account() {
         seal,
     ));
     assert!(matches!(guess(&decoy, true, 1), Ok(Verdict::Wrong { attempts_left: 4, .. })));
-    assert!(decoy.claim_send(1, Timestamp(1)).is_some(), "it goes the way of a message, up to the provider");
+    assert!(handed_over(&decoy, 1, 1).is_some(), "it goes the way of a message, up to the provider");
     let ask = Ask { decoy: false, same_account: false, ..ASK };
     let real = sent(Challenge::start(Some(&decoy), &key(), ask, Timestamp(1), &Policy::default(), seal));
     assert!(!real.decoy && real.issue > decoy.issue);
-    assert!(real.claim_send(real.send_number, Timestamp(1)).is_some());
+    assert!(handed_over(&real, real.send_number, 1).is_some());
 }
 
 #[test]
-fn a_message_is_claimed_once_and_only_while_its_code_is_of_use() {
+fn a_message_is_handed_over_once_and_only_while_its_code_is_of_use() {
     let challenge = fresh(0);
-    let claimed = challenge.claim_send(1, Timestamp(1)).unwrap();
-    assert_eq!(claimed.claim_send(1, Timestamp(1)), None, "already claimed");
-    assert_eq!(challenge.claim_send(1, Timestamp(300)), None, "expired");
-    assert_eq!(right(&challenge, 1).claim_send(1, Timestamp(1)), None, "used");
+    assert!(challenge.waits(1));
+    let sending = handed_over(&challenge, 1, 1).unwrap();
+    assert_eq!((sending.attempt, sending.waits(1)), (Some(7), false));
+    assert_eq!(handed_over(&sending, 1, 1), None, "handed over already");
+    assert_eq!(handed_over(&challenge, 1, 300), None, "expired");
+    let used = right(&challenge, 1);
+    assert_eq!((handed_over(&used, 1, 1), used.waits(1)), (None, false), "used");
     let again = sent(start(Some(&challenge), 60));
-    assert_eq!(again.claim_send(1, Timestamp(60)), None, "a newer message took its place");
-    let deferred = claimed.record_delivery(1, Delivery::Deferred, Timestamp(2)).unwrap();
-    assert!(deferred.claim_send(1, Timestamp(3)).is_some(), "what the provider put off may be claimed again");
+    assert_eq!((handed_over(&again, 1, 60), again.waits(1)), (None, false), "a newer message took its place");
+    let deferred = sending.record_delivery(1, Delivery::Deferred, Timestamp(2)).unwrap();
+    assert!(handed_over(&deferred, 1, 3).is_some(), "what the provider put off may be handed over again");
+    let unknown = sending.record_delivery(1, Delivery::Unknown, Timestamp(2)).unwrap();
+    assert_eq!(handed_over(&unknown, 1, 3), None, "perhaps sent");
+}
+
+#[test]
+fn an_attempt_that_sent_nothing_can_be_taken_back_by_its_own_number_only() {
+    let sending = handed_over(&fresh(0), 1, 1).unwrap();
+    assert!(sending.clone().taken_back(Some(7)).waits(1));
+    for other in [Some(8), None] {
+        assert_eq!(sending.clone().taken_back(other), sending, "{other:?}");
+    }
+    let sent = sending.record_delivery(1, Delivery::Sent, Timestamp(2)).unwrap();
+    assert_eq!(sent.clone().taken_back(Some(7)), sent);
+    let legacy = Challenge { attempt: None, ..sending };
+    assert_eq!(legacy.clone().taken_back(None), legacy, "handed over by a version that numbered no attempts");
+}
+
+#[test]
+fn a_message_that_waits_can_be_refused_with_a_reason_and_one_that_was_handed_over_cannot() {
+    let challenge = fresh(0);
+    let failure = DeliveryFailure::BudgetSpent;
+    let refused = challenge.refuse(1, failure, Timestamp(1)).unwrap();
+    assert_eq!((refused.delivery, refused.delivery_failure(Timestamp(1))), (Delivery::Failed, Some(failure)));
+    assert_eq!(refused.refuse(1, DeliveryFailure::NotAllowed, Timestamp(1)), None, "the first reason stays");
+    assert_eq!(handed_over(&challenge, 1, 1).unwrap().refuse(1, failure, Timestamp(1)), None);
+    assert_eq!(right(&challenge, 1).refuse(1, failure, Timestamp(1)), None, "used");
+}
+
+#[test]
+fn a_message_that_waits_until_its_code_expires_has_failed_and_says_so() {
+    let (challenge, policy) = (fresh(0), Policy::default());
+    assert_eq!(challenge.delivery_failure(Timestamp(299)), None);
+    assert_eq!(challenge.delivery_status(Timestamp(300), &policy), DeliveryStatus::Failed);
+    assert_eq!(challenge.delivery_failure(Timestamp(300)), Some(DeliveryFailure::NotSentInTime));
+}
+
+#[test]
+fn a_notice_waits_for_a_day() {
+    let notice = Challenge::notice(&key(), Channel::Sms, seal(0), Timestamp(0), &Policy::default());
+    assert!(handed_over(&notice, 1, 24 * 60 * MINUTE - 1).is_some());
+    assert_eq!(handed_over(&notice, 1, 24 * 60 * MINUTE), None);
+    assert!(notice.ttl > notice.expires_at);
 }
 
 #[test]
 fn news_of_a_message_moves_forward_only() {
     let policy = Policy::default();
-    let claimed = fresh(0).claim_send(1, Timestamp(1)).unwrap();
-    assert_eq!(claimed.delivery_status(Timestamp(2), &policy), DeliveryStatus::Pending);
-    assert_eq!(claimed.delivery_status(Timestamp(61), &policy), DeliveryStatus::Unknown, "no answer for a minute");
-    let delivered = claimed.record_delivery(1, Delivery::Delivered, Timestamp(2)).unwrap();
+    let sending = handed_over(&fresh(0), 1, 1).unwrap();
+    assert_eq!(sending.delivery_status(Timestamp(2), &policy), DeliveryStatus::Pending);
+    assert_eq!(sending.delivery_status(Timestamp(61), &policy), DeliveryStatus::Unknown, "no answer for a minute");
+    let delivered = sending.record_delivery(1, Delivery::Delivered, Timestamp(2)).unwrap();
     for late in [Delivery::Sending, Delivery::Sent, Delivery::Failed, Delivery::Unknown, Delivery::Delivered] {
         assert_eq!(delivered.record_delivery(1, late, Timestamp(3)), None, "{late:?}");
     }
-    assert_eq!(claimed.record_delivery(2, Delivery::Delivered, Timestamp(2)), None, "of no message that was sent");
+    assert_eq!(sending.record_delivery(2, Delivery::Delivered, Timestamp(2)), None, "of no message that was sent");
     let never_sent = fresh(0);
     assert_eq!(never_sent.record_delivery(1, Delivery::Delivered, Timestamp(2)), None);
     assert_eq!(never_sent.delivery_status(Timestamp(300), &policy), DeliveryStatus::Failed, "dropped with its code");
@@ -294,7 +431,7 @@ proptest! {
                 }
                 Step::Guess { right } => {
                     let Some(present) = &challenge else { continue };
-                    let Ok(verdict) = present.verify(right, Timestamp(now), &policy) else { continue };
+                    let Ok(verdict) = present.verify(Guess::Code, right, Timestamp(now), &policy) else { continue };
                     let issue = present.issue;
                     let guesses = ledger.guesses_of_issue.entry(issue).or_default();
                     *guesses += 1;

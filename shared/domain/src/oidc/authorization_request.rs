@@ -314,7 +314,7 @@ mod tests {
     fn session(id: &str, sign_in: SignIn) -> Session {
         let ann =
             AccountSnapshot { user_id: UserId::from_stored("ann"), epoch: 0, has_password: true, verified_at: None };
-        Session::begin(SessionId::from_stored(id), String::new(), &ann, sign_in)
+        Session::begin(SessionId::from_stored(id), String::new(), &ann, sign_in, None)
     }
 
     fn missing(change: &[(&str, &str)], before: Option<&str>, session: &Session) -> Option<Missing> {

@@ -1,7 +1,9 @@
 //! Challenges, and the body that starts one.
 
 use serde::{Deserialize, Serialize};
-use twostep_domain::{challenge::DeliveryFailure, email::EmailAddress, one_time_code::OneTimeCode, phone::PhoneNumber};
+use twostep_domain::{
+    challenge::DeliveryFailure, country::Country, email::EmailAddress, one_time_code::OneTimeCode, phone::PhoneNumber,
+};
 use twostep_usecases::codes::ChallengeView;
 
 use crate::Problem;
@@ -11,13 +13,18 @@ use crate::Problem;
 #[serde(deny_unknown_fields)]
 pub struct PhoneBody {
     phone: String,
+    country: Option<String>,
 }
 
 impl PhoneBody {
+    /// The number: international, or as people in the country write it.
+    ///
     /// # Errors
-    /// [`Problem::InvalidPhone`]
+    /// [`Problem::InvalidPhone`]; [`Problem::InvalidRequest`] for a country that doesn't exist.
     pub fn parse(&self) -> Result<PhoneNumber, Problem> {
-        Ok(PhoneNumber::parse(&self.phone)?)
+        let Some(country) = &self.country else { return Ok(PhoneNumber::parse(&self.phone)?) };
+        let country = Country::parse(country).map_err(|_| Problem::InvalidRequest)?;
+        Ok(PhoneNumber::parse_in(&self.phone, country)?)
     }
 }
 
@@ -46,6 +53,9 @@ pub struct ChallengeBody {
     /// For SMS, the same as `hint`.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_hint: Option<String>,
+    /// What a second step accepts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    methods: Option<Vec<&'static str>>,
     code_length: usize,
     expires_at: String,
     resend_at: String,
@@ -63,6 +73,7 @@ impl From<ChallengeView> for ChallengeBody {
             channel: challenge.channel.as_str(),
             phone_hint: challenge.hint.clone().filter(|_| challenge.channel.is_sms()),
             hint: challenge.hint,
+            methods: challenge.methods.map(|methods| methods.into_iter().map(Into::into).collect()),
             code_length: OneTimeCode::LENGTH,
             expires_at: challenge.expires_at.rfc3339(),
             resend_at: challenge.resend_at.rfc3339(),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use twostep_domain::client::{Client, ClientKind, RedirectUri};
 use twostep_usecases::admin::clients::{ClientChange, WithSecret};
 
+use super::settings::named;
 use crate::Problem;
 
 #[derive(Deserialize)]
@@ -20,8 +21,11 @@ pub struct NewClientBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientChangeBody {
+    #[serde(default, deserialize_with = "named")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "named")]
     redirect_uris: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "named")]
     post_logout_redirect_uris: Option<Vec<String>>,
 }
 

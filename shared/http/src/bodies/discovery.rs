@@ -11,6 +11,7 @@ use twostep_domain::{
 type Texts = &'static [&'static str];
 
 /// Everything that the service can do, and nothing else. The same document answers both well-known addresses.
+#[expect(clippy::struct_excessive_bools, reason = "the fields of the standard")]
 #[derive(Serialize)]
 pub struct DiscoveryBody {
     authorization_endpoint: String,

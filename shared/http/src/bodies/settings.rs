@@ -266,7 +266,7 @@ fn part<T: DeserializeOwned>(change: Option<Unambiguous>, field: &'static str) -
 }
 
 /// A field that is named: unlike a plain `Option`, `null` is not "unchanged".
-fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

@@ -31,12 +31,12 @@ impl ConfirmBody {
     /// The registration token, and what confirms it.
     ///
     /// # Errors
-    /// [`Problem::InvalidRequest`] unless there is exactly one proof; [`Problem::InvalidCodeFormat`],
+    /// [`Problem::InvalidRequest`] unless there is exactly one proof; [`Problem::InvalidTotpFormat`],
     /// [`Problem::InvalidRecoveryCodeFormat`]
     pub fn parse(self) -> Result<(String, Proof), Problem> {
         let proof = match (self.password, self.totp, self.recovery_code) {
             (Some(password), None, None) => Proof::Password(Password::read(&password)),
-            (None, Some(code), None) => OneTimeCode::parse(&code).map(|_| Proof::Totp)?,
+            (None, Some(code), None) => Proof::Totp(OneTimeCode::parse(&code).map_err(|_| Problem::InvalidTotpFormat)?),
             (None, None, Some(code)) => {
                 Proof::RecoveryCode(RecoveryCode::parse(&code).map_err(|_| Problem::InvalidRecoveryCodeFormat)?)
             }
@@ -50,7 +50,8 @@ impl ConfirmBody {
 pub struct PasswordSignIn {
     pub email: EmailAddress,
     pub password: Password,
-    pub device: Option<DeviceToken>,
+    /// Of whatever accounts were remembered here.
+    pub devices: Vec<DeviceToken>,
 }
 
 /// # Errors
@@ -58,9 +59,9 @@ pub struct PasswordSignIn {
 /// [`Problem::InvalidCredentials`] for an email address or a password that no account can have.
 pub fn read(request: &Request, transport: TokenTransport) -> Result<PasswordSignIn, Problem> {
     let body: SignInBody = request::body(request)?;
-    let device = transport.device_token(request, body.device_token)?;
+    let devices = transport.device_tokens(request, body.device_token.as_ref())?;
     let (Ok(email), Some(password)) = (EmailAddress::parse(&body.email), Password::read(&body.password)) else {
         return Err(Problem::InvalidCredentials);
     };
-    Ok(PasswordSignIn { email, password, device })
+    Ok(PasswordSignIn { email, password, devices })
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use twostep_domain::account::User;
 
+#[expect(clippy::struct_excessive_bools, reason = "the API has them")]
 #[derive(Serialize)]
 pub struct UserBody {
     id: String,
@@ -11,6 +12,10 @@ pub struct UserBody {
     email_verified: bool,
     phone: Option<String>,
     two_step: bool,
+    has_password: bool,
+    totp: bool,
+    recovery_codes_left: usize,
+    role: &'static str,
     created_at: String,
 }
 
@@ -18,6 +23,10 @@ impl From<User> for UserBody {
     fn from(user: User) -> Self {
         Self {
             id: user.id.as_str().to_owned(),
+            has_password: user.password.is_some(),
+            totp: user.totp().is_some(),
+            recovery_codes_left: user.recovery_codes.len(),
+            role: user.role.into(),
             name: user.name.into(),
             email: user.email.into(),
             email_verified: user.email_verified_at.is_some(),

@@ -1,5 +1,6 @@
 //! Entering a code, and what a correct one gives.
 
+use lambda_http::Request;
 use serde::{Deserialize, Serialize};
 use twostep_crypto::{recovery_code::RecoveryCode, registration_token};
 use twostep_domain::{one_time_code::OneTimeCode, reset};
@@ -12,7 +13,9 @@ use crate::{Answer, Problem, TokenTransport};
 #[serde(deny_unknown_fields)]
 pub struct VerifyBody {
     code: Option<String>,
-    /// For a second step, in place of the code.
+    /// For a second step, in place of the code: the code of an app.
+    totp: Option<String>,
+    /// In place of the code, for a second step or a sign-in by phone.
     recovery_code: Option<String>,
     /// For a second step: skip it on this device for thirty days.
     #[serde(default)]
@@ -22,11 +25,12 @@ pub struct VerifyBody {
 impl VerifyBody {
     /// # Errors
     /// [`Problem::InvalidRequest`] unless there is exactly one code; [`Problem::InvalidCodeFormat`],
-    /// [`Problem::InvalidRecoveryCodeFormat`]
+    /// [`Problem::InvalidTotpFormat`], [`Problem::InvalidRecoveryCodeFormat`]
     pub fn parse(&self) -> Result<Entry, Problem> {
-        let guess = match (&self.code, &self.recovery_code) {
-            (Some(code), None) => Guess::Code(OneTimeCode::parse(code)?),
-            (None, Some(code)) => {
+        let guess = match (&self.code, &self.totp, &self.recovery_code) {
+            (Some(code), None, None) => Guess::Code(OneTimeCode::parse(code)?),
+            (None, Some(code), None) => Guess::Totp(OneTimeCode::parse(code).map_err(|_| Problem::InvalidTotpFormat)?),
+            (None, None, Some(code)) => {
                 let code = RecoveryCode::parse(code).map_err(|_| Problem::InvalidRecoveryCodeFormat)?;
                 Guess::RecoveryCode(code)
             }
@@ -80,9 +84,9 @@ struct SecondStepBody {
 
 /// The response to a correct code.
 #[must_use]
-pub fn verified(transport: TokenTransport, verified: Verified) -> Answer {
+pub fn verified(transport: TokenTransport, request: &Request, verified: Verified) -> Answer {
     match verified {
-        Verified::SignedIn(signed_in) => transport.session(200, (*signed_in).into()),
+        Verified::SignedIn(signed_in) => transport.session(request, 200, (*signed_in).into()),
         Verified::MayRegister { registration_token } => Answer::json(
             200,
             &MayRegisterBody {

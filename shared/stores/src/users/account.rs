@@ -1,10 +1,10 @@
 //! The account itself: create, rename, change the password.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete};
 use twostep_domain::{
     account::{AccountSnapshot, PhoneOwner, User, user::PasswordHash},
     email::EmailAddress,
-    ids::SessionId,
+    ids::{SessionId, UserId},
     person_name::PersonName,
     phone::PhoneNumber,
     time::Timestamp,
@@ -65,7 +65,8 @@ impl UserStore {
         ]
     }
 
-    /// Changes the name, the email address or both, if the account is still as `user` says. A new address is not verified.
+    /// Changes the name, the email address or both, if the account is still as `user` says, together with `companions`. A new
+    /// address is not verified.
     ///
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::Outdated`]
@@ -74,6 +75,7 @@ impl UserStore {
         user: &User,
         name: Option<&PersonName>,
         email: Option<&EmailAddress>,
+        companions: Vec<Write>,
     ) -> Result<(), ChangeError> {
         let mut account = self
             .update_unchanged(&user.snapshot())
@@ -100,18 +102,19 @@ impl UserStore {
             writes.push((Part::Email, self.put_new(email_key(email), table::write(&user.snapshot()))));
             writes.push((Part::Account, self.delete_own(email_key(&user.email), &user.id)));
         }
-        self.transact(writes, Vec::new()).await
+        self.transact(writes, companions).await
     }
 
-    /// The writes that set the password. All sessions but `kept_session` and all remembered devices end. With `verified_at`,
-    /// the address counts as verified from then on. Save them with [`Self::commit`].
+    /// The writes that set the password. All sessions but `kept_session` and all remembered devices end. `recovery_codes`
+    /// replace the present ones. With `email_verified_at`, the address counts as verified from then on.
     #[must_use]
     pub fn set_password(
         &self,
         user: &User,
         password: &PasswordHash,
         kept_session: &SessionId,
-        verified_at: Option<Timestamp>,
+        recovery_codes: Option<&[String]>,
+        email_verified_at: Option<Timestamp>,
     ) -> Vec<Write> {
         let next = AccountSnapshot { epoch: user.epoch + 1, has_password: true, ..user.snapshot() };
         let mut changes = "SET password = :password, kept_session = :kept, epoch = :next, devices = :none".to_owned();
@@ -122,16 +125,65 @@ impl UserStore {
             .expression_attribute_values(":kept", text(kept_session.as_str()))
             .expression_attribute_values(":next", number(next.epoch))
             .expression_attribute_values(":none", AttributeValue::M(Item::new()));
-        if let Some(verified_at) = verified_at {
+        if let Some(codes) = recovery_codes {
+            changes.push_str(", recovery_codes = :codes");
+            account = account.expression_attribute_values(":codes", table::texts(codes));
+        }
+        if let Some(verified_at) = email_verified_at {
             changes.push_str(", email_verified_at = :verified");
             account = account.expression_attribute_values(":verified", number(verified_at.0));
         }
         let mut writes = vec![transaction::update(account.update_expression(changes))];
-        if let Some(phone) = &user.phone {
-            let owner = PhoneOwner { account: next, last_used_at: user.last_used_at };
-            writes.push(self.put_owner(phone_key(phone), &owner, "user_id = :user"));
-        }
+        writes.extend(self.put_phone_owner(user, &next));
         writes
+    }
+
+    /// The writes that end all sessions of the account but `kept_session`. Remembered devices stay.
+    #[must_use]
+    pub fn end_other_sessions(&self, user: &User, kept_session: &SessionId) -> Vec<Write> {
+        let next = AccountSnapshot { epoch: user.epoch + 1, ..user.snapshot() };
+        let account = self
+            .update_unchanged(&user.snapshot())
+            .condition_expression("epoch = :epoch")
+            .update_expression("SET kept_session = :kept, epoch = :next")
+            .expression_attribute_values(":kept", text(kept_session.as_str()))
+            .expression_attribute_values(":next", number(next.epoch));
+        let mut writes = vec![transaction::update(account)];
+        writes.extend(self.put_phone_owner(user, &next));
+        writes
+    }
+
+    /// The writes that delete the account and free its names.
+    #[must_use]
+    pub fn delete(&self, user: &User) -> Vec<Write> {
+        let account = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", text(user_key(&user.id)))
+            .condition_expression("epoch = :epoch AND email = :email")
+            .expression_attribute_values(":epoch", number(user.epoch))
+            .expression_attribute_values(":email", text(user.email.as_written()));
+        let mut writes = vec![transaction::delete(account), self.delete_own(email_key(&user.email), &user.id)];
+        writes.extend(user.phone.as_ref().map(|phone| self.delete_own(phone_key(phone), &user.id)));
+        writes
+    }
+
+    /// Replaces the hash of the password by another one of the same password. Nothing else changes: no session ends.
+    ///
+    /// # Errors
+    /// [`ChangeError::Outdated`] if the password was changed in between.
+    pub async fn rehash(
+        &self,
+        user: &UserId,
+        present: &PasswordHash,
+        better: &PasswordHash,
+    ) -> Result<(), ChangeError> {
+        let update = self
+            .update(user)
+            .condition_expression("password = :present")
+            .update_expression("SET password = :better")
+            .expression_attribute_values(":present", text(present.0.as_str()))
+            .expression_attribute_values(":better", text(better.0.as_str()));
+        self.commit(vec![transaction::update(update)]).await
     }
 
     /// A condition for another store's transaction: no change has ended the account's sessions since it was read.

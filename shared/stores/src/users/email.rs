@@ -2,13 +2,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use twostep_domain::{
-    account::{AccountSnapshot, PhoneOwner, User},
+    account::{AccountSnapshot, User},
     email::EmailAddress,
     ids::SessionId,
     time::Timestamp,
 };
 
-use super::{UserStore, email_key, phone_key};
+use super::{UserStore, email_key};
 use crate::{
     table::{self, Item, number, text},
     transaction::{self, Write},
@@ -49,11 +49,8 @@ impl UserStore {
         if is_other_name {
             writes.push(self.delete_own(email_key(&user.email), &user.id));
         }
-        if let Some(phone) = &user.phone {
-            let account = AccountSnapshot { epoch: user.epoch + 1, ..user.snapshot() };
-            let owner = PhoneOwner { account, last_used_at: user.last_used_at };
-            writes.push(self.put_owner(phone_key(phone), &owner, "user_id = :user"));
-        }
+        let next = AccountSnapshot { epoch: user.epoch + 1, ..user.snapshot() };
+        writes.extend(self.put_phone_owner(user, &next));
         writes
     }
 

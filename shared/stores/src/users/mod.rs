@@ -7,6 +7,7 @@ mod account;
 mod email;
 mod phone;
 mod second_step;
+mod totp;
 mod use_record;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use aws_sdk_dynamodb::{
 pub use email::EMAIL_OWNER_WRITE;
 pub use phone::PHONE_OWNER_WRITE;
 pub use second_step::{SecondStepTaken, StoredRecoveryCode};
+pub use totp::{TotpChange, TotpStep};
 use twostep_domain::{
     account::{AccountSnapshot, PhoneOwner, User},
     email::EmailAddress,
@@ -41,6 +43,9 @@ pub enum ChangeError {
     EmailTaken,
     #[error("another account uses this phone number")]
     PhoneTaken,
+    /// The condition of this companion failed.
+    #[error("a companion write was refused")]
+    Refused { companion: usize },
     /// The account has changed since it was read, or is gone.
     #[error("the account has changed since it was read")]
     Outdated,
@@ -114,7 +119,11 @@ impl UserStore {
             let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
             let Err(error) = request.send().await else { return Ok(()) };
             let Some(reasons) = cancellation_reasons(&error) else { return Err(TableError::from(error).into()) };
-            let failed = reasons.iter().position(condition_failed);
+            let (own, others) = reasons.split_at(parts.len().min(reasons.len()));
+            if let Some(companion) = others.iter().position(condition_failed) {
+                return Err(ChangeError::Refused { companion });
+            }
+            let failed = own.iter().position(condition_failed);
             if failed.is_none() && reasons.iter().any(in_conflict) && attempt < ATTEMPTS {
                 tokio::time::sleep(FIRST_PAUSE * attempt).await;
                 continue;

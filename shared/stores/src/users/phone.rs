@@ -8,7 +8,7 @@ use twostep_domain::{
     time::Timestamp,
 };
 
-use super::{ChangeError, UserStore, keyed, phone_key};
+use super::{UserStore, keyed, phone_key};
 use crate::{
     table::{self, Item, number, text},
     transaction::{self, Write},
@@ -37,7 +37,7 @@ impl UserStore {
         let next = AccountSnapshot { epoch: account.epoch + 1, verified_at, ..account.clone() };
         let owner = PhoneOwner { account: next, last_used_at: Some(now) };
         let owner = self.put_owner(phone_key(phone), &owner, "attribute_not_exists(pk) OR user_id = :user");
-        let update = self.change_phone(account, former, Some((phone, verified_at)), kept_session, recovery_codes);
+        let update = self.change_phone(account, former, Some((phone, verified_at)), true, kept_session, recovery_codes);
         let mut writes = vec![owner, update];
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.delete_own(phone_key(former), &account.user_id));
@@ -45,27 +45,20 @@ impl UserStore {
         writes
     }
 
-    /// Removes the phone and turns two-step off.
-    ///
-    /// # Errors
-    /// [`ChangeError::Outdated`] if the account has another number by now.
-    pub async fn remove_phone(
-        &self,
-        user: &User,
-        kept_session: &SessionId,
-        companions: Vec<Write>,
-    ) -> Result<(), ChangeError> {
-        let Some(phone) = &user.phone else { return Ok(()) };
-        let mut writes = vec![
-            self.change_phone(&user.snapshot(), Some(phone), None, kept_session, Some(&[])),
+    /// The writes that remove the phone. Two-step is off from then on, unless the account has an app for codes.
+    #[must_use]
+    pub fn remove_phone(&self, user: &User, phone: &PhoneNumber, kept_session: &SessionId) -> Vec<Write> {
+        let two_step = user.totp().is_some();
+        let recovery_codes: Option<&[String]> = if two_step { None } else { Some(&[]) };
+        vec![
+            self.change_phone(&user.snapshot(), Some(phone), None, two_step, kept_session, recovery_codes),
             self.delete_own(phone_key(phone), &user.id),
-        ];
-        writes.extend(companions);
-        self.commit(writes).await
+        ]
     }
 
     /// The writes that give `phone` to the new account `owner` and take it from the idle account `former`, if that is still
-    /// as it was read: two-step is off there from then on, and all its sessions and remembered devices end.
+    /// as it was read: all its sessions and remembered devices end, and two-step is off there from then on, unless that
+    /// account has an app for codes.
     pub(super) fn take_phone(&self, phone: &PhoneNumber, former: &User, owner: &PhoneOwner) -> [Write; 2] {
         let used_at = former.last_used_at.unwrap_or_default();
         let taken = transaction::put(
@@ -76,21 +69,25 @@ impl UserStore {
                 .expression_attribute_values(":user", text(former.id.as_str()))
                 .expression_attribute_values(":epoch", number(former.epoch)),
         );
-        let given_up = self
+        let two_step = former.totp().is_some();
+        let mut changes =
+            "SET phone = :gone, phone_proven_at = :gone, two_step = :on, kept_session = :gone, epoch = :next, \
+                           devices = :none"
+                .to_owned();
+        let mut given_up = self
             .update_unchanged(&former.snapshot())
             .condition_expression("phone = :former AND epoch = :epoch AND last_used_at = :used")
-            .update_expression(
-                "SET phone = :gone, phone_proven_at = :gone, two_step = :off, kept_session = :gone, epoch = :next, \
-                 devices = :none, recovery_codes = :codes",
-            )
             .expression_attribute_values(":former", text(phone.e164()))
             .expression_attribute_values(":used", number(used_at.0))
             .expression_attribute_values(":gone", AttributeValue::Null(true))
-            .expression_attribute_values(":off", AttributeValue::Bool(false))
+            .expression_attribute_values(":on", AttributeValue::Bool(two_step))
             .expression_attribute_values(":next", number(former.epoch + 1))
-            .expression_attribute_values(":none", AttributeValue::M(Item::new()))
-            .expression_attribute_values(":codes", table::texts(&[]));
-        [taken, transaction::update(given_up)]
+            .expression_attribute_values(":none", AttributeValue::M(Item::new()));
+        if !two_step {
+            changes.push_str(", recovery_codes = :codes");
+            given_up = given_up.expression_attribute_values(":codes", table::texts(&[]));
+        }
+        [taken, transaction::update(given_up.update_expression(changes))]
     }
 
     /// A condition for another store's transaction: `phone` belongs to `owner`, no change has ended the owner's sessions
@@ -125,13 +122,20 @@ impl UserStore {
         )
     }
 
-    /// Changes the account's own item, if it is still as `account` and `former` say. Having a phone is what turns two-step
-    /// on.
+    /// The uniqueness item of the account's own number, if it has one, after a change that ended its other sessions.
+    pub(super) fn put_phone_owner(&self, user: &User, next: &AccountSnapshot) -> Option<Write> {
+        let phone = user.phone.as_ref()?;
+        let owner = PhoneOwner { account: next.clone(), last_used_at: user.last_used_at };
+        Some(self.put_owner(phone_key(phone), &owner, "user_id = :user"))
+    }
+
+    /// Changes the account's own item, if it is still as `account` and `former` say.
     fn change_phone(
         &self,
         account: &AccountSnapshot,
         former: Option<&PhoneNumber>,
         phone: Option<(&PhoneNumber, Option<Timestamp>)>,
+        two_step: bool,
         kept_session: &SessionId,
         recovery_codes: Option<&[String]>,
     ) -> Write {
@@ -151,7 +155,7 @@ impl UserStore {
             .expression_attribute_values(":former", table::optional_text(former.map(PhoneNumber::e164)))
             .expression_attribute_values(":phone", table::optional_text(phone.map(|(phone, _)| phone.e164())))
             .expression_attribute_values(":verified", verified_at)
-            .expression_attribute_values(":on", AttributeValue::Bool(phone.is_some()))
+            .expression_attribute_values(":on", AttributeValue::Bool(two_step))
             .expression_attribute_values(":kept", text(kept_session.as_str()))
             .expression_attribute_values(":next", number(account.epoch + 1))
             .expression_attribute_values(":none", AttributeValue::M(Item::new()));

@@ -9,7 +9,7 @@ use twostep_domain::{
     time::Timestamp,
 };
 
-use super::{ChangeError, UserStore};
+use super::{TotpStep, UserStore};
 use crate::{
     table::{self, number, text},
     transaction::{self, Write},
@@ -27,6 +27,8 @@ pub struct StoredRecoveryCode {
 pub struct SecondStepTaken<'a> {
     /// The code that was used up.
     pub recovery_code: Option<&'a StoredRecoveryCode>,
+    /// The code of an app that was used up.
+    pub totp: Option<&'a TotpStep>,
     /// The device to remember, with its id.
     pub device: Option<(&'a str, &'a Device)>,
     /// The ids of devices to forget.
@@ -47,15 +49,15 @@ impl UserStore {
         transaction::update(update)
     }
 
-    /// # Errors
-    /// [`ChangeError::Outdated`] if there is no such device.
-    pub async fn forget_device(&self, user: &UserId, device: &str) -> Result<(), ChangeError> {
+    /// The write that removes a device, if there is one with this id.
+    #[must_use]
+    pub fn forget_device(&self, user: &UserId, device: &str) -> Write {
         let update = self
             .update(user)
             .condition_expression("attribute_exists(devices.#device)")
             .update_expression("REMOVE devices.#device")
             .expression_attribute_names("#device", device);
-        self.commit(vec![transaction::update(update)]).await
+        transaction::update(update)
     }
 
     /// [`Self::unchanged`], and the device was used at `now`.
@@ -74,28 +76,35 @@ impl UserStore {
     /// [`Self::unchanged`], and what the second step leaves behind.
     #[must_use]
     pub fn second_step_taken(&self, account: &AccountSnapshot, taken: &SecondStepTaken<'_>) -> Write {
-        if taken.recovery_code.is_none() && taken.device.is_none() {
+        if taken.recovery_code.is_none() && taken.totp.is_none() && taken.device.is_none() {
             return self.unchanged(account);
         }
         let mut update = self.update_unchanged(account);
         let mut condition = "epoch = :epoch".to_owned();
-        let (mut set, mut remove) = (String::new(), Vec::new());
+        let (mut set, mut remove) = (Vec::new(), Vec::new());
         if let Some(StoredRecoveryCode { index, hash }) = taken.recovery_code {
             let _ = write!(condition, " AND recovery_codes[{index}] = :code");
             update = update.expression_attribute_values(":code", text(hash));
             remove.push(format!("recovery_codes[{index}]"));
         }
         if let Some((id, device)) = taken.device {
-            "SET devices.#device = :device".clone_into(&mut set);
+            set.push("devices.#device = :device");
             update = update
                 .expression_attribute_names("#device", id)
                 .expression_attribute_values(":device", AttributeValue::M(table::write(device)));
+        }
+        if let Some(TotpStep { id, step }) = taken.totp {
+            // Of two guesses with the codes of one step, one succeeds.
+            condition.push_str(" AND authenticators.#totp.last_step < :step");
+            set.push("authenticators.#totp.last_step = :step");
+            update = update.expression_attribute_names("#totp", id).expression_attribute_values(":step", number(*step));
         }
         for (index, id) in taken.forgotten.iter().enumerate() {
             update = update.expression_attribute_names(format!("#gone{index}"), id);
             remove.push(format!("devices.#gone{index}"));
         }
         let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+        let set = if set.is_empty() { String::new() } else { format!("SET {}", set.join(", ")) };
         transaction::update(update.condition_expression(condition).update_expression(format!("{set}{remove}")))
     }
 }

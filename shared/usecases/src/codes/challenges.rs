@@ -8,8 +8,8 @@ use twostep_crypto::{
 };
 use twostep_domain::{
     challenge::{
-        Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, Start, TooManyCodes,
-        state_machine::Ask,
+        Challenge, DeliveryFailure, DeliveryStatus, Payload, Policy, Purpose, PurposeName, SecondStepMethod, Start,
+        TooManyCodes, state_machine::Ask,
     },
     ids::{ChallengeKey, ClientId, UserId},
     language::Language,
@@ -46,6 +46,8 @@ pub struct ChallengeView {
     pub channel: Channel,
     /// What may be shown of the number or address; `None` if nothing is sent.
     pub hint: Option<String>,
+    /// What a second step accepts now.
+    pub methods: Option<Vec<SecondStepMethod>>,
     pub expires_at: Timestamp,
     /// The earliest moment at which another message is allowed.
     pub resend_at: Timestamp,
@@ -163,6 +165,20 @@ impl Challenges {
         }
     }
 
+    /// [`Self::start`] for a second step, which begins without a message too.
+    pub(crate) async fn start_second_step(
+        &self,
+        ring: &KeyRing,
+        key: ChallengeKey,
+        present: Option<Challenge>,
+        new: NewCode<'_>,
+    ) -> Result<ChallengeView, Outage> {
+        self.start(ring, key, present, new).await.map_err(|error| match error {
+            ChallengeError::Outage(outage) => outage,
+            ChallengeError::TooManyCodes { .. } => unreachable!("a second step begins without a message too"),
+        })
+    }
+
     /// A challenge under a key that nothing was saved under yet, such as one of a new account, and the write that saves it.
     pub(crate) fn first(
         &self,
@@ -198,9 +214,20 @@ impl Challenges {
             (Some(_), opened) => opened.as_ref().is_some_and(|payload| payload.purpose.serves(&fresh.purpose)),
         };
         let ask = Ask { channel: fresh.to.channel(), decoy, same_account };
-        let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
-        let too_many = |TooManyCodes { until }| ChallengeError::TooManyCodes { wait: now.until(until) };
-        match (start.map_err(too_many)?, present, opened) {
+        let unsent =
+            |failure| Challenge::start_unsent(present, key, ask, now, &self.policy, failure, |_issue| seal(fresh));
+        let start = if fresh.to == Recipient::Nobody {
+            unsent(None)
+        } else {
+            match Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh)) {
+                Ok(start) => start,
+                Err(TooManyCodes { until }) if fresh.purpose.name().needs_message() => {
+                    return Err(ChallengeError::TooManyCodes { wait: now.until(until) });
+                }
+                Err(TooManyCodes { .. }) => unsent(Some(DeliveryFailure::TooManyCodes)),
+            }
+        };
+        match (start, present, opened) {
             (Start::Send(challenge), ..) => Ok(Next::Send(challenge)),
             (Start::Unsent(challenge), ..) => Ok(Next::Save(challenge)),
             // The same code, now for the session that asks: that one outlives the change.
@@ -225,18 +252,39 @@ impl Challenges {
     /// The delivery of a sign-in or a reset always reads `sent`: anything else would tell whether the number or address has
     /// an account.
     pub(crate) fn view(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeView {
+        let now = self.clock.now();
         let (delivery, failure) = if payload.purpose.name().can_be_decoy() {
             (DeliveryStatus::Sent, None)
         } else {
-            (challenge.delivery_status(self.clock.now(), &self.policy), challenge.failure)
+            (challenge.delivery_status(now, &self.policy), challenge.delivery_failure(now))
+        };
+        let methods = match payload.purpose {
+            Purpose::SecondStep { totp, recovery_code, .. } | Purpose::ResetSecondStep { totp, recovery_code, .. } => {
+                let by_code = match payload.to {
+                    Recipient::Phone(_) => Some(SecondStepMethod::Sms),
+                    Recipient::Email(_) => Some(SecondStepMethod::Email),
+                    Recipient::Nobody => None,
+                };
+                let by_code = by_code.filter(|_| challenge.accepts_code(now, &self.policy));
+                let others = [(totp, SecondStepMethod::Totp), (recovery_code, SecondStepMethod::RecoveryCode)];
+                let others = others.into_iter().filter_map(|(offered, method)| offered.then_some(method));
+                Some(by_code.into_iter().chain(others).collect())
+            }
+            _ => None,
+        };
+        // Nothing to send again is like a message that must wait until the challenge ends.
+        let resend_at = match payload.to {
+            Recipient::Nobody => challenge.expires_at,
+            _ => challenge.resend_at(&self.policy),
         };
         ChallengeView {
             id: ChallengeId::write(&ring.pepper, &challenge.key, challenge.issue),
             purpose: payload.purpose.name(),
-            channel: challenge.channel,
+            channel: payload.to.channel(),
             hint: payload.to.hint(),
+            methods,
             expires_at: challenge.expires_at,
-            resend_at: challenge.resend_at(&self.policy),
+            resend_at,
             delivery,
             failure,
         }

@@ -6,12 +6,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use twostep_crypto::{
     KeyRing, access_token::Issuer, challenge_id::ChallengeId, constant_time, recovery_code::RecoveryCode,
 };
 use twostep_domain::{
     account::{PhoneTrust, User},
-    challenge::{Challenge, GuessRefusal, Payload, Purpose, PurposeName, Verdict},
+    challenge::{Challenge, GuessRefusal, Payload, Purpose, PurposeName, Verdict, state_machine},
     country::Country,
     ids::UserId,
     one_time_code::OneTimeCode,
@@ -26,16 +27,19 @@ use twostep_runtime::{
 };
 use twostep_stores::{
     CachedSettings, SessionStore, TableError, Tables, UserStore,
+    client_network::hidden_network,
     compare_and_swap::{Race, Round, Swap, SwapWith},
     spending::CounterStore,
     transaction::Write,
 };
 
-use super::{ChallengeError, ChallengeView, Challenges};
+use super::{ChallengeView, Challenges};
 use crate::{
+    audit::Audit,
     caller::Caller,
     messages::notice::Notices,
     outage::{Outage, from_outage},
+    repeat::{Earlier, Outcome, Repeatable, Repeats, Ticket},
     signed_in::SignedIn,
     warm_up,
 };
@@ -49,12 +53,16 @@ pub struct VerifyCode {
     pub(crate) notices: Notices,
     /// Whether codes can be sent by email.
     pub(crate) email_is_on: bool,
+    pub(crate) audit: Audit,
+    repeats: Repeats,
     counters: CounterStore,
 }
 
 /// What a caller enters.
 pub enum Guess {
     Code(OneTimeCode),
+    /// The code of an app, for a second step.
+    Totp(OneTimeCode),
     RecoveryCode(RecoveryCode),
 }
 
@@ -93,10 +101,12 @@ pub enum Verified {
 }
 
 /// What an account has besides its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Confirmation {
     Password,
+    Totp,
     RecoveryCode,
 }
 
@@ -115,36 +125,37 @@ pub enum VerifyError {
     /// There is no such challenge, or a newer code has replaced it.
     #[error("unknown challenge")]
     UnknownChallenge,
-    /// A recovery code or a device to remember, but the challenge is not a second step.
-    #[error("not a second step")]
-    NotASecondStep,
+    /// This challenge does not accept what was entered, or no device can be remembered with it.
+    #[error("the challenge does not accept this")]
+    NotAccepted,
+    #[error("the idempotency key came with another body")]
+    IdempotencyMismatch,
     #[error("the code is not accepted")]
     Rejected(Rejection),
-    /// The code is correct and was not used up, but the next step has had too many codes.
-    #[error("too many codes")]
-    TooManyCodes { wait: Duration },
     #[error(transparent)]
     Outage(Outage),
 }
 
 from_outage!(VerifyError);
 
-impl From<ChallengeError> for VerifyError {
-    fn from(error: ChallengeError) -> Self {
-        match error {
-            ChallengeError::TooManyCodes { wait } => Self::TooManyCodes { wait },
-            ChallengeError::Outage(outage) => Self::Outage(outage),
-        }
-    }
-}
-
 /// A correct code that has not been used up yet.
 pub(crate) struct CorrectCode<'a> {
     pub caller: &'a Caller,
     pub issuer: &'a Issuer,
     pub ring: &'a KeyRing,
+    /// Where the outcome is kept, so that it can be asked for again.
+    ticket: Option<&'a Ticket>,
     /// The challenge with its code used.
     next: Challenge,
+}
+
+/// Who guesses, and how the request can be repeated.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    caller: &'a Caller,
+    issuer: &'a Issuer,
+    ring: &'a KeyRing,
+    ticket: Option<&'a Ticket>,
 }
 
 /// How the use of a correct code ended.
@@ -162,6 +173,8 @@ impl VerifyCode {
             settings: tables.settings()?,
             notices: Notices::open(tables)?,
             email_is_on: config::email_from(tables.env())?.is_some(),
+            audit: Audit::open(tables)?,
+            repeats: Repeats::open(tables)?,
             counters: tables.counters()?,
         })
     }
@@ -178,85 +191,177 @@ impl VerifyCode {
         issuer: &Issuer,
         id: &ChallengeId,
         entry: &Entry,
+        repeat: Option<&Repeatable>,
     ) -> Result<Verified, VerifyError> {
         let ring: Arc<KeyRing> = self.keys.get().await?;
+        let ticket = repeat.map(|repeat| repeat.ticket(&ring, "verify", id.key().as_str()));
+        let request = Request { caller, issuer, ring: &ring, ticket: ticket.as_ref() };
         // The settings are read along, for what a correct code needs of them.
-        let (found, _) = tokio::try_join!(self.challenges.store.find(id.key()), self.settings.get())?;
+        let found = async { Ok::<_, Outage>(self.challenges.store.find(id.key()).await?) };
+        let settings = async { Ok::<_, Outage>(self.settings.get().await?) };
+        let (found, _, earlier) = tokio::try_join!(found, settings, self.repeats.find(&ring, request.ticket))?;
+        // These futures are on the heap: each holds several of the SDK's, and those are large.
+        if let Some(again) = Box::pin(self.repeat(request, found.as_ref(), earlier)).await? {
+            return Ok(again);
+        }
         let mut race = Race::on(found);
         loop {
-            let challenge = Challenges::named(&ring, id, race.next_round()?).ok_or(VerifyError::UnknownChallenge)?;
-            match self.judge(caller, issuer, &ring, challenge, entry).await? {
-                Round::Done(verified) => return Ok(verified),
-                Round::Lost(winner) => race.lost_to(winner),
+            let found = race.next_round()?;
+            let challenge = Challenges::named(&ring, id, found).ok_or(VerifyError::UnknownChallenge)?;
+            match Box::pin(self.judge(request, challenge.clone(), entry)).await {
+                Ok(Round::Done(verified)) => return Ok(verified),
+                Ok(Round::Lost(winner)) => race.lost_to(winner),
+                // The same request may have run twice at once.
+                Err(VerifyError::Rejected(Rejection::CodeUsed)) if ticket.is_some() => {
+                    let earlier = self.repeats.find(&ring, request.ticket).await?;
+                    let again = Box::pin(self.repeat(request, Some(&challenge), earlier)).await?;
+                    return again.ok_or(VerifyError::Rejected(Rejection::CodeUsed));
+                }
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// Judges a guess, and uses a correct code up.
-    async fn judge(
+    /// The outcome of an earlier request with the same key, given again.
+    async fn repeat(
         &self,
-        caller: &Caller,
-        issuer: &Issuer,
-        ring: &KeyRing,
-        challenge: Challenge,
-        entry: &Entry,
-    ) -> Result<Use, VerifyError> {
+        request: Request<'_>,
+        challenge: Option<&Challenge>,
+        earlier: Earlier,
+    ) -> Result<Option<Verified>, VerifyError> {
+        let (outcome, ticket) = match (earlier, request.ticket) {
+            (Earlier::OtherBody, _) => return Err(VerifyError::IdempotencyMismatch),
+            (Earlier::Outcome(outcome), Some(ticket)) => (outcome, ticket),
+            _ => return Ok(None),
+        };
+        match outcome {
+            Outcome::MayRegister { registration_token } => Ok(Some(Verified::MayRegister { registration_token })),
+            Outcome::WrongCode { attempts_left } => Err(VerifyError::Rejected(Rejection::WrongCode { attempts_left })),
+            Outcome::PhoneSet { recovery_codes } => {
+                let user = self.account_of(request, challenge).await?;
+                Ok(user.map(|user| Verified::PhoneSet { user: Box::new(user), recovery_codes }))
+            }
+            Outcome::SignedIn { .. } => {
+                let (stores, Request { issuer, ring, .. }) = ((&self.users, &self.sessions), request);
+                let again = self.repeats.sign_in_again(stores, issuer, ring, ticket).await?;
+                Ok(again.map(|signed_in| Verified::SignedIn(Box::new(signed_in))))
+            }
+            Outcome::PhoneIdle { registration_token, confirm_with } => {
+                Ok(Some(Verified::PhoneIdle { registration_token, confirm_with }))
+            }
+            Outcome::MayReset { reset_token } => Ok(Some(Verified::MayReset { reset_token })),
+            Outcome::SecondStep { challenge_id } => {
+                let Ok(id) = ChallengeId::parse(&challenge_id) else { return Ok(None) };
+                let found = self.challenges.store.find(id.key()).await?;
+                let Some(next) = Challenges::named(request.ring, &id, found) else { return Ok(None) };
+                let payload = self.challenges.payload(request.ring, &next)?;
+                Ok(Some(Verified::SecondStep(self.challenges.view(request.ring, &next, &payload))))
+            }
+            Outcome::EmailVerified => {
+                let user = self.account_of(request, challenge).await?;
+                Ok(user.map(|user| Verified::EmailVerified { user: Box::new(user) }))
+            }
+            Outcome::RecoveryCodes { .. } | Outcome::TotpOn { .. } => Ok(None),
+        }
+    }
+
+    /// The account that a challenge is about, as it is now.
+    async fn account_of(
+        &self,
+        request: Request<'_>,
+        challenge: Option<&Challenge>,
+    ) -> Result<Option<User>, VerifyError> {
+        let Some(challenge) = challenge else { return Ok(None) };
+        let payload = self.challenges.payload(request.ring, challenge)?;
+        let Some(account) = payload.purpose.account() else { return Ok(None) };
+        Ok(self.users.find(&account.user_id).await?)
+    }
+
+    /// Judges a guess, and uses a correct code up.
+    async fn judge(&self, request: Request<'_>, challenge: Challenge, entry: &Entry) -> Result<Use, VerifyError> {
+        let Request { caller, issuer, ring, ticket } = request;
         let payload = self.challenges.payload(ring, &challenge)?;
         // Only the client that asked may judge its codes, see `verifications`.
         if payload.purpose.verification().is_some() {
             return Err(VerifyError::UnknownChallenge);
         }
-        // A recovery code is judged against the account, which is read before the guess is judged.
-        let step = match &payload.purpose {
-            Purpose::ResetSecondStep { .. } if entry.remember_device => return Err(VerifyError::NotASecondStep),
-            Purpose::SecondStep { account } | Purpose::ResetSecondStep { account, .. } => {
-                Some(self.open_second_step(ring, account, entry).await?)
+        // What is not the challenge's own code is judged against the account, which is read before.
+        let step = match (&payload.purpose, &entry.guess) {
+            (Purpose::ResetSecondStep { .. }, _) if entry.remember_device => return Err(VerifyError::NotAccepted),
+            (Purpose::SecondStep { account, .. } | Purpose::ResetSecondStep { account, .. }, guess) => {
+                let step = self.open_second_step(ring, account, entry).await?;
+                let is_offered = match guess {
+                    Guess::Code(_) => payload.to != Recipient::Nobody,
+                    Guess::Totp(_) => step.has_totp(),
+                    Guess::RecoveryCode(_) => true,
+                };
+                Some(Some(step).filter(|_| is_offered).ok_or(VerifyError::NotAccepted)?)
             }
-            _ if entry.remember_device || matches!(entry.guess, Guess::RecoveryCode(_)) => {
-                return Err(VerifyError::NotASecondStep);
+            _ if entry.remember_device => return Err(VerifyError::NotAccepted),
+            (Purpose::Login { account }, Guess::RecoveryCode(code)) => {
+                self.open_recovery(ring, account.as_ref(), payload.to.phone(), code).await?
             }
-            _ => None,
+            (_, Guess::Code(_)) => None,
+            _ => return Err(VerifyError::NotAccepted),
         };
-        let matches = match &entry.guess {
-            // A code that was never sent is no proof.
-            Guess::Code(_) if challenge.channel == Channel::None => false,
-            Guess::Code(code) => constant_time::equal(payload.code.expose(), code.expose()),
-            Guess::RecoveryCode(_) => step.as_ref().is_some_and(|step| step.recovery_code.is_some()),
+        let from = hidden_network("guess", &ring.pepper, challenge.key.as_str(), caller.client_ip);
+        let (guess, matches) = match &entry.guess {
+            Guess::Code(code) => {
+                (state_machine::Guess::Code, constant_time::equal(payload.code.expose(), code.expose()))
+            }
+            Guess::Totp(_) => {
+                let is_correct = step.as_ref().is_some_and(|step| step.totp.is_some());
+                (state_machine::Guess::Totp { from: &from }, is_correct)
+            }
+            Guess::RecoveryCode(_) => {
+                let is_correct = step.as_ref().is_some_and(|step| step.recovery_code.is_some());
+                (state_machine::Guess::RecoveryCode { from: &from }, is_correct)
+            }
         };
         let now = self.now();
-        let verdict = challenge.verify(matches, now, &self.challenges.policy);
+        let verdict = challenge.verify(guess, matches, now, &self.challenges.policy);
         let next = match verdict.map_err(|refusal| VerifyError::Rejected(rejection(refusal, now)))? {
             Verdict::Correct { next } => next,
             Verdict::Wrong { next, attempts_left } => {
-                return self.reject(&next, Rejection::WrongCode { attempts_left }).await;
+                let outcome = Outcome::WrongCode { attempts_left };
+                let kept = self.repeats.write(ring, ticket, &outcome);
+                return self.reject(&next, kept, Rejection::WrongCode { attempts_left }).await;
             }
         };
         let counted = CountedCode::of(&payload, now);
-        let code = CorrectCode { caller, issuer, ring, next };
+        let code = CorrectCode { caller, issuer, ring, ticket, next };
         let used = match (payload.purpose, payload.to, step) {
             (Purpose::Register, Recipient::Phone(phone), _) => self.use_for_registration(code, phone).await?,
-            (Purpose::Login { account: Some(account) }, Recipient::Phone(phone), _) => {
+            (Purpose::Login { .. }, _, Some(step)) => self.use_recovery_code_for_sign_in(code, step).await?,
+            (Purpose::Login { account: Some(account) }, Recipient::Phone(phone), None) => {
                 self.use_for_sign_in(code, phone, account).await?
             }
             (Purpose::Profile(change), Recipient::Phone(phone), _) => {
-                self.use_for_phone_change(code, phone, change).await?
+                self.use_for_phone_change(code, &phone, change).await?
             }
             (Purpose::Email(change), Recipient::Email(email), _) => {
                 self.use_for_email_change(code, email, change).await?
             }
-            (Purpose::SecondStep { account }, _, Some(step)) => self.use_for_second_step(code, account, step).await?,
+            (Purpose::SecondStep { account, .. }, _, Some(step)) => {
+                self.use_for_second_step(code, account, step).await?
+            }
             (Purpose::Reset { account: Some(account) }, to, _) => self.use_for_reset(code, to, account).await?,
-            (Purpose::ResetSecondStep { account, first }, _, Some(step)) => {
+            (Purpose::ResetSecondStep { account, first, .. }, _, Some(step)) => {
                 self.use_for_reset_second_step(code, account, first, step).await?
             }
             // No caller holds the id of a notice, and a client's verification was refused above.
             (Purpose::Verification(_) | Purpose::Notice { .. }, ..) => return Err(VerifyError::UnknownChallenge),
             _ => self.use_for_nothing(code, Rejection::CodeExpired).await?,
         };
-        if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
+        if let (Round::Done(_), Guess::Code(_)) = (&used, &entry.guess) {
             Box::pin(counted.count(&self.counters, self.now())).await;
         }
         Ok(used)
+    }
+
+    /// The write that keeps the outcome of a correct code, so that it can be asked for again.
+    pub(crate) fn kept(&self, code: &CorrectCode<'_>, outcome: &Outcome) -> Option<Write> {
+        self.repeats.write(code.ring, code.ticket, outcome)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -278,14 +383,22 @@ impl VerifyCode {
         code: CorrectCode<'_>,
         rejection: Rejection,
     ) -> Result<Use, VerifyError> {
-        self.reject(&code.next, rejection).await
+        self.reject(&code.next, None, rejection).await
     }
 
     /// Saves `next`, then rejects the guess: the caller hears nothing before it is counted.
-    async fn reject(&self, next: &Challenge, rejection: Rejection) -> Result<Use, VerifyError> {
-        match self.challenges.store.save(next).await? {
-            Swap::Saved(_) => Err(VerifyError::Rejected(rejection)),
-            Swap::Lost(winner) => Ok(Round::Lost(winner)),
+    async fn reject(&self, next: &Challenge, kept: Option<Write>, rejection: Rejection) -> Result<Use, VerifyError> {
+        let Some(kept) = kept else {
+            return match self.challenges.store.save(next).await? {
+                Swap::Saved(_) => Err(VerifyError::Rejected(rejection)),
+                Swap::Lost(winner) => Ok(Round::Lost(winner)),
+            };
+        };
+        match self.challenges.store.save_with(next, vec![kept]).await? {
+            SwapWith::Saved => Err(VerifyError::Rejected(rejection)),
+            SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
+            // Another request with the same key was faster.
+            SwapWith::Refused { .. } => Err(VerifyError::IdempotencyMismatch),
         }
     }
 

@@ -20,10 +20,8 @@ use twostep_stores::{
 };
 
 pub struct RecordDeliveryReports {
-    clock: Arc<dyn Clock>,
-    challenges: ChallengeStore,
     sent_messages: SentMessageStore,
-    counters: CounterStore,
+    deliveries: Deliveries,
     token: SharedToken,
 }
 
@@ -32,16 +30,14 @@ impl RecordDeliveryReports {
     /// [`ConfigError`], which names the variable.
     pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, ConfigError> {
         Ok(Self {
-            clock: tables.clock(),
-            challenges: tables.challenges()?,
             sent_messages: tables.sent_messages()?,
-            counters: tables.counters()?,
+            deliveries: Deliveries::open(tables)?,
             token: secrets.shared_token("CALLBACK_SECRET")?,
         })
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(self.token.warm_up(), self.challenges.open_connection());
+        tokio::join!(self.token.warm_up(), self.deliveries.challenges.open_connection());
     }
 
     /// Whether `token` is the secret part of the address that reports come to.
@@ -56,13 +52,33 @@ impl RecordDeliveryReports {
     /// [`TableError`]: Clickatell should repeat the report.
     pub async fn record(&self, report: &DeliveryReport) -> Result<(), TableError> {
         let Some(delivery) = report.delivery else { return Ok(()) };
-        let known = self.sent_messages.find(&report.message_id).await?;
+        let mut message = self.sent_messages.find(&report.message_id).await?;
         // A report can arrive before the message is remembered; our own reference serves as well.
-        let referenced = || report.reference.as_deref().and_then(SentMessage::from_reference);
-        let Some(message) = known.or_else(referenced) else {
-            tracing::info!("a delivery report for an unknown message was ignored");
+        message = message.or_else(|| report.reference.as_deref().and_then(SentMessage::from_reference));
+        if message.is_none() && matches!(delivery, Delivery::Delivered | Delivery::Failed) {
+            message = self.sent_messages.keep(&report.message_id, delivery, self.deliveries.clock.now()).await?;
+        }
+        let Some(message) = message else {
+            tracing::info!("a delivery report for an unknown message was put aside");
             return Ok(());
         };
+        self.deliveries.record(&message, delivery).await
+    }
+}
+
+/// Records how far messages got after the provider had accepted them.
+pub(super) struct Deliveries {
+    clock: Arc<dyn Clock>,
+    challenges: ChallengeStore,
+    counters: CounterStore,
+}
+
+impl Deliveries {
+    pub(super) fn open(tables: &Tables) -> Result<Self, ConfigError> {
+        Ok(Self { clock: tables.clock(), challenges: tables.challenges()?, counters: tables.counters()? })
+    }
+
+    pub(super) async fn record(&self, message: &SentMessage, delivery: Delivery) -> Result<(), TableError> {
         let Some(challenge) = self.challenges.find(&message.challenge).await? else { return Ok(()) };
         let (now, failure) = (self.clock.now(), DeliveryFailure::NotDelivered);
         let record = |current: &Challenge| match delivery {
@@ -83,7 +99,7 @@ impl RecordDeliveryReports {
             }
             _ => return Ok(()),
         };
-        if let Some(country) = message.country
+        if let Some(country) = message.country.or(recorded.country)
             && let Err(error) = self.counters.count(country, None, event, now).await
         {
             tracing::warn!(%error, "a delivery report was not counted");

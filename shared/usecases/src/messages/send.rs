@@ -1,20 +1,26 @@
-//! Send what was saved. The stream of the `codes` table brings each message here once or more; it is sent at most once.
+//! Send the messages on the queue. An entry can be received more than once; its message is handed over to the provider
+//! at most once.
+//!
+//! While an entry is received, the queue hides it from other receivers: that is the claim, and it ends by itself. Everything
+//! that can fail without trace is done under it: keys, provider account, settings and challenge are read, the payload is
+//! opened, and the message is reserved. Then the challenge is saved as handed over. From there on, no other attempt sends it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use rand::RngExt;
 use tokio::task::JoinSet;
-use twostep_crypto::{KeyRing, sealing::UnsealError};
+use twostep_crypto::KeyRing;
 use twostep_domain::{
-    challenge::{Challenge, Delivery, DeliveryFailure, Payload, Purpose, PurposeName},
+    challenge::{Challenge, Delivery, DeliveryFailure, Payload, Policy, Purpose},
     country::Country,
-    ids::ChallengeKey,
-    message_texts,
+    message_texts::{self, Site},
     phone::PhoneNumber,
     settings::Settings,
     spending::MessageEvent,
-    time::Clock,
+    time::{Clock, SECOND, Timestamp},
 };
 use twostep_runtime::{
+    Deadline, Queue, Startup, entropy,
     metrics::{Dimension, Metric, Name},
     secrets::{Keys, SecretError, Secrets},
 };
@@ -24,64 +30,128 @@ use twostep_stores::{
 };
 
 use super::{
+    delivery_reports::Deliveries,
+    notice::NoticeReserve,
     provider::{OpenError, clickatell},
+    queue::{QueuedMessage, unreadable},
     reservation::{MessageIntent, Reservation, ReserveError, Spending},
 };
 use crate::warm_up;
 
 pub struct SendMessages {
     clock: Arc<dyn Clock>,
+    policy: Policy,
+    queue: Queue,
     keys: Arc<Keys>,
     challenges: ChallengeStore,
     sent_messages: SentMessageStore,
+    deliveries: Deliveries,
     clickatell: Client,
     account: CachedAccount,
     settings: Arc<CachedSettings>,
     spending: Spending,
+    notices: NoticeReserve,
 }
 
-/// One record of the stream.
-pub struct Record {
-    /// What the event source calls the record, to report it as failed.
-    pub sequence_number: Option<String>,
-    /// The challenge as it was saved; `None` if the record is not a challenge.
-    pub challenge: Option<Challenge>,
+/// An entry of the queue, as it was received.
+pub struct Received {
+    /// What the event source calls the entry, to report it as failed.
+    pub id: String,
+    /// What the queue calls this receive of the entry.
+    pub receipt: String,
+    /// How often the entry has been received, this time included.
+    pub times: u32,
+    /// `None` if the entry names no message.
+    pub message: Option<QueuedMessage>,
 }
 
-/// How sending a message ended.
-enum Outgoing {
-    Sent,
-    /// Perhaps sent, and charged.
-    Unknown,
-    Failed(DeliveryFailure),
+/// Everything that sending a message takes.
+struct Prepared {
+    ring: Arc<KeyRing>,
+    account: Arc<Account>,
+    settings: Arc<Settings>,
+    site: Site,
+    phone: PhoneNumber,
+    payload: Payload,
 }
 
-/// Why a message could not be brought to an end now. Nothing was sent.
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    #[error("the provider asked to retry later: {0}")]
-    Later(&'static str),
-    #[error(transparent)]
-    Table(#[from] TableError),
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    #[error(transparent)]
-    Unseal(#[from] UnsealError),
+/// Why a message cannot be prepared.
+enum Unprepared {
+    /// Not now.
+    Later(Later),
+    /// It cannot be sent at all. The country is told as far as it is known.
+    Never(DeliveryFailure, Option<Country>),
+}
+
+/// A message that certainly was not sent now and is tried again.
+#[derive(Debug)]
+struct Later {
+    why: String,
+    /// Its budget has no room, which is no fault.
+    is_held_back: bool,
+    /// The longest pause before the next try.
+    longest_pause: Duration,
+    /// When its code expires.
+    until: Option<Timestamp>,
+    /// The attempt that sent nothing, although the table may say that it did.
+    void_attempt: Option<u64>,
+}
+
+impl Later {
+    fn because(why: impl Into<String>) -> Self {
+        let longest_pause = Policy::default().longest_code_pause;
+        Self { why: why.into(), is_held_back: false, longest_pause, until: None, void_attempt: None }
+    }
+
+    /// When to try a message again that was received so often.
+    fn pause(&self, times: u32, now: Timestamp) -> Duration {
+        let pause = Policy::retry_pause(times, self.longest_pause);
+        self.until.map_or(pause, |until| pause.min(now.until(until))).max(SECOND)
+    }
+}
+
+impl From<TableError> for Later {
+    fn from(error: TableError) -> Self {
+        Self::because(error.to_string())
+    }
+}
+
+impl From<SecretError> for Later {
+    fn from(error: SecretError) -> Self {
+        Self::because(error.to_string())
+    }
 }
 
 impl SendMessages {
+    /// What sending takes at most once a message is reserved: saving it as handed over, and the provider.
+    const SENDING: Duration = Duration::from_secs(16);
+    /// What a second try with another key takes at most.
+    const ANOTHER_KEY: Duration = Duration::from_secs(11);
+    /// No entry is received so often before its code has expired, so something always goes wrong with it.
+    const MOST_TIMES: u32 = 500;
+
     /// # Errors
     /// [`OpenError`]
-    pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, OpenError> {
+    pub fn open(startup: &Startup, tables: &Tables, secrets: &Secrets) -> Result<Self, OpenError> {
+        Self::with_queue(Queue::open(startup)?, tables, secrets)
+    }
+
+    /// # Errors
+    /// [`OpenError`]
+    pub fn with_queue(queue: Queue, tables: &Tables, secrets: &Secrets) -> Result<Self, OpenError> {
         Ok(Self {
             clock: tables.clock(),
+            policy: Policy::default(),
+            queue,
             keys: secrets.keys()?,
             challenges: tables.challenges()?,
             sent_messages: tables.sent_messages()?,
+            deliveries: Deliveries::open(tables)?,
             clickatell: clickatell(tables)?,
             account: secrets.open("CLICKATELL_SECRET", Account::parse)?,
             settings: tables.settings()?,
             spending: Spending::open(tables)?,
+            notices: NoticeReserve::open(tables)?,
         })
     }
 
@@ -95,179 +165,362 @@ impl SendMessages {
         );
     }
 
-    /// Sends what the records ask for, all challenges in parallel. Gives the sequence numbers of the records that must come
-    /// again.
-    pub async fn send(&'static self, records: Vec<Record>) -> Vec<Option<String>> {
-        // Of one challenge only the newest record counts: it carries the number of the newest message.
-        let mut newest: HashMap<ChallengeKey, (Challenge, Option<String>)> = HashMap::new();
-        let mut failed = Vec::new();
-        for Record { sequence_number, challenge } in records {
-            if let Some(challenge) = challenge {
-                newest.insert(challenge.key.clone(), (challenge, sequence_number));
-            } else {
-                tracing::error!("a record is not a challenge");
-                failed.push(sequence_number);
+    /// Sends what the entries name, all in parallel. Gives the ids of the entries that stay on the queue.
+    pub async fn send(&'static self, batch: Vec<Received>, deadline: Deadline) -> Vec<String> {
+        // An entry whose task panics stays on the queue; the others go on.
+        let mut left: BTreeSet<String> = batch.iter().map(|received| received.id.clone()).collect();
+        let mut sends = JoinSet::new();
+        for received in batch {
+            sends.spawn(async move { self.take(&received, deadline).await.then_some(received.id) });
+        }
+        while let Some(sent) = sends.join_next().await {
+            if let Ok(Some(id)) = sent {
+                left.remove(&id);
             }
         }
-        let mut sends = JoinSet::new();
-        for (challenge, sequence_number) in newest.into_values() {
-            sends.spawn(async move {
-                let error = self.send_one(challenge).await.err()?;
-                tracing::warn!(%error, "a message is left for later");
-                Some(sequence_number)
-            });
-        }
-        // A task that panicked has claimed its message, which reads `unknown` from then on; the others go on.
-        while let Some(sent) = sends.join_next().await {
-            failed.extend(sent.ok().flatten());
-        }
-        failed
+        left.into_iter().collect()
     }
 
-    /// Claims the message, sends it once, and saves the outcome. The claim is a compare-and-swap from the record's own
-    /// image, so it costs no read, and only one of two that see the record sends.
-    async fn send_one(&self, challenge: Challenge) -> Result<(), SendError> {
-        let number = challenge.send_number;
-        let claim = |current: &Challenge| current.claim_send(number, self.clock.now());
-        let Some(claimed) = self.challenges.advance(challenge, claim).await? else { return Ok(()) };
-
-        let outgoing = self.deliver(&claimed).await;
-        let now = self.clock.now();
-        let record = |current: &Challenge| match &outgoing {
-            Ok(Outgoing::Sent) => current.record_delivery(number, Delivery::Sent, now),
-            Ok(Outgoing::Unknown) => current.record_delivery(number, Delivery::Unknown, now),
-            Ok(Outgoing::Failed(failure)) => current.record_failure(number, *failure, now),
-            Err(_) => current.record_delivery(number, Delivery::Deferred, now),
+    /// Takes one entry, and tells whether it is done with.
+    async fn take(&self, received: &Received, deadline: Deadline) -> bool {
+        let Some(message) = received.message.as_ref().filter(|_| received.times <= Self::MOST_TIMES) else {
+            unreadable("an entry of the queue names no message that can be sent", &*self.clock);
+            return true;
         };
-        self.challenges.advance(claimed, record).await?;
-        outgoing.map(|_| ())
+        let Err(later) = self.send_one(message, deadline).await else { return true };
+        tracing::warn!(why = later.why, times = received.times, "a message waits");
+        let now = self.clock.now();
+        if !later.is_held_back {
+            Metric::count(Name::SmsDeferred).emit(now);
+        }
+        let pause = later.pause(received.times, now);
+        // What the table could not be told, the queue is told.
+        if later.void_attempt.is_some() {
+            let entry = QueuedMessage { void_attempt: later.void_attempt, ..message.clone() };
+            match self.queue.put(entry.write(), pause).await {
+                Ok(()) => return true,
+                Err(error) => tracing::error!(%error, "a message that was not sent may count as sent"),
+            }
+        }
+        if let Err(error) = self.queue.hide(&received.receipt, pause).await {
+            tracing::warn!(%error, "a message waits for the queue's visibility timeout");
+        }
+        false
     }
 
-    /// Reserves the message, hands it to the provider, and ends the reservation if it was certainly not sent.
-    async fn deliver(&self, claimed: &Challenge) -> Result<Outgoing, SendError> {
-        let ring: Arc<KeyRing> = self.keys.get().await?;
-        let (account, settings) = (self.account.get().await?, self.settings.get().await?);
-        let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
-        let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed, self.clock.now())?;
-        let purpose = payload.purpose.name();
-        // The event source lets only messages to numbers through.
-        let Some(phone) = payload.to.phone() else { return Ok(Outgoing::Failed(DeliveryFailure::NotAllowed)) };
+    async fn send_one(&self, message: &QueuedMessage, deadline: Deadline) -> Result<(), Later> {
+        let challenge = match self.challenges.find(&message.challenge).await {
+            Ok(Some(found)) => found.taken_back(message.void_attempt),
+            Ok(None) => return Ok(()),
+            Err(TableError::Malformed { .. }) => {
+                unreadable("its challenge is malformed", &*self.clock);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !challenge.waits(message.send_number) {
+            return Ok(());
+        }
+        let until = Some(challenge.expires_at);
+        self.send_waiting(message, challenge, deadline).await.map_err(|later| Later { until, ..later })
+    }
+
+    async fn send_waiting(
+        &self,
+        message: &QueuedMessage,
+        challenge: Challenge,
+        deadline: Deadline,
+    ) -> Result<(), Later> {
+        let prepared = self.prepare(&challenge).await;
+        if self.clock.now() >= challenge.expires_at {
+            let country = prepared.ok().and_then(|prepared| Country::of_mobile(&prepared.phone));
+            return self.refuse(message, challenge, DeliveryFailure::NotSentInTime, country).await;
+        }
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(Unprepared::Later(later)) => return Err(later),
+            Err(Unprepared::Never(failure, country)) => {
+                return self.refuse(message, challenge, failure, country).await;
+            }
+        };
+        let country = Country::of_mobile(&prepared.phone);
+        let reservation = match self.reserve(&challenge, &prepared).await {
+            Ok(reservation) => reservation,
+            Err(ReserveError::Table(error)) => return Err(error.into()),
+            Err(ReserveError::Refused(failure)) => {
+                if let Some(later) = self.held_back(&challenge, &prepared.payload, failure) {
+                    return Err(later);
+                }
+                return self.refuse(message, challenge, failure, country).await;
+            }
+        };
+        if !deadline.leaves(Self::SENDING) {
+            self.release(reservation).await;
+            return Err(Later::because("no time is left in this invocation"));
+        }
+        let (attempt, number) = (entropy::system().random::<u64>(), message.send_number);
+        let hand_over = |current: &Challenge| {
+            let waiting = current.clone().taken_back(message.void_attempt);
+            waiting.hand_over(number, attempt, country, self.clock.now())
+        };
+        match self.challenges.advance(challenge, hand_over).await {
+            Ok(Some(handed_over)) => self.deliver(&handed_over, attempt, prepared, reservation, deadline).await,
+            // Another receiver was faster, or the code was used, replaced or has expired. If the message still waits, the
+            // next receive of the entry records that it has failed.
+            Ok(None) => {
+                self.release(reservation).await;
+                Err(Later::because("the message was taken, or its code has expired"))
+            }
+            // Nothing was sent, but the table may say so.
+            Err(error) => {
+                self.release(reservation).await;
+                Err(Later { void_attempt: Some(attempt), ..error.into() })
+            }
+        }
+    }
+
+    /// Reads what sending takes, from memory most of the time.
+    async fn prepare(&self, challenge: &Challenge) -> Result<Prepared, Unprepared> {
+        let (ring, account, settings) = tokio::join!(self.keys.get(), self.account.get(), self.settings.get_recent());
+        let ring = ring.map_err(|error| Unprepared::Later(error.into()))?;
+        let payload = ring.open::<Payload>(challenge.key.as_str(), &challenge.sealed, self.clock.now());
+        let payload = payload.map_err(|error| {
+            tracing::error!(%error, "a message cannot be opened");
+            Unprepared::Never(DeliveryFailure::Unreadable, None)
+        })?;
+        // Only messages to numbers are put on the queue.
+        let Some(phone) = payload.to.phone().cloned() else {
+            return Err(Unprepared::Never(DeliveryFailure::Unreadable, None));
+        };
+        let country = Country::of_mobile(&phone);
+        let settings = settings.map_err(|error| Unprepared::Later(error.into()))?;
         let is_notice = matches!(payload.purpose, Purpose::Notice { .. });
         if !settings.two_step_enabled && !is_notice {
-            return Ok(Outgoing::Failed(DeliveryFailure::NotAllowed));
+            return Err(Unprepared::Never(DeliveryFailure::NotAllowed, country));
         }
-        let trust = payload.phone_trust(self.clock.now());
-        let intent = MessageIntent { phone, purpose, trust, settings: &settings, pepper: &ring.pepper };
-        if claimed.decoy {
+        let site = settings.site().map_err(|_| Unprepared::Never(DeliveryFailure::SiteNotSet, country))?;
+        let account = account.map_err(|error| match error {
+            SecretError::Unavailable(_) => Unprepared::Later(error.into()),
+            SecretError::Missing | SecretError::Malformed(_) => {
+                tracing::error!(%error, "there is no account to send with");
+                Unprepared::Never(DeliveryFailure::AccountRefused, country)
+            }
+        })?;
+        Ok(Prepared { ring, account, settings, site, phone, payload })
+    }
+
+    /// Counts the message everywhere before it is sent. A decoy is counted as far as it tells something; `None` then.
+    async fn reserve(&self, challenge: &Challenge, prepared: &Prepared) -> Result<Option<Reservation>, ReserveError> {
+        let Prepared { ring, settings, phone, payload, .. } = prepared;
+        let intent = MessageIntent {
+            phone,
+            purpose: payload.purpose.name(),
+            trust: payload.phone_trust(self.clock.now()),
+            settings,
+            pepper: &ring.pepper,
+        };
+        if challenge.decoy {
             // What else changes is the same as for a message, and none is sent.
             self.spending.reserve_decoy(&intent).await?;
-            return Ok(Outgoing::Sent);
+            return Ok(None);
         }
-        let reservation = match self.spending.reserve(&intent).await {
-            Ok(reservation) => reservation,
-            Err(ReserveError::Refused(failure)) => {
-                tracing::warn!(reason = failure.as_str(), "a message was not sent");
-                return Ok(self.failed(phone, failure).await);
-            }
-            Err(ReserveError::Table(error)) => return Err(error.into()),
+        let reserved = match &payload.purpose {
+            Purpose::Notice { user, .. } => self.notices.reserve(&self.spending, &intent, user.as_ref()).await,
+            _ => self.spending.reserve(&intent).await,
         };
-        let content = if is_notice {
-            message_texts::phone_changed_message(&site, payload.language)
-        } else {
-            message_texts::code_message(&site, payload.language, &payload.code)
-        };
-        let reference = SentMessage::reference(claimed);
-        let message = Message { to: phone, content: &content, client_message_id: &reference };
-        let outcome = self.hand_over(&account, &message).await;
-        self.settle(claimed, phone, purpose, reservation, outcome, &settings).await
+        reserved.map(Some)
     }
 
-    /// Records what the provider did with a message.
-    async fn settle(
+    /// A notice waits for a budget, a code does not: its user waits in front of the page and should choose another way.
+    fn held_back(&self, challenge: &Challenge, payload: &Payload, failure: DeliveryFailure) -> Option<Later> {
+        let is_notice = matches!(payload.purpose, Purpose::Notice { .. });
+        let longest_pause = self.policy.longest_notice_pause;
+        let may_wait =
+            failure != DeliveryFailure::NotAllowed && self.clock.now().plus(longest_pause) < challenge.expires_at;
+        let later = || Later { is_held_back: true, longest_pause, ..Later::because(failure.as_str()) };
+        (is_notice && may_wait).then(later)
+    }
+
+    /// Records why a message is not sent.
+    async fn refuse(
         &self,
-        claimed: &Challenge,
-        phone: &PhoneNumber,
-        purpose: PurposeName,
-        reservation: Reservation,
-        outcome: Outcome,
-        settings: &Settings,
-    ) -> Result<Outgoing, SendError> {
-        if matches!(outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
-            self.spending.watch(&reservation, settings).await;
+        message: &QueuedMessage,
+        challenge: Challenge,
+        failure: DeliveryFailure,
+        country: Option<Country>,
+    ) -> Result<(), Later> {
+        tracing::warn!(reason = failure.as_str(), "a message was not sent");
+        let refuse = |current: &Challenge| {
+            current.clone().taken_back(message.void_attempt).refuse(message.send_number, failure, self.clock.now())
+        };
+        let is_decoy = challenge.decoy;
+        if self.challenges.advance(challenge, refuse).await?.is_some() && !is_decoy {
+            self.count_failure(failure, country).await;
         }
-        match outcome {
-            Outcome::Accepted { message_id } => {
-                let (country, now) = (reservation.country(), self.clock.now());
-                Metric::count(Name::SmsAccepted).emit(now);
-                Metric::count(Name::SmsAcceptedByCountry).by(Dimension::Country, country.as_str()).emit(now);
-                self.remember(claimed, &message_id, country).await;
-                Ok(Outgoing::Sent)
-            }
-            Outcome::Refused { code, fault } => {
-                self.spending.forfeit(reservation, purpose).await;
-                let failure = match fault {
-                    Fault::Recipient => {
-                        tracing::warn!(code, "the provider refused a number");
-                        DeliveryFailure::NumberRefused
-                    }
-                    Fault::Account => {
-                        tracing::error!(code, "the provider refuses this account: check key, balance and sender");
-                        DeliveryFailure::AccountRefused
-                    }
-                };
-                Ok(self.failed(phone, failure).await)
-            }
-            Outcome::Unknown { reason } => {
-                tracing::warn!(reason, "the provider did not say whether it sent a message");
-                Metric::count(Name::SmsUnknown).emit(self.clock.now());
-                Ok(Outgoing::Unknown)
-            }
-            Outcome::Later { reason } => {
-                Metric::count(Name::SmsDeferred).emit(self.clock.now());
-                self.spending.release(reservation).await;
-                Err(SendError::Later(reason))
-            }
-        }
+        Ok(())
     }
 
-    async fn failed(&self, phone: &PhoneNumber, failure: DeliveryFailure) -> Outgoing {
+    async fn count_failure(&self, failure: DeliveryFailure, country: Option<Country>) {
         let now = self.clock.now();
         Metric::count(Name::SmsFailed).by(Dimension::Reason, failure.as_str()).emit(now);
-        if let Some(country) = Country::of_mobile(phone)
+        if let Some(country) = country
             && let Err(error) = self.spending.counters.count(country, None, MessageEvent::Failed(failure), now).await
         {
             tracing::warn!(%error, "a failure was not counted");
         }
-        Outgoing::Failed(failure)
     }
 
-    async fn hand_over(&self, account: &Account, message: &Message<'_>) -> Outcome {
+    /// Hands a message over to the provider and records what it said.
+    async fn deliver(
+        &self,
+        handed_over: &Challenge,
+        attempt: u64,
+        prepared: Prepared,
+        reservation: Option<Reservation>,
+        deadline: Deadline,
+    ) -> Result<(), Later> {
+        let Prepared { account, settings, site, phone, payload, .. } = prepared;
+        let Some(reservation) = reservation else {
+            self.save(handed_over, Delivery::Sent).await;
+            return Ok(());
+        };
+        let content = match payload.purpose {
+            Purpose::Notice { .. } => message_texts::phone_changed_message(&site, payload.language),
+            _ => message_texts::code_message(&site, payload.language, &payload.code),
+        };
+        let reference = SentMessage::reference(handed_over);
+        let message = Message { to: &phone, content: &content, client_message_id: &reference };
+        match self.hand_over(&account, &message, deadline).await {
+            Outcome::Accepted { message_id } => {
+                let (country, now) = (reservation.country(), self.clock.now());
+                Metric::count(Name::SmsAccepted).emit(now);
+                Metric::count(Name::SmsAcceptedByCountry).by(Dimension::Country, country.as_str()).emit(now);
+                tokio::join!(
+                    self.save(handed_over, Delivery::Sent),
+                    self.remember(handed_over, &message_id),
+                    self.spending.watch(&reservation, &settings)
+                );
+            }
+            Outcome::Unknown { reason } => {
+                tracing::warn!(reason, "the provider did not say whether it sent a message");
+                Metric::count(Name::SmsUnknown).emit(self.clock.now());
+                tokio::join!(self.save(handed_over, Delivery::Unknown), self.spending.watch(&reservation, &settings));
+            }
+            Outcome::Refused { code, fault } => {
+                let failure = refused(&code, fault);
+                let (number, now) = (handed_over.send_number, self.clock.now());
+                let record = |current: &Challenge| current.record_failure(number, failure, now);
+                let (saved, ()) = tokio::join!(
+                    self.challenges.advance(handed_over.clone(), record),
+                    self.forfeit(reservation, &payload)
+                );
+                if let Err(error) = saved {
+                    tracing::error!(%error, "a refusal was not saved");
+                }
+                self.count_failure(failure, Country::of_mobile(&phone)).await;
+            }
+            Outcome::Later { reason } => {
+                let (is_saved, ()) =
+                    tokio::join!(self.save(handed_over, Delivery::Deferred), self.release(Some(reservation)));
+                let void_attempt = (!is_saved).then_some(attempt);
+                return Err(Later { void_attempt, ..Later::because(reason) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves how far a message got that was handed over. If that fails, it reads `unknown` after a minute, until a delivery
+    /// report tells more.
+    async fn save(&self, handed_over: &Challenge, delivery: Delivery) -> bool {
+        let (number, now) = (handed_over.send_number, self.clock.now());
+        let record = |current: &Challenge| current.record_delivery(number, delivery, now);
+        let saved = self.challenges.advance(handed_over.clone(), record).await;
+        if let Err(error) = &saved {
+            tracing::error!(%error, ?delivery, "the delivery of a message was not saved");
+        }
+        saved.is_ok()
+    }
+
+    /// Lets a delivery report find the challenge. A report that was faster is recorded now.
+    async fn remember(&self, handed_over: &Challenge, message_id: &str) {
+        let message = SentMessage::new(message_id, handed_over);
+        let recorded = match self.sent_messages.save(&message).await {
+            Ok(Some(reported)) => self.deliveries.record(&message, reported).await,
+            saved => saved.map(|_| ()),
+        };
+        if let Err(error) = recorded {
+            tracing::error!(%error, "a sent message was not remembered");
+        }
+    }
+
+    /// Takes a reservation back altogether.
+    async fn release(&self, reservation: Option<Reservation>) {
+        if let Some(reservation) = reservation {
+            self.spending.release(reservation).await;
+        }
+    }
+
+    async fn forfeit(&self, reservation: Reservation, payload: &Payload) {
+        self.spending.forfeit(reservation, payload.purpose.name()).await;
+    }
+
+    async fn hand_over(&self, account: &Account, message: &Message<'_>, deadline: Deadline) -> Outcome {
         let outcome = self.clickatell.send(account, message).await;
-        if outcome.is_bad_key() { self.send_with_another_key(account, message, outcome).await } else { outcome }
+        if !outcome.is_bad_key() {
+            return outcome;
+        }
+        self.send_with_another_key(account, message, outcome, deadline).await
     }
 
     /// A refused key sends nothing, so another may be tried at once: a newer one that was pasted since, else the previous
     /// one, which serves until the present one works.
-    async fn send_with_another_key(&self, refused: &Account, message: &Message<'_>, mut outcome: Outcome) -> Outcome {
+    async fn send_with_another_key(
+        &self,
+        refused: &Account,
+        message: &Message<'_>,
+        mut outcome: Outcome,
+        deadline: Deadline,
+    ) -> Outcome {
         tracing::error!("the provider refuses the present key");
         let newer = self.account.refetch().await.ok().filter(|newer| !newer.same_key(refused));
-        if let Some(newer) = newer {
+        if let Some(newer) = newer.filter(|_| deadline.leaves(Self::ANOTHER_KEY)) {
             outcome = self.clickatell.send(&newer, message).await;
         }
         if !outcome.is_bad_key() {
             return outcome;
         }
         match self.account.previous().await {
-            Ok(Some(previous)) if !previous.same_key(refused) => self.clickatell.send(&previous, message).await,
+            Ok(Some(previous)) if !previous.same_key(refused) && deadline.leaves(Self::ANOTHER_KEY) => {
+                self.clickatell.send(&previous, message).await
+            }
             _ => outcome,
         }
     }
+}
 
-    /// Lets a delivery report find the challenge. Without it the message counts as sent, and no report is recorded.
-    async fn remember(&self, claimed: &Challenge, message_id: &str, country: Country) {
-        let message = SentMessage::new(message_id, claimed, country);
-        if let Err(error) = self.sent_messages.save(&message).await {
-            tracing::error!(%error, "a sent message could not be remembered");
+fn refused(code: &str, fault: Fault) -> DeliveryFailure {
+    match fault {
+        Fault::Recipient => {
+            tracing::warn!(code, "the provider refused a number");
+            DeliveryFailure::NumberRefused
         }
+        Fault::Account => {
+            tracing::error!(code, "the provider refuses this account: check key, balance and sender");
+            DeliveryFailure::AccountRefused
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_tried_again_after_growing_pauses_and_when_its_code_expires() {
+        let now = Timestamp(1_000);
+        let pauses = |later: &Later| [1, 2, 3, 9].map(|times| later.pause(times, now).as_secs());
+        assert_eq!(pauses(&Later::because("")), [1, 2, 4, 30]);
+        assert_eq!(pauses(&Later { until: Some(Timestamp(1_003)), ..Later::because("") }), [1, 2, 3, 3]);
+        assert_eq!(pauses(&Later { until: Some(Timestamp(900)), ..Later::because("") }), [1, 1, 1, 1]);
     }
 }

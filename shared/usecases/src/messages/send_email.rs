@@ -1,8 +1,9 @@
-//! Send the emails that were saved, as `send` does for SMS: the stream of the `codes` table brings each here once or more,
-//! and it is sent at most once.
+//! Send the emails that were saved: the stream of the `codes` table brings each here once or more, and it is sent at most
+//! once.
 
 use std::{collections::HashMap, sync::Arc};
 
+use rand::RngExt;
 use tokio::task::JoinSet;
 use twostep_crypto::{KeyRing, Pepper, sealing::UnsealError};
 use twostep_domain::{
@@ -17,16 +18,17 @@ use twostep_domain::{
 };
 use twostep_runtime::{
     config::{self, ConfigError},
+    entropy,
     metrics::{Dimension, Metric, Name},
     secrets::{Keys, SecretError, Secrets},
 };
 use twostep_senders::ses::{Client, Fault, Outcome};
 use twostep_stores::{
-    CachedSettings, ChallengeStore, EmailBudgetStore, SlidingWindowStore, TableError, Tables,
+    CachedSettings, ChallengeStore, EmailBudgetStore, SlidingWindowStore, TableError, Tables, challenges::SavedMessage,
     email_budget::BudgetSpent, sliding_window::LimitError,
 };
 
-use super::send::Record;
+use super::queue::Record;
 use crate::warm_up;
 
 pub struct SendEmails {
@@ -95,20 +97,20 @@ impl SendEmails {
     /// again.
     pub async fn send(&'static self, records: Vec<Record>) -> Vec<Option<String>> {
         // Of one challenge only the newest record counts: it carries the number of the newest message.
-        let mut newest: HashMap<ChallengeKey, (Challenge, Option<String>)> = HashMap::new();
+        let mut newest: HashMap<ChallengeKey, (u64, Option<String>)> = HashMap::new();
         let mut failed = Vec::new();
-        for Record { sequence_number, challenge } in records {
-            if let Some(challenge) = challenge {
-                newest.insert(challenge.key.clone(), (challenge, sequence_number));
-            } else {
-                tracing::error!("a record is not a challenge");
-                failed.push(sequence_number);
+        for Record { sequence_number, message } in records {
+            match message {
+                Some(SavedMessage { challenge, send_number }) => {
+                    newest.insert(challenge, (send_number, sequence_number));
+                }
+                None => self.unreadable("a record is not a challenge"),
             }
         }
         let mut sends = JoinSet::new();
-        for (challenge, sequence_number) in newest.into_values() {
+        for (key, (send_number, sequence_number)) in newest {
             sends.spawn(async move {
-                let error = self.send_one(challenge).await.err()?;
+                let error = self.send_one(&key, send_number).await.err()?;
                 tracing::warn!(%error, "an email is left for later");
                 Some(sequence_number)
             });
@@ -119,11 +121,31 @@ impl SendEmails {
         failed
     }
 
-    /// Claims the email, sends it once, and saves the outcome, as for an SMS.
-    async fn send_one(&self, challenge: Challenge) -> Result<(), SendError> {
-        let number = challenge.send_number;
-        let claim = |current: &Challenge| current.claim_send(number, self.clock.now());
-        let Some(claimed) = self.challenges.advance(challenge, claim).await? else { return Ok(()) };
+    /// Saves the email as handed over, sends it once, and saves the outcome.
+    async fn send_one(&self, key: &ChallengeKey, number: u64) -> Result<(), SendError> {
+        let challenge = match self.challenges.find(key).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(()),
+            Err(TableError::Malformed { .. }) => {
+                self.unreadable("its challenge is malformed");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !challenge.waits(number) {
+            return Ok(());
+        }
+        if self.clock.now() >= challenge.expires_at {
+            let too_late = DeliveryFailure::NotSentInTime;
+            let refuse = |current: &Challenge| current.refuse(number, too_late, self.clock.now());
+            if self.challenges.advance(challenge, refuse).await?.is_some() {
+                self.failed(too_late);
+            }
+            return Ok(());
+        }
+        let attempt = entropy::system().random::<u64>();
+        let hand_over = |current: &Challenge| current.hand_over(number, attempt, None, self.clock.now());
+        let Some(claimed) = self.challenges.advance(challenge, hand_over).await? else { return Ok(()) };
 
         let outgoing = self.deliver(&claimed).await;
         let now = self.clock.now();
@@ -212,6 +234,12 @@ impl SendEmails {
         }
     }
 
+    /// Counts an email that can never be sent, and of which nothing else is known.
+    fn unreadable(&self, why: &'static str) {
+        tracing::error!(why, "an email was dropped");
+        self.failed(DeliveryFailure::Unreadable);
+    }
+
     fn failed(&self, failure: DeliveryFailure) -> Outgoing {
         Metric::count(Name::EmailsFailed).by(Dimension::Reason, failure.as_str()).emit(self.clock.now());
         Outgoing::Failed(failure)
@@ -225,7 +253,7 @@ fn budget_of(purpose: &Purpose, settings: &Settings) -> Option<u64> {
 
 fn content(site: &Site, payload: &Payload) -> EmailContent {
     match &payload.purpose {
-        Purpose::Notice { about } => notice_email(site, payload.language, *about),
+        Purpose::Notice { about, .. } => notice_email(site, payload.language, *about),
         purpose => code_email(site, payload.language, purpose.name(), &payload.code),
     }
 }

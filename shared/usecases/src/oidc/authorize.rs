@@ -201,9 +201,12 @@ impl Authorize {
         let Some(token) = token else { return Ok(None) };
         let id = token.session_id();
         let (session, settings) = tokio::try_join!(self.sessions.find(&id), self.settings.get())?;
+        let (hash, now) = (token.secret_hash(), self.clock.now());
+        // A page may be refreshing the session at this moment.
         let is_present = |session: &Session| {
-            constant_time::equal(&session.refresh_token_hash, token.secret_hash())
-                && self.clock.now() < session.expires_at
+            let is_known =
+                constant_time::equal(&session.refresh_token_hash, &hash) || session.may_repeat_refresh(&hash, now);
+            is_known && now < session.expires_at
         };
         let Some(session) = session.filter(is_present) else { return Ok(None) };
         let user = self.users.find(&session.user_id).await?;

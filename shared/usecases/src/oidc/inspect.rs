@@ -112,13 +112,12 @@ impl InspectTokens {
     /// # Errors
     /// [`Outage`]
     pub async fn revoke(&self, issuer: &Issuer, client: &Client, token: &str) -> Result<(), Outage> {
-        let grant = match RefreshToken::parse(token) {
-            Ok(token) => self.own_grant(client, &token).await?.map(|grant| grant.id),
-            Err(_) => {
-                let ring = self.keys.get().await?;
-                let claims = issuer.check(&ring, token, self.clock.now()).ok();
-                claims.filter(|claims| claims.client_id.as_ref() == Some(&client.id)).and_then(|claims| claims.grant_id)
-            }
+        let grant = if let Ok(token) = RefreshToken::parse(token) {
+            self.own_grant(client, &token).await?.map(|grant| grant.id)
+        } else {
+            let ring = self.keys.get().await?;
+            let claims = issuer.check(&ring, token, self.clock.now()).ok();
+            claims.filter(|claims| claims.client_id.as_ref() == Some(&client.id)).and_then(|claims| claims.grant_id)
         };
         if let Some(grant) = grant {
             self.grants.end(&grant).await?;

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use twostep_crypto::access_token::Claims;
-use twostep_domain::{account::User, email::EmailAddress, person_name::PersonName};
+use twostep_domain::{
+    account::{Event, User},
+    email::EmailAddress,
+    person_name::PersonName,
+};
 use twostep_runtime::config::{self, ConfigError};
-use twostep_stores::{TableError, Tables, users::ChangeError};
+use twostep_stores::{Tables, users::ChangeError};
 
 use super::email::{AddressChangeLimit, AddressChanges};
 use crate::{
     access::{Access, AccessError},
+    caller::Caller,
     outage::Outage,
 };
 
@@ -31,17 +36,11 @@ pub enum DetailsError {
     TooManyRequests { wait: Duration },
 }
 
-impl From<TableError> for DetailsError {
-    fn from(error: TableError) -> Self {
-        Self::Access(error.into())
-    }
-}
-
 impl From<AddressChangeLimit> for DetailsError {
     fn from(limit: AddressChangeLimit) -> Self {
         match limit {
             AddressChangeLimit::Reached { wait } => Self::TooManyRequests { wait },
-            AddressChangeLimit::Table(error) => error.into(),
+            AddressChangeLimit::Table(error) => Self::Access(error.into()),
         }
     }
 }
@@ -61,25 +60,30 @@ impl ChangeDetails {
     pub async fn change(
         &self,
         access: &Access,
+        caller: &Caller,
         claims: &Claims,
         name: Option<PersonName>,
         email: Option<EmailAddress>,
     ) -> Result<User, DetailsError> {
-        let account = access.open_account(claims).await.map_err(AccessError::Outage)?;
-        let present = account.user()?;
-        let email = email.filter(|email| *email != present.email);
-        let user = if email.is_some() {
+        let (account, user) = access.open_live(claims).await?;
+        let (name, email) = (name.filter(|name| *name != user.name), email.filter(|email| *email != user.email));
+        if email.is_some() {
             if self.email_is_on {
                 return Err(DetailsError::EmailNeedsVerification);
             }
-            let user = account.for_change(claims, &*access.clock)?;
+            account.for_change(claims, &*access.clock)?;
             self.changes.reserve(&account.ring.pepper, &user.id).await?;
-            user
-        } else {
-            present.clone()
-        };
-        access.users.rename(&user, name.as_ref(), email.as_ref()).await.map_err(|error| match error {
+        }
+        let events = [(name.is_some(), Event::NameChanged), (email.is_some(), Event::EmailChanged)];
+        let events = events.into_iter().filter_map(|(happened, event)| happened.then_some(event));
+        let mut entries: Vec<_> =
+            events.map(|event| access.audit.write(&access.audit.of_claims(event, claims, caller))).collect();
+        entries.push(access.sessions.is_live(&claims.sid, access.clock.now()));
+        let renamed = access.users.rename(&user, name.as_ref(), email.as_ref(), entries).await;
+        renamed.map_err(|error| match error {
             ChangeError::EmailTaken => DetailsError::EmailTaken,
+            // The session ended a moment ago.
+            ChangeError::Refused { .. } => DetailsError::Access(AccessError::InvalidToken),
             error => DetailsError::Access(AccessError::Outage(Outage::from(error))),
         })?;
         let email_verified_at = user.email_verified_at.filter(|_| email.is_none());

@@ -1,10 +1,13 @@
 //! List remembered devices, and forget one.
 
 use twostep_crypto::access_token::Claims;
-use twostep_domain::account::Device;
+use twostep_domain::account::{Device, Event};
 use twostep_stores::users::ChangeError;
 
-use crate::access::{Access, AccessError};
+use crate::{
+    access::{Access, AccessError},
+    caller::Caller,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -26,8 +29,14 @@ impl Access {
 
     /// # Errors
     /// [`DeviceError`]
-    pub async fn forget_device(&self, claims: &Claims, id: &str) -> Result<(), DeviceError> {
-        self.users.forget_device(&claims.sub, id).await.map_err(|error| match error {
+    pub async fn forget_device(&self, caller: &Caller, claims: &Claims, id: &str) -> Result<(), DeviceError> {
+        let (_, user) = self.open_live(claims).await?;
+        if !user.devices.contains_key(id) {
+            return Err(DeviceError::UnknownDevice);
+        }
+        let entry = self.audit.write(&self.audit.of_claims(Event::DeviceRemoved, claims, caller));
+        let writes = vec![self.users.forget_device(&claims.sub, id), entry];
+        self.users.commit(writes).await.map_err(|error| match error {
             ChangeError::Outdated => DeviceError::UnknownDevice,
             error => AccessError::Outage(error.into()).into(),
         })

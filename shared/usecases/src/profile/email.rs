@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use twostep_crypto::{Pepper, access_token::Claims};
 use twostep_domain::{
-    account::User,
+    account::{Activity, Event, User},
     challenge::{Notice, Purpose, PurposeName, purpose::EmailChange},
     email::EmailAddress,
     ids::UserId,
@@ -32,6 +32,7 @@ use crate::{
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     outage::Outage,
+    repeat::Outcome,
 };
 
 /// Limits how often one account asks for another address: each answer could tell whether the address is taken, and each
@@ -131,8 +132,9 @@ impl ChangeEmail {
         let read = async { tokio::try_join!(load, self.access.open_account(claims)) };
         let found = self.admission.count_client_ip_while(caller, &ring, read).await?;
         let (present, account) = found.map_err(AccessError::Outage)?;
-        let user = if account.user()?.email == *email {
-            account.live_user()?.clone()
+        let user = account.live_user(&*self.access.clock)?;
+        let user = if user.email == *email {
+            user.clone()
         } else {
             let user = account.for_change(claims, &*self.access.clock)?;
             self.changes.reserve(&ring.pepper, &user.id).await?;
@@ -165,12 +167,18 @@ impl VerifyCode {
             return self.use_for_nothing(code, Rejection::CodeExpired).await;
         };
         let mut writes = self.users.set_email(&user, &email, session, now);
-        writes.push(self.sessions.is_live(session));
+        writes.push(self.sessions.is_live(session, now));
         if is_new {
             let language = code.caller.language;
             writes.extend(self.notices.to_user(code.ring, &user, Notice::EmailChanged, language));
-            writes.extend(self.notices.to_address(code.ring, &email, Notice::EmailChanged, language));
+            writes.extend(self.notices.to_address(code.ring, &user.id, &email, Notice::EmailChanged, language));
         }
+        writes.push(self.audit.write(&Activity {
+            session: Some(session.clone()),
+            client: Some(code.caller.user_agent.clone()),
+            ..self.audit.of_user(if is_new { Event::EmailChanged } else { Event::EmailVerified }, &user.id)
+        }));
+        writes.extend(self.kept(&code, &Outcome::EmailVerified));
         match self.use_with(&code, writes).await? {
             SwapWith::Saved => {
                 let user = User { email, email_verified_at: Some(now), ..user };

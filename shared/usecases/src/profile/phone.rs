@@ -2,7 +2,7 @@
 
 use twostep_crypto::{access_token::Claims, recovery_code};
 use twostep_domain::{
-    account::PhoneTrust,
+    account::{Activity, Event, PhoneTrust},
     authentication_method::Method,
     challenge::{Notice, Purpose, PurposeName, purpose::PhoneChange},
     phone::PhoneNumber,
@@ -24,6 +24,7 @@ use crate::{
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     outage::Outage,
+    repeat::Outcome,
 };
 
 pub struct ChangePhone {
@@ -97,7 +98,8 @@ impl ChangePhone {
         Ok(self.challenges.start(&ring, key, present, new).await.map_err(StartError::from)?)
     }
 
-    /// Removes the number, if the account has one. Two-step is off from then on, and the number is told.
+    /// Removes the number, if the account has one. Two-step is off from then on, unless the account has an app for codes,
+    /// and the number is told.
     ///
     /// # Errors
     /// [`RemovePhoneError`]
@@ -108,10 +110,11 @@ impl ChangePhone {
             return Err(RemovePhoneError::LastWayIn);
         }
         let (notices, language) = (&self.access.notices, caller.language);
-        let mut told = vec![notices.to_removed_number(&account.ring, phone, language)];
-        told.extend(notices.to_user(&account.ring, &user, Notice::PhoneRemoved, language));
-        let removed = self.access.users.remove_phone(&user, &claims.sid, told).await;
-        Ok(removed.map_err(|error| AccessError::Outage(error.into()))?)
+        let mut writes = self.access.users.remove_phone(&user, phone, &claims.sid);
+        writes.push(self.access.audit.write(&self.access.audit.of_claims(Event::PhoneRemoved, claims, caller)));
+        writes.push(notices.to_removed_number(&account.ring, &user.id, phone, language));
+        writes.extend(notices.to_user(&account.ring, &user, Notice::PhoneRemoved, language));
+        Ok(self.access.users.commit(writes).await.map_err(|error| AccessError::Outage(error.into()))?)
     }
 }
 
@@ -121,7 +124,7 @@ impl VerifyCode {
     pub(crate) async fn use_for_phone_change(
         &self,
         code: CorrectCode<'_>,
-        phone: PhoneNumber,
+        phone: &PhoneNumber,
         change: PhoneChange,
     ) -> Result<Use, VerifyError> {
         let PhoneChange { account, former_phone, session, turns_two_step_on, after_password } = &change;
@@ -131,19 +134,32 @@ impl VerifyCode {
             .then(|| recovery_code::fresh_set(&code.ring.pepper, &account.user_id, &mut entropy::system()))
             .unzip();
         let former = former_phone.as_ref();
-        let mut writes = self.users.set_phone(account, &phone, former, session, hashes.as_deref(), self.now());
-        if former != Some(&phone) {
+        let mut writes = self.users.set_phone(account, phone, former, session, hashes.as_deref(), self.now());
+        if former != Some(phone) {
             let language = code.caller.language;
-            writes.extend(former.map(|former| self.notices.to_removed_number(code.ring, former, language)));
+            let told = former.map(|former| self.notices.to_removed_number(code.ring, &user.id, former, language));
+            writes.extend(told);
             writes.extend(self.notices.to_user(code.ring, &user, Notice::PhoneChanged, language));
         }
-        if *after_password {
-            writes.push(self.sessions.second_step_taken(session, self.now()));
-        }
+        // The change dies with the session that asked for it.
+        writes.push(if *after_password {
+            self.sessions.second_step_taken(session, Method::Sms, self.now())
+        } else {
+            self.sessions.is_live(session, self.now())
+        });
+        writes.push(self.audit.write(&Activity {
+            session: Some(session.clone()),
+            client: Some(code.caller.user_agent.clone()),
+            ..self.audit.of_user(Event::PhoneVerified, &account.user_id)
+        }));
+        writes.extend(self.kept(&code, &Outcome::PhoneSet { recovery_codes: codes.clone() }));
         match self.use_with(&code, writes).await? {
             SwapWith::Saved => {
-                user.phone = Some(phone);
+                user.phone = Some(phone.clone());
                 user.two_step = true;
+                if let Some(hashes) = hashes {
+                    user.recovery_codes = hashes;
+                }
                 Ok(Round::Done(Verified::PhoneSet { user: Box::new(user), recovery_codes: codes }))
             }
             SwapWith::Lost(winner) => Ok(Round::Lost(winner)),

@@ -14,6 +14,7 @@ use twostep_stores::{Tables, transaction::Write};
 use crate::{
     codes::{ChallengeError, ChallengeView, Challenges, challenges::NewCode},
     outage::Outage,
+    signed_in::SignedIn,
 };
 
 pub(super) struct AddressCheck {
@@ -25,6 +26,21 @@ impl AddressCheck {
     pub(super) fn open(tables: &Tables) -> Result<Self, ConfigError> {
         let email_is_on = config::email_from(tables.env())?.is_some();
         Ok(Self { challenges: Challenges::open(tables)?, email_is_on })
+    }
+
+    /// An earlier registration with the challenge that it gave, as that is now.
+    pub(super) async fn again(&self, ring: &KeyRing, again: Option<SignedIn>) -> Result<Option<SignedIn>, Outage> {
+        let Some(signed_in) = again else { return Ok(None) };
+        if !self.email_is_on {
+            return Ok(Some(signed_in));
+        }
+        let to = Recipient::from(signed_in.user.email.clone());
+        let key = Challenges::key(ring, PurposeName::Email, Some(&signed_in.user.id), &to);
+        let email_challenge = match self.challenges.store.find(&key).await? {
+            Some(found) => Some(self.challenges.view(ring, &found, &self.challenges.payload(ring, &found)?)),
+            None => None,
+        };
+        Ok(Some(SignedIn { email_challenge, ..signed_in }))
     }
 
     /// The challenge and the write that sends its code, for the transaction that creates the account; `None` if email is

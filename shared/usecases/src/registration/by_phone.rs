@@ -8,7 +8,7 @@ use twostep_crypto::{
     registration_token::{self, InvalidRegistrationToken, VerifiedPhone},
 };
 use twostep_domain::{
-    account::{AccountSnapshot, PhoneTrust, User},
+    account::{AccountSnapshot, Event, PhoneTrust, User},
     challenge::{Notice, Purpose, PurposeName},
     email::EmailAddress,
     ids::UserId,
@@ -32,6 +32,7 @@ use twostep_stores::{
 
 use super::address::AddressCheck;
 use crate::{
+    audit::Audit,
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
@@ -40,6 +41,7 @@ use crate::{
     },
     messages::notice::Notices,
     outage::{Outage, from_outage},
+    repeat::{Earlier, Outcome, Repeatable, Repeats, Ticket},
     signed_in::{self, SignedIn},
     warm_up,
 };
@@ -83,12 +85,13 @@ impl VerifyCode {
         code: CorrectCode<'_>,
         phone: PhoneNumber,
     ) -> Result<Use, VerifyError> {
-        match self.use_with(&code, vec![self.users.phone_is_free(&phone)]).await? {
-            SwapWith::Saved => {
-                let token = registration_token::issue(code.ring, phone, None, self.now(), &mut entropy::system());
-                Ok(Round::Done(Verified::MayRegister { registration_token: token }))
-            }
+        let token = registration_token::issue(code.ring, phone.clone(), None, self.now(), &mut entropy::system());
+        let mut companions = vec![self.users.phone_is_free(&phone)];
+        companions.extend(self.kept(&code, &Outcome::MayRegister { registration_token: token.clone() }));
+        match self.use_with(&code, companions).await? {
+            SwapWith::Saved => Ok(Round::Done(Verified::MayRegister { registration_token: token })),
             SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
+            SwapWith::Refused { companion: 1.., .. } => Err(VerifyError::IdempotencyMismatch),
             SwapWith::Refused { found, .. } => {
                 let owner = owner_in(found.unwrap_or_default())?;
                 let settings = self.settings.get().await?;
@@ -110,8 +113,20 @@ pub struct CompleteRegistration {
     users: UserStore,
     sessions: SessionStore,
     tokens: RegistrationTokenStore,
+    repeats: Repeats,
+    audit: Audit,
     notices: Notices,
     address: AddressCheck,
+}
+
+/// A registration with a token that is in order.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    caller: &'a Caller,
+    issuer: &'a Issuer,
+    ring: &'a KeyRing,
+    verified: &'a VerifiedPhone,
+    ticket: Option<&'a Ticket>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +138,8 @@ pub enum CompleteError {
     EmailTaken,
     #[error("another account uses this phone number")]
     PhoneTaken,
+    #[error("the idempotency key came with another body")]
+    IdempotencyMismatch,
     #[error(transparent)]
     Outage(Outage),
 }
@@ -139,6 +156,8 @@ impl CompleteRegistration {
             users: tables.users()?,
             sessions: tables.sessions()?,
             tokens: tables.registration_tokens()?,
+            repeats: Repeats::open(tables)?,
+            audit: Audit::open(tables)?,
             notices: Notices::open(tables)?,
             address: AddressCheck::open(tables)?,
         })
@@ -148,8 +167,9 @@ impl CompleteRegistration {
         warm_up::secret(&self.keys).await;
     }
 
-    /// Creates the account of a verified number and signs in to it, in one transaction that also uses the token up. A
-    /// number that an idle account had is taken from it; its owner is told.
+    /// Creates the account of a verified number and signs in to it, in one transaction that also uses the token up. A used
+    /// token is refused before anything else is looked at, and so is one that has met five addresses with an account: it
+    /// must not tell which addresses exist. A number that an idle account had is taken from it; its owner is told.
     ///
     /// # Errors
     /// [`CompleteError`]
@@ -160,32 +180,65 @@ impl CompleteRegistration {
         registration_token: String,
         name: PersonName,
         email: EmailAddress,
+        repeat: Option<&Repeatable>,
     ) -> Result<SignedIn, CompleteError> {
         let (ring, now) = (self.keys.get().await?, self.clock.now());
+        let ticket = repeat.map(|repeat| repeat.ticket(&ring, "register/complete", ""));
         let invalid = |InvalidRegistrationToken| CompleteError::InvalidRegistrationToken;
         let verified = registration_token::open(&ring, registration_token.clone(), now).map_err(invalid)?;
+        if let Some(again) = self.completed_before(issuer, &ring, ticket.as_ref()).await? {
+            return Ok(again);
+        }
         let token = TokenRecord::of(&ring.pepper, &registration_token, verified.expires_at());
         // Counted before it is judged: otherwise, many tries at once would tell which addresses have accounts.
-        let tries = self.tokens.reserve(&token).await?;
-        tries.map_err(|Spent| CompleteError::InvalidRegistrationToken)?;
-        let created = self.create(caller, issuer, &ring, &verified, &token, name, email).await;
-        if matches!(&created, Err(error) if !matches!(error, CompleteError::EmailTaken)) {
-            self.tokens.release(&token).await?;
+        let created = match self.tokens.reserve(&token).await? {
+            Ok(_) => {
+                let request = Request { caller, issuer, ring: &ring, verified: &verified, ticket: ticket.as_ref() };
+                let created = Box::pin(self.create(request, &token, name, email)).await;
+                if matches!(&created, Err(error) if !matches!(error, CompleteError::EmailTaken)) {
+                    self.tokens.release(&token).await?;
+                }
+                created
+            }
+            Err(Spent) => Err(CompleteError::InvalidRegistrationToken),
+        };
+        match created {
+            // The same request may have run twice at once.
+            Err(CompleteError::InvalidRegistrationToken) if ticket.is_some() => {
+                let again = self.completed_before(issuer, &ring, ticket.as_ref()).await?;
+                again.ok_or(CompleteError::InvalidRegistrationToken)
+            }
+            created => created,
         }
-        created
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the rest of one method")]
-    async fn create(
+    /// The session that an earlier request with the same key began.
+    async fn completed_before(
         &self,
-        caller: &Caller,
         issuer: &Issuer,
         ring: &KeyRing,
-        verified: &VerifiedPhone,
+        ticket: Option<&Ticket>,
+    ) -> Result<Option<SignedIn>, CompleteError> {
+        match (self.repeats.find(ring, ticket).await?, ticket) {
+            (Earlier::OtherBody, _) => Err(CompleteError::IdempotencyMismatch),
+            (Earlier::Outcome(_), Some(ticket)) => {
+                let stores = (&self.users, &self.sessions);
+                let again = Box::pin(self.repeats.sign_in_again(stores, issuer, ring, ticket)).await?;
+                let again = again.ok_or(CompleteError::InvalidRegistrationToken)?;
+                Ok(self.address.again(ring, Some(again)).await?)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn create(
+        &self,
+        request: Request<'_>,
         token: &TokenRecord,
         name: PersonName,
         email: EmailAddress,
     ) -> Result<SignedIn, CompleteError> {
+        let Request { caller, issuer, ring, verified, ticket } = request;
         let now = self.clock.now();
         let former = match &verified.former {
             None => None,
@@ -193,19 +246,20 @@ impl CompleteRegistration {
         };
         let (phone, id) = (&verified.phone, UserId::random(&mut entropy::system()));
         let user = User::new(id, name, email, Some(phone.clone()), None, now);
-        let (session, refresh_token) = signed_in::begin(&user.snapshot(), SignIn::by_phone(now));
-        let mut companions = vec![self.sessions.insert(&session)];
-        let told = former
-            .as_ref()
-            .and_then(|former| self.notices.to_user(ring, former, Notice::PhoneTakenOver, caller.language));
-        companions.extend(told);
-        let check = self.address.of_new_account(ring, &user, &session.id, caller.language)?;
-        let (email_challenge, write) = check.unzip();
+        let (session, refresh_token) = signed_in::begin(caller, &user.snapshot(), SignIn::by_phone(now));
+        let mut companions =
+            vec![self.sessions.insert(&session), self.audit.write(&self.audit.of_session(Event::Registered, &session))];
+        companions.extend(self.repeats.write(ring, ticket, &Outcome::signed_in(&refresh_token, None)));
+        if let Some(former) = &former {
+            companions.push(self.audit.write(&self.audit.of_user(Event::PhoneTakenOver, &former.id)));
+            companions.extend(self.notices.to_user(ring, former, Notice::PhoneTakenOver, caller.language));
+        }
+        let (email_challenge, write) = self.address.of_new_account(ring, &user, &session.id, caller.language)?.unzip();
         companions.extend(write);
         let token = self.tokens.use_up(token);
         let created = self.users.create_by_phone(&user, phone, former.as_ref(), token, companions).await;
         created.map_err(|error| match error {
-            ChangeError::TokenSpent => CompleteError::InvalidRegistrationToken,
+            ChangeError::TokenSpent | ChangeError::Refused { .. } => CompleteError::InvalidRegistrationToken,
             ChangeError::EmailTaken => CompleteError::EmailTaken,
             ChangeError::PhoneTaken => CompleteError::PhoneTaken,
             error @ (ChangeError::Outdated | ChangeError::Table(_)) => CompleteError::Outage(error.into()),

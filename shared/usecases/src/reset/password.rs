@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use twostep_crypto::{
+    KeyRing,
     access_token::Issuer,
     password::{Password, WeakPassword},
     reset_token::{self, InvalidResetToken},
 };
 use twostep_domain::{
-    account::{AccountSnapshot, User},
+    account::{AccountSnapshot, Event, User},
     challenge::Notice,
     proof::Proof,
     reset::{Grant, needs_second_proof},
@@ -24,9 +25,11 @@ use twostep_runtime::{
 use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore, users::ChangeError};
 
 use crate::{
+    audit::Audit,
     caller::Caller,
     messages::notice::Notices,
     outage::{Outage, from_outage},
+    repeat::{Earlier, Outcome, Repeatable, Repeats, Ticket},
     signed_in::{self, SignedIn},
     warm_up,
 };
@@ -38,6 +41,8 @@ pub struct ResetPassword {
     sessions: SessionStore,
     settings: Arc<CachedSettings>,
     notices: Notices,
+    audit: Audit,
+    repeats: Repeats,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,8 @@ pub enum ResetError {
     InvalidResetToken,
     #[error("the new password is weak")]
     WeakPassword(WeakPassword),
+    #[error("the idempotency key came with another body")]
+    IdempotencyMismatch,
     #[error(transparent)]
     Outage(Outage),
 }
@@ -64,6 +71,8 @@ impl ResetPassword {
             sessions: tables.sessions()?,
             settings: tables.settings()?,
             notices: Notices::open(tables)?,
+            audit: Audit::open(tables)?,
+            repeats: Repeats::open(tables)?,
         })
     }
 
@@ -82,8 +91,13 @@ impl ResetPassword {
         issuer: &Issuer,
         reset_token: String,
         new: &SecretString,
+        repeat: Option<&Repeatable>,
     ) -> Result<SignedIn, ResetError> {
         let (ring, now) = (self.keys.get().await?, self.clock.now());
+        let ticket = repeat.map(|repeat| repeat.ticket(&ring, "password/reset", ""));
+        if let Some(again) = self.reset_before(issuer, &ring, ticket.as_ref()).await? {
+            return Ok(again);
+        }
         let grant =
             reset_token::open(&ring, reset_token, now).map_err(|InvalidResetToken| ResetError::InvalidResetToken)?;
         let (settings, user) = tokio::try_join!(self.settings.get(), self.users.find(&grant.user_id))?;
@@ -94,20 +108,42 @@ impl ResetPassword {
 
         let email_verified_at = if grant.verifies_email { Some(now) } else { user.email_verified_at };
         let next = AccountSnapshot { epoch: user.epoch + 1, has_password: true, ..user.snapshot() };
-        let (session, token) = signed_in::begin(&next, grant.sign_in(now));
+        let (session, token) = signed_in::begin(caller, &next, grant.sign_in(now));
         let verified_at = email_verified_at.filter(|_| grant.verifies_email);
-        let mut writes = self.users.set_password(&user, &hash, &session.id, verified_at);
+        let mut writes = self.users.set_password(&user, &hash, &session.id, None, verified_at);
         writes.push(self.sessions.insert(&session));
+        writes.push(self.audit.write(&self.audit.of_session(Event::PasswordReset, &session)));
         let user = User { password: Some(hash), epoch: next.epoch, email_verified_at, ..user };
+        writes.extend(self.repeats.write(&ring, ticket.as_ref(), &Outcome::signed_in(&token, None)));
         writes.extend(self.notices.to_user(&ring, &user, Notice::PasswordReset, caller.language));
         match self.users.commit(writes).await {
             Ok(()) => {
                 signed_in::record_use(&self.users, &user, now).await;
                 Ok(SignedIn::new(issuer, &ring, &session, token, user, now))
             }
-            // Another reset or change of the account was faster.
-            Err(ChangeError::Outdated) => Err(ResetError::InvalidResetToken),
+            // Another reset or change of the account was faster, or the same request ran twice at once.
+            Err(ChangeError::Outdated) => {
+                let again = self.reset_before(issuer, &ring, ticket.as_ref()).await?;
+                again.ok_or(ResetError::InvalidResetToken)
+            }
             Err(error) => Err(ResetError::Outage(error.into())),
+        }
+    }
+
+    /// The session that an earlier request with the same key began.
+    async fn reset_before(
+        &self,
+        issuer: &Issuer,
+        ring: &KeyRing,
+        ticket: Option<&Ticket>,
+    ) -> Result<Option<SignedIn>, ResetError> {
+        match (self.repeats.find(ring, ticket).await?, ticket) {
+            (Earlier::OtherBody, _) => Err(ResetError::IdempotencyMismatch),
+            (Earlier::Outcome(_), Some(ticket)) => {
+                let stores = (&self.users, &self.sessions);
+                Ok(Box::pin(self.repeats.sign_in_again(stores, issuer, ring, ticket)).await?)
+            }
+            _ => Ok(None),
         }
     }
 }

@@ -6,7 +6,6 @@ use twostep_domain::{
     authentication_method::Method,
     challenge::{Purpose, PurposeName},
     proof::Proof,
-    recipient::Recipient,
     reset::{Grant, second_recipient},
 };
 use twostep_runtime::entropy;
@@ -17,16 +16,17 @@ use twostep_stores::{
 
 use crate::{
     codes::{
-        ChallengeError, ChallengeView, Challenges,
+        ChallengeView, Challenges,
         challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
+    repeat::Outcome,
     sign_in::second_step::SecondStep,
 };
 
 impl VerifyCode {
     /// Sends a code to the other of number and address, if there is one. Otherwise, and if that one has had too many codes,
-    /// the step begins without a message: the user enters something else.
+    /// the step begins without a message: the user enters the code of an app or a recovery code.
     pub(crate) async fn start_reset_second_step(
         &self,
         code: &CorrectCode<'_>,
@@ -34,26 +34,16 @@ impl VerifyCode {
         first: Proof,
     ) -> Result<ChallengeView, VerifyError> {
         let to = second_recipient(user, first, self.email_is_on);
-        match self.challenge_second_proof(code, user, first, &to).await {
-            Err(ChallengeError::TooManyCodes { .. }) => {
-                Ok(self.challenge_second_proof(code, user, first, &Recipient::Nobody).await?)
-            }
-            started => Ok(started?),
-        }
-    }
-
-    async fn challenge_second_proof(
-        &self,
-        code: &CorrectCode<'_>,
-        user: &User,
-        first: Proof,
-        to: &Recipient,
-    ) -> Result<ChallengeView, ChallengeError> {
-        let key = Challenges::key(code.ring, PurposeName::ResetSecondStep, Some(&user.id), to);
+        let key = Challenges::key(code.ring, PurposeName::ResetSecondStep, Some(&user.id), &to);
         let present = self.challenges.store.find(&key).await?;
-        let purpose = Purpose::ResetSecondStep { account: user.snapshot(), first };
-        let new = NewCode { to, purpose, language: code.caller.language, decoy: false };
-        self.challenges.start(code.ring, key, present, new).await
+        let purpose = Purpose::ResetSecondStep {
+            account: user.snapshot(),
+            first,
+            totp: user.totp().is_some(),
+            recovery_code: !user.recovery_codes.is_empty(),
+        };
+        let new = NewCode { to: &to, purpose, language: code.caller.language, decoy: false };
+        Ok(self.challenges.start_second_step(code.ring, key, present, new).await?)
     }
 
     /// Grants the reset: the second proof is another than the first.
@@ -68,7 +58,7 @@ impl VerifyCode {
             Proof::Email => Method::Sms,
             Proof::Phone => Method::Otp,
         };
-        let second = if step.recovery_code.is_some() { Method::Otp } else { other_code };
+        let second = if step.recovery_code.is_some() || step.totp.is_some() { Method::Otp } else { other_code };
         let verifies_email = first == Proof::Email && step.user.email_verified_at.is_none();
         let grant = Grant {
             user_id: account.user_id.clone(),
@@ -77,14 +67,18 @@ impl VerifyCode {
             second: Some(second),
             verifies_email,
         };
-        let taken = SecondStepTaken { recovery_code: step.recovery_code.as_ref(), ..SecondStepTaken::default() };
-        match self.use_with(&code, vec![self.users.second_step_taken(&account, &taken)]).await? {
-            SwapWith::Saved => {
-                let reset_token = reset_token::issue(code.ring, grant, self.now(), &mut entropy::system());
-                Ok(Round::Done(Verified::MayReset { reset_token }))
-            }
+        let taken = SecondStepTaken {
+            recovery_code: step.recovery_code.as_ref(),
+            totp: step.totp.as_ref(),
+            ..SecondStepTaken::default()
+        };
+        let reset_token = reset_token::issue(code.ring, grant, self.now(), &mut entropy::system());
+        let mut companions = vec![self.users.second_step_taken(&account, &taken)];
+        companions.extend(self.kept(&code, &Outcome::MayReset { reset_token: reset_token.clone() }));
+        match self.use_with(&code, companions).await? {
+            SwapWith::Saved => Ok(Round::Done(Verified::MayReset { reset_token })),
             SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
-            // Another guess used the same recovery code, or the account was changed since the first proof.
+            // Another guess used the same recovery code or the same step of the app, or the account was changed since the first proof.
             SwapWith::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
         }
     }

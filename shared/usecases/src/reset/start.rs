@@ -30,6 +30,7 @@ use crate::{
         challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
+    repeat::Outcome,
     warm_up,
 };
 
@@ -140,16 +141,21 @@ impl VerifyCode {
             return self.use_for_nothing(code, Rejection::CodeExpired).await;
         };
         let now = self.now();
-        let granted = if needs_second_proof(&settings, &user, first, now) {
+        let (granted, outcome) = if needs_second_proof(&settings, &user, first, now) {
             // It begins before the code is used up, so a failure in between costs nothing but a message.
-            Verified::SecondStep(self.start_reset_second_step(&code, &user, first).await?)
+            let challenge = self.start_reset_second_step(&code, &user, first).await?;
+            let outcome = Outcome::SecondStep { challenge_id: challenge.id.clone() };
+            (Verified::SecondStep(challenge), outcome)
         } else {
             let verifies_email = first == Proof::Email && user.email_verified_at.is_none();
             let (user_id, epoch) = (user.id.clone(), user.epoch);
             let grant = Grant { user_id, epoch, first: first.method(), second: None, verifies_email };
-            Verified::MayReset { reset_token: reset_token::issue(code.ring, grant, now, &mut entropy::system()) }
+            let reset_token = reset_token::issue(code.ring, grant, now, &mut entropy::system());
+            (Verified::MayReset { reset_token: reset_token.clone() }, Outcome::MayReset { reset_token })
         };
-        match self.use_with(&code, vec![self.users.unchanged(&user.snapshot())]).await? {
+        let mut companions = vec![self.users.unchanged(&user.snapshot())];
+        companions.extend(self.kept(&code, &outcome));
+        match self.use_with(&code, companions).await? {
             SwapWith::Saved => Ok(Round::Done(granted)),
             SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
             SwapWith::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,

@@ -4,11 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use twostep_crypto::KeyRing;
-use twostep_domain::time::Clock;
+use twostep_domain::{
+    failed_attempts::{Backoff, FailedAttempts},
+    time::{Clock, Timestamp},
+};
 use twostep_runtime::config::{self, ConfigError};
 use twostep_stores::{
-    FailedAttemptStore, TableError, Tables,
+    FailedAttemptStore, SlidingWindowStore, TableError, Tables,
     failed_attempts::{AttemptError, Subject},
+    sliding_window::LimitError,
 };
 
 use crate::caller::Caller;
@@ -24,6 +28,26 @@ pub struct ClientIpAttempts {
     attempts: Attempts,
     /// Whether client IPs are limited here.
     limited: bool,
+}
+
+/// Attempts at passwords. They are counted for the one who guesses: a client IP, a network at one account, or a remembered
+/// device. No stranger uses up the owner's attempts.
+pub struct PasswordAttempts {
+    at_account: Attempts,
+    client_ips: ClientIpAttempts,
+    windows: SlidingWindowStore,
+}
+
+/// An attempt at a password that has been counted.
+pub(crate) enum CountedAttempt {
+    /// Of a remembered device of the account.
+    Device(Subject),
+    Network {
+        client_ip: Reserved,
+        at_account: Subject,
+        /// Where it counts over all networks, and when it was counted.
+        pressure: Option<(String, Timestamp)>,
+    },
 }
 
 /// The next attempt is allowed after this time.
@@ -42,8 +66,17 @@ impl Attempts {
 
     /// Counts an attempt before it is judged.
     pub(crate) async fn reserve(&self, subject: &Subject) -> Result<Result<(), Wait>, TableError> {
+        self.reserve_on(self.store.load(subject).await?, subject).await
+    }
+
+    /// [`Self::reserve`], with the attempts at `subject` so far.
+    async fn reserve_on(
+        &self,
+        found: Option<FailedAttempts>,
+        subject: &Subject,
+    ) -> Result<Result<(), Wait>, TableError> {
         let now = self.clock.now();
-        match self.store.reserve(subject, now).await {
+        match self.store.reserve_on(found, subject, now).await {
             Ok(()) => Ok(Ok(())),
             Err(AttemptError::Wait(until)) => Ok(Err(Wait(now.until(until)))),
             Err(AttemptError::Table(error)) => Err(error),
@@ -53,6 +86,85 @@ impl Attempts {
     /// Forgets the attempts at an account: the latest one succeeded.
     pub(crate) async fn forget(&self, account: &Subject) -> Result<(), TableError> {
         self.store.forget(account).await
+    }
+}
+
+impl PasswordAttempts {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            at_account: Attempts::open(tables)?,
+            client_ips: ClientIpAttempts::open(tables)?,
+            windows: tables.sliding_windows()?,
+        })
+    }
+
+    /// Counts an attempt at the account with this `name` before it is judged. `device` is the id of a remembered device of the
+    /// account, whose token came with the attempt: it has attempts of its own, whatever others do.
+    pub(crate) async fn reserve(
+        &self,
+        ring: &KeyRing,
+        caller: &Caller,
+        name: &str,
+        device: Option<&str>,
+    ) -> Result<Result<CountedAttempt, Wait>, TableError> {
+        let pepper = &ring.pepper;
+        if let Some(device) = device {
+            let subject = Subject::device(pepper, device);
+            return Ok(self.at_account.reserve(&subject).await?.map(|()| CountedAttempt::Device(subject)));
+        }
+        // The client IP comes first, so that a blocked one does not count at accounts.
+        let client_ip = match self.client_ips.reserve(ring, "login", caller).await? {
+            Ok(client_ip) => client_ip,
+            Err(wait) => return Ok(Err(wait)),
+        };
+        let (pressure, now) = (pepper.hide("throttle|pressure", name), self.at_account.clock.now());
+        let subject = Subject::account_from(pepper, name, caller.client_ip);
+        let (all, own) = tokio::join!(
+            self.windows.reserve(&pressure, &[Backoff::PRESSURE], now),
+            self.at_account.store.load(&subject)
+        );
+        let (backoff, pressure) = match all {
+            Ok(()) => (Backoff::BY_ACCOUNT, Some((pressure, now))),
+            Err(LimitError::Reached(_)) => (Backoff::UNDER_PRESSURE, None),
+            Err(LimitError::Table(error)) => return Err(error),
+        };
+        let attempt = CountedAttempt::Network { client_ip, at_account: subject.with_backoff(backoff), pressure };
+        match self.at_account.reserve_on(own?, attempt.subject()).await? {
+            Ok(()) => Ok(Ok(attempt)),
+            Err(wait) => {
+                self.take_back(&attempt).await?;
+                Ok(Err(wait))
+            }
+        }
+    }
+
+    /// The attempt succeeded: only failed ones count.
+    pub(crate) async fn succeeded(&self, attempt: &CountedAttempt) -> Result<(), TableError> {
+        tokio::try_join!(self.at_account.forget(attempt.subject()), self.take_back(attempt))?;
+        Ok(())
+    }
+
+    /// Takes back what is counted elsewhere than at the account.
+    async fn take_back(&self, attempt: &CountedAttempt) -> Result<(), TableError> {
+        let CountedAttempt::Network { client_ip, pressure, .. } = attempt else { return Ok(()) };
+        let pressure = async {
+            match pressure {
+                Some((id, at)) => self.windows.release(id, *at).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(self.client_ips.release(client_ip), pressure)?;
+        Ok(())
+    }
+}
+
+impl CountedAttempt {
+    fn subject(&self) -> &Subject {
+        match self {
+            Self::Device(subject) | Self::Network { at_account: subject, .. } => subject,
+        }
     }
 }
 

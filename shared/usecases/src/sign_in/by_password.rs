@@ -9,24 +9,27 @@ use twostep_crypto::{
     password::{self, Password},
 };
 use twostep_domain::{
-    account::User,
+    account::{Device, Event, User, user::PasswordHash},
     email::EmailAddress,
+    ids::UserId,
     sign_in::{SignIn, demands_second_step},
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use twostep_runtime::{
     config::ConfigError,
+    entropy,
     secrets::{Keys, Secrets},
 };
-use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore, failed_attempts::Subject, users::ChangeError};
+use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore, users::ChangeError};
 
 use super::{
-    attempts::{Attempts, ClientIpAttempts, Wait},
+    attempts::{PasswordAttempts, Wait},
     second_step::StartSecondStep,
 };
 use crate::{
+    audit::Audit,
     caller::Caller,
-    codes::{ChallengeError, ChallengeView},
+    codes::ChallengeView,
     outage::{Outage, from_outage},
     signed_in::{self, SignedIn},
     warm_up,
@@ -38,8 +41,8 @@ pub struct SignInByPassword {
     users: UserStore,
     sessions: SessionStore,
     settings: Arc<CachedSettings>,
-    attempts: Attempts,
-    client_ip_attempts: ClientIpAttempts,
+    attempts: PasswordAttempts,
+    audit: Audit,
     second_step: StartSecondStep,
 }
 
@@ -56,9 +59,6 @@ pub enum PasswordError {
     InvalidCredentials,
     #[error("too many requests")]
     TooManyRequests { wait: Duration },
-    /// The second step has had too many codes.
-    #[error("too many codes")]
-    TooManyCodes { wait: Duration },
     #[error(transparent)]
     Outage(Outage),
 }
@@ -81,8 +81,8 @@ impl SignInByPassword {
             users: tables.users()?,
             sessions: tables.sessions()?,
             settings: tables.settings()?,
-            attempts: Attempts::open(tables)?,
-            client_ip_attempts: ClientIpAttempts::open(tables)?,
+            attempts: PasswordAttempts::open(tables)?,
+            audit: Audit::open(tables)?,
             second_step: StartSecondStep::open(tables)?,
         })
     }
@@ -91,7 +91,8 @@ impl SignInByPassword {
         tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.settings));
     }
 
-    /// Judges a password. An email address that no account has takes the same steps and the same work, and gets the same
+    /// Judges a password. `devices` are the tokens of remembered devices that the client has, of whatever accounts. An email
+    /// address that no account has takes the same steps and the same work, and gets the same
     /// response.
     ///
     /// # Errors
@@ -102,46 +103,57 @@ impl SignInByPassword {
         issuer: &Issuer,
         email: &EmailAddress,
         password: &Password,
-        device: Option<&DeviceToken>,
+        devices: &[DeviceToken],
     ) -> Result<PasswordAccepted, PasswordError> {
         let ring = self.keys.get().await?;
-        let account = Subject::account(&ring.pepper, &email.normalised());
-        let counted = async {
-            // The client IP comes first, so that a blocked one does not lock other people's accounts.
-            let client_ip = self.client_ip_attempts.reserve(&ring, "login", caller).await??;
-            if let Err(wait) = self.attempts.reserve(&account).await? {
-                self.client_ip_attempts.release(&client_ip).await?;
-                return Err(wait.into());
-            }
-            Ok::<_, PasswordError>(client_ip)
-        };
+        let name = email.normalised();
         let read =
             async { Ok::<_, PasswordError>(tokio::try_join!(self.settings.get(), self.users.find_by_email(email))?) };
-        let (client_ip, (settings, user)) = tokio::try_join!(counted, read)?;
+        let (attempt, settings, user) = if devices.is_empty() {
+            let counted = async { Ok::<_, PasswordError>(self.attempts.reserve(&ring, caller, &name, None).await??) };
+            let (attempt, (settings, user)) = tokio::try_join!(counted, read)?;
+            (attempt, settings, user)
+        } else {
+            // Whether a device is remembered decides where the attempt counts.
+            let (settings, user) = read.await?;
+            let device = user.as_ref().and_then(|user| known(devices, user, self.clock.now()));
+            let device = device.map(|(token, _)| token.id.as_str());
+            (self.attempts.reserve(&ring, caller, &name, device).await??, settings, user)
+        };
 
         let stored = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(password::dummy_hash);
         let is_correct = password::verify(&stored, password);
         let Some(user) = user.filter(|_| is_correct) else { return Err(PasswordError::InvalidCredentials) };
-        tokio::try_join!(self.attempts.forget(&account), self.client_ip_attempts.release(&client_ip))?;
+        self.attempts.succeeded(&attempt).await?;
+        self.rehash_if_outdated(&user.id, &stored, password).await;
 
         let now = self.clock.now();
-        let Some(phone) = user.phone.clone().filter(|_| demands_second_step(&settings, &user)) else {
-            return self.begin_session(issuer, &ring, user, SignIn::by_password(now), None).await;
-        };
-        if let Some((token, remembered)) = device.and_then(|token| Some((token, token.device_of(&user, now)?))) {
-            let sign_in = SignIn::in_two_steps(remembered.method, remembered.mfa_time, now);
-            return self.begin_session(issuer, &ring, user, sign_in, Some(token)).await;
+        if !demands_second_step(&settings, &user) {
+            return self.begin_session(caller, issuer, &ring, user, SignIn::by_password(now), None).await;
         }
-        let challenge = self.second_step.start(caller, &ring, &user, &phone).await;
-        challenge.map(PasswordAccepted::SecondStep).map_err(|error| match error {
-            ChallengeError::TooManyCodes { wait } => PasswordError::TooManyCodes { wait },
-            ChallengeError::Outage(outage) => PasswordError::Outage(outage),
-        })
+        if let Some((token, sign_in)) = known(devices, &user, now)
+            .map(|(token, device)| (token, SignIn::in_two_steps(device.method, device.mfa_time, now)))
+        {
+            return self.begin_session(caller, issuer, &ring, user, sign_in, Some(token)).await;
+        }
+        Ok(PasswordAccepted::SecondStep(self.second_step.start(caller, &ring, &user).await?))
+    }
+
+    /// Replaces a hash whose parameters are no longer today's. The sign-in goes on whatever happens.
+    async fn rehash_if_outdated(&self, user: &UserId, stored: &PasswordHash, password: &Password) {
+        if !password::is_outdated(stored) {
+            return;
+        }
+        let hash = password.hash(&mut entropy::system());
+        if let Err(error) = self.users.rehash(user, stored, &hash).await {
+            tracing::warn!(%error, "a password was not hashed anew");
+        }
     }
 
     /// Begins a session of `user` as it was read. If the account changes in between, the caller starts again.
     async fn begin_session(
         &self,
+        caller: &Caller,
         issuer: &Issuer,
         ring: &KeyRing,
         user: User,
@@ -149,12 +161,13 @@ impl SignInByPassword {
         device: Option<&DeviceToken>,
     ) -> Result<PasswordAccepted, PasswordError> {
         let (account, now) = (user.snapshot(), self.clock.now());
-        let (session, token) = signed_in::begin(&account, sign_in);
+        let (session, token) = signed_in::begin(caller, &account, sign_in);
         let unchanged = match device {
             Some(device) => self.users.device_used(&account, &device.id, &device.hash(), now),
             None => self.users.unchanged(&account),
         };
-        match self.users.commit(vec![unchanged, self.sessions.insert(&session)]).await {
+        let entry = self.audit.write(&self.audit.of_session(Event::SignedIn, &session));
+        match self.users.commit(vec![unchanged, self.sessions.insert(&session), entry]).await {
             Ok(()) => {
                 signed_in::record_use(&self.users, &user, now).await;
                 let signed_in = SignedIn::new(issuer, ring, &session, token, user, now);
@@ -165,4 +178,9 @@ impl SignInByPassword {
             Err(error) => Err(PasswordError::Outage(error.into())),
         }
     }
+}
+
+/// The device of `user` that one of `tokens` belongs to.
+fn known<'a, 'b>(tokens: &'a [DeviceToken], user: &'b User, now: Timestamp) -> Option<(&'a DeviceToken, &'b Device)> {
+    tokens.iter().find_map(|token| Some((token, token.device_of(user, now)?)))
 }

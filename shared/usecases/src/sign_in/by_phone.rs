@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use twostep_crypto::registration_token;
 use twostep_domain::{
-    account::{AccountSnapshot, User},
+    account::{AccountSnapshot, Event, User},
     challenge::{Purpose, PurposeName},
     phone::PhoneNumber,
     recipient::Recipient,
@@ -28,6 +28,7 @@ use crate::{
         challenges::NewCode,
         verify::{Confirmation, CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
+    repeat::Outcome,
     signed_in::{self, SignedIn},
     warm_up,
 };
@@ -91,9 +92,13 @@ impl VerifyCode {
             if !may_sign_in_by_phone(&settings, &owner) {
                 break;
             }
-            let (session, token) = signed_in::begin(&owner, SignIn::by_phone(now));
-            let still_theirs = self.users.phone_belongs_to(&phone, &owner, used_since);
-            let companions = vec![still_theirs, self.sessions.insert(&session)];
+            let (session, token) = signed_in::begin(code.caller, &owner, SignIn::by_phone(now));
+            let mut companions = vec![
+                self.users.phone_belongs_to(&phone, &owner, used_since),
+                self.sessions.insert(&session),
+                self.audit.write(&self.audit.of_session(Event::SignedIn, &session)),
+            ];
+            companions.extend(self.kept(&code, &Outcome::signed_in(&token, None)));
             // Both run to their end: a failed read must not cut off a write that may have been done.
             let (used, user) = tokio::join!(self.use_with(&code, companions), self.users.find(&owner.user_id));
             match used? {
@@ -128,13 +133,15 @@ impl VerifyCode {
         owner: AccountSnapshot,
     ) -> Result<Use, VerifyError> {
         let user = self.users.find(&owner.user_id).await?.ok_or(TableError::Malformed { table: "users" })?;
-        match self.use_with(&code, vec![self.users.phone_belongs_to(&phone, &owner, None)]).await? {
-            SwapWith::Saved => {
-                let rng = &mut entropy::system();
-                let registration_token = registration_token::issue(code.ring, phone, Some(owner), self.now(), rng);
-                let confirm_with = confirmations(&user);
-                Ok(Round::Done(Verified::PhoneIdle { registration_token, confirm_with }))
-            }
+        let (now, rng) = (self.now(), &mut entropy::system());
+        let registration_token = registration_token::issue(code.ring, phone.clone(), Some(owner.clone()), now, rng);
+        let confirm_with = confirmations(&user);
+        let mut companions = vec![self.users.phone_belongs_to(&phone, &owner, None)];
+        let outcome =
+            Outcome::PhoneIdle { registration_token: registration_token.clone(), confirm_with: confirm_with.clone() };
+        companions.extend(self.kept(&code, &outcome));
+        match self.use_with(&code, companions).await? {
+            SwapWith::Saved => Ok(Round::Done(Verified::PhoneIdle { registration_token, confirm_with })),
             SwapWith::Lost(winner) => Ok(Round::Lost(winner)),
             SwapWith::Refused { .. } => self.use_for_nothing(code, Rejection::CodeExpired).await,
         }
@@ -144,6 +151,7 @@ impl VerifyCode {
 fn confirmations(user: &User) -> Vec<Confirmation> {
     let has = [
         (Confirmation::Password, user.password.is_some()),
+        (Confirmation::Totp, user.totp().is_some()),
         (Confirmation::RecoveryCode, !user.recovery_codes.is_empty()),
     ];
     has.into_iter().filter_map(|(confirmation, has)| has.then_some(confirmation)).collect()

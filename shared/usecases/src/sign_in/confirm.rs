@@ -7,10 +7,16 @@ use twostep_crypto::{
     KeyRing,
     access_token::Issuer,
     password::{self, Password},
-    recovery_code::{self, RecoveryCode},
+    recovery_code::RecoveryCode,
     registration_token::{self, InvalidRegistrationToken},
 };
-use twostep_domain::{account::User, authentication_method::Method, sign_in::SignIn, time::Clock};
+use twostep_domain::{
+    account::{Event, User},
+    authentication_method::Method,
+    one_time_code::OneTimeCode,
+    sign_in::SignIn,
+    time::{Clock, Timestamp},
+};
 use twostep_runtime::{
     config::ConfigError,
     secrets::{Keys, Secrets},
@@ -19,11 +25,15 @@ use twostep_stores::{
     RegistrationTokenStore, SessionStore, Tables, UserStore,
     failed_attempts::Subject,
     registration_tokens::{Spent, TokenRecord},
-    users::{ChangeError, SecondStepTaken, StoredRecoveryCode},
+    users::{ChangeError, SecondStepTaken, StoredRecoveryCode, TotpStep},
 };
 
-use super::attempts::{Attempts, ClientIpAttempts, Wait};
+use super::{
+    attempts::{Attempts, ClientIpAttempts, Wait},
+    second_step::{stored_code, totp_step, without_code},
+};
 use crate::{
+    audit::Audit,
     caller::Caller,
     outage::{Outage, from_outage},
     signed_in::{self, SignedIn},
@@ -38,6 +48,7 @@ pub struct ConfirmSignIn {
     tokens: RegistrationTokenStore,
     attempts: Attempts,
     client_ip_attempts: ClientIpAttempts,
+    audit: Audit,
 }
 
 /// What goes with the number.
@@ -45,8 +56,8 @@ pub enum Proof {
     /// `None` if it is longer than any password.
     Password(Option<Password>),
     RecoveryCode(RecoveryCode),
-    /// A time-based code. No account has an authenticator app yet.
-    Totp,
+    /// The code of an app.
+    Totp(OneTimeCode),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +87,7 @@ impl From<Wait> for ConfirmError {
 struct Confirmed {
     method: Method,
     recovery_code: Option<StoredRecoveryCode>,
+    totp: Option<TotpStep>,
 }
 
 impl ConfirmSignIn {
@@ -90,6 +102,7 @@ impl ConfirmSignIn {
             tokens: tables.registration_tokens()?,
             attempts: Attempts::open(tables)?,
             client_ip_attempts: ClientIpAttempts::open(tables)?,
+            audit: Audit::open(tables)?,
         })
     }
 
@@ -125,29 +138,41 @@ impl ConfirmSignIn {
         let user = self.users.find(&owner.user_id).await?;
         let is_theirs = |user: &User| user.epoch == owner.epoch && user.phone.as_ref() == Some(&verified.phone);
         let user = user.filter(is_theirs).ok_or(ConfirmError::InvalidRegistrationToken)?;
-        let confirmed = judge(&ring, &user, proof, attempts_left)?;
+        let confirmed = judge(&ring, &user, proof, attempts_left, now)?;
 
         let sign_in = SignIn::by_proofs(Method::Sms, Some(confirmed.method), now);
-        let (session, refresh_token) = signed_in::begin(owner, sign_in);
-        let taken = SecondStepTaken { recovery_code: confirmed.recovery_code.as_ref(), ..SecondStepTaken::default() };
+        let (session, refresh_token) = signed_in::begin(caller, owner, sign_in);
+        let taken = SecondStepTaken {
+            recovery_code: confirmed.recovery_code.as_ref(),
+            totp: confirmed.totp.as_ref(),
+            ..SecondStepTaken::default()
+        };
         let writes = vec![
             self.tokens.use_up(&token),
             self.users.second_step_taken(owner, &taken),
             self.sessions.insert(&session),
+            self.audit.write(&self.audit.of_session(Event::SignedIn, &session)),
         ];
         match self.users.commit(writes).await {
             Ok(()) => {}
-            // The token or the recovery code was used, or the account was changed, a moment ago.
+            // The token, the recovery code or the app's code was used, or the account was changed, a moment ago.
             Err(ChangeError::Outdated) => return Err(ConfirmError::InvalidRegistrationToken),
             Err(error) => return Err(ConfirmError::Outage(error.into())),
         }
         tokio::try_join!(self.attempts.forget(&account), self.client_ip_attempts.release(&client_ip))?;
         signed_in::record_use(&self.users, &user, now).await;
+        let user = without_code(user, confirmed.recovery_code.as_ref());
         Ok(SignedIn::new(issuer, &ring, &session, refresh_token, user, now))
     }
 }
 
-fn judge(ring: &KeyRing, user: &User, proof: &Proof, attempts_left: usize) -> Result<Confirmed, ConfirmError> {
+fn judge(
+    ring: &KeyRing,
+    user: &User,
+    proof: &Proof,
+    attempts_left: usize,
+    now: Timestamp,
+) -> Result<Confirmed, ConfirmError> {
     match proof {
         Proof::Password(password) => {
             // An account without a password costs the same work.
@@ -155,14 +180,15 @@ fn judge(ring: &KeyRing, user: &User, proof: &Proof, attempts_left: usize) -> Re
             if !password.as_ref().is_some_and(|password| password::verify(&stored, password)) {
                 return Err(ConfirmError::InvalidCredentials);
             }
-            Ok(Confirmed { method: Method::Pwd, recovery_code: None })
+            Ok(Confirmed { method: Method::Pwd, recovery_code: None, totp: None })
         }
         Proof::RecoveryCode(code) => {
-            let hash = code.hash(&ring.pepper, &user.id);
-            let index = recovery_code::position(&user.recovery_codes, &hash);
-            let index = index.ok_or(ConfirmError::WrongCode { attempts_left })?;
-            Ok(Confirmed { method: Method::Otp, recovery_code: Some(StoredRecoveryCode { index, hash }) })
+            let stored = stored_code(ring, user, code).ok_or(ConfirmError::WrongCode { attempts_left })?;
+            Ok(Confirmed { method: Method::Otp, recovery_code: Some(stored), totp: None })
         }
-        Proof::Totp => Err(ConfirmError::WrongCode { attempts_left }),
+        Proof::Totp(code) => {
+            let step = totp_step(ring, user, code, now)?.ok_or(ConfirmError::WrongCode { attempts_left })?;
+            Ok(Confirmed { method: Method::Otp, recovery_code: None, totp: Some(step) })
+        }
     }
 }

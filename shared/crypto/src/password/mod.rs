@@ -1,5 +1,7 @@
 //! Passwords: which are accepted, and how they are hashed (NIST SP 800-63B-4 §3.1.1.2).
 
+mod strength;
+
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc},
@@ -8,11 +10,7 @@ use rand::CryptoRng;
 use secrecy::{ExposeSecret, SecretString};
 use twostep_domain::{account::user::PasswordHash, random};
 use unicode_normalization::UnicodeNormalization;
-use zxcvbn::{
-    Score,
-    feedback::{Feedback, Warning},
-    zxcvbn,
-};
+use zxcvbn::feedback::Warning;
 
 /// A password as it was entered, in Unicode's NFC form, so that the same word typed on two keyboards is the same password.
 pub struct Password(SecretString);
@@ -53,13 +51,10 @@ impl Password {
         if text.chars().count() < Self::SHORTEST {
             return Err(WeakPassword::TooShort);
         }
-        let words: Vec<&str> =
-            context.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()).chain([*text])).collect();
-        let strength = zxcvbn(text, &words);
-        if strength.score() >= Score::Three {
-            return Ok(password);
+        match strength::judge(text, context) {
+            Ok(()) => Ok(password),
+            Err(reason) => Err(reason.map_or(WeakPassword::Weak, WeakPassword::Guessable)),
         }
-        Err(strength.feedback().and_then(Feedback::warning).map_or(WeakPassword::Weak, WeakPassword::Guessable))
     }
 
     /// argon2id (`$argon2id$v=19$m=19456,t=2,p=1$…`, OWASP Password Storage Cheat Sheet). Costs as much as [`verify`].
@@ -78,6 +73,16 @@ pub fn dummy_hash() -> PasswordHash {
     PasswordHash(
         "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
     )
+}
+
+/// Whether the hash was made with parameters other than today's. The next right password replaces it.
+#[must_use]
+pub fn is_outdated(hash: &PasswordHash) -> bool {
+    let Ok(parsed) = phc::PasswordHash::new(&hash.0) else { return false };
+    let same_algorithm =
+        parsed.algorithm == Algorithm::Argon2id.ident() && parsed.version == Some(u32::from(Version::V0x13));
+    let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+    !same_algorithm || Params::try_from(&parsed).is_ok_and(|params| costs(&params) != costs(hasher().params()))
 }
 
 /// Compares in constant time, after one argon2id computation.
@@ -129,6 +134,19 @@ mod tests {
         assert!(hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(verify(&hash, &entered("cre\u{300}me bru\u{302}le\u{301}e a\u{300} minuit")));
         assert!(!verify(&hash, &entered("creme brulee a minuit")));
+    }
+
+    #[test]
+    fn a_hash_with_other_parameters_is_right_and_outdated() {
+        let params = Params::new(4_096, 3, 1, None).unwrap();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let hash = argon2.hash_password_with_salt(b"correct horse", b"0123456789abcdef").unwrap().to_string();
+        assert!(hash.starts_with("$argon2id$v=19$m=4096,t=3,p=1$"), "{hash}");
+        let hash = PasswordHash(hash);
+        assert!(verify(&hash, &entered("correct horse")) && is_outdated(&hash));
+        assert!(!verify(&hash, &entered("correct house")));
+        assert!(!is_outdated(&entered("x").hash(&mut StdRng::seed_from_u64(1))));
+        assert!(!is_outdated(&dummy_hash()));
     }
 
     #[test]
