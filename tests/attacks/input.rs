@@ -82,7 +82,7 @@ pub async fn headers_that_claim_an_address(world: &'static World) -> Seen {
         ["x-forwarded-for", "forwarded", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip"];
     // Sign-ins with unknown numbers count toward the limit and send nothing.
     let (mut admitted, mut turned_away) = (0, 0);
-    for request in 0..18 {
+    for request in 0..64 {
         let claimed = format!("198.51.100.{request}");
         let header = CLAIMS[request % CLAIMS.len()];
         let value = if header == "forwarded" { format!("for={claimed}") } else { claimed };
@@ -98,19 +98,19 @@ pub async fn headers_that_claim_an_address(world: &'static World) -> Seen {
             turned_away += 1;
         }
     }
-    assert_eq!((admitted, turned_away), (10, 8));
+    assert_eq!((admitted, turned_away), (60, 4));
     // An IPv6 client typically has a whole /64.
     let mut admitted = 0;
-    for request in 0..12 {
-        let from = format!("2001:db8:1:2::{request}");
+    for request in 0..62 {
+        let from = format!("2001:db8:1:2::{request:x}");
         let answer = world.start("/v1/login/phone", &fresh_phone(), &from).await;
         admitted += usize::from(answer.status == 202);
     }
-    assert_eq!(admitted, 10);
+    assert_eq!(admitted, 60);
     world.start("/v1/login/phone", &fresh_phone(), "2001:db8:1:3::1").await.expect(202);
     seen(
-        "starts from one client IP that claims another one each time, in six headers; twelve addresses of one /64",
-        "18 + 12",
-        "ten per hour are accepted for each, then `too_many_requests`",
+        "starts from one client IP that claims another one each time, in six headers; 62 addresses of one /64",
+        "64 + 62",
+        "sixty per hour are accepted for each, then `too_many_requests`",
     )
 }

@@ -118,6 +118,7 @@ fn attacks() -> impl IntoIterator<Item = Attack> {
         Deployed "Twice the hourly budget" ("OWASP API4:2023") pumping::twice_the_budget;
         Deployed "Pumping one number" ("OWASP API4:2023") pumping::one_number;
         Deployed "Pumping many countries" ("OWASP API4:2023") pumping::many_countries;
+        Deployed "Pumping one country" ("OWASP, SMS pumping") pumping::one_country;
         Deployed "Pumping slowly" ("Authgear, fraud protection") pumping::slowly;
         Deployed "Pumping from rotating client IPs" ("OWASP API4:2023") pumping::rotating_addresses;
         Deployed "Pumping with verified codes" ("Twilio, SMS pumping") pumping::verifying_to_look_good;

@@ -26,12 +26,21 @@ pub struct Call {
     pub units: Units,
 }
 
-/// The read and write units that DynamoDB charges for items of at most one kilobyte. All reads are strongly consistent,
-/// and a transaction counts each of its writes twice.
+/// Calls, and the read and write units that DynamoDB charges for items of at most one kilobyte. All reads are strongly
+/// consistent, and a transaction counts each of its writes twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
+    pub calls: usize,
     pub reads: usize,
     pub writes: usize,
+}
+
+impl std::ops::Add for Units {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { calls: self.calls + other.calls, reads: self.reads + other.reads, writes: self.writes + other.writes }
+    }
 }
 
 /// How DynamoDB misbehaves.
@@ -136,11 +145,7 @@ impl Backend {
     #[must_use]
     pub fn units(&self) -> Units {
         let mut calls = lock(&self.state.calls);
-        let sum = |sum: Units, call: &Call| Units {
-            reads: sum.reads + call.units.reads,
-            writes: sum.writes + call.units.writes,
-        };
-        let units = calls.iter().fold(Units::default(), sum);
+        let units = calls.iter().fold(Units::default(), |sum, call| sum + call.units);
         calls.clear();
         units
     }
@@ -245,14 +250,15 @@ fn tables(body: &Value) -> String {
 
 fn units(operation: &str, body: &Value) -> Units {
     let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+    let units = |reads, writes| Units { calls: 1, reads, writes };
     match operation {
-        "GetItem" => Units { reads: 1, writes: 0 },
+        "GetItem" => units(1, 0),
         "BatchGetItem" => {
             let tables = body["RequestItems"].as_object().into_iter().flatten();
-            Units { reads: tables.map(|(_, request)| count(&request["Keys"])).sum(), writes: 0 }
+            units(tables.map(|(_, request)| count(&request["Keys"])).sum(), 0)
         }
-        "PutItem" | "UpdateItem" | "DeleteItem" => Units { reads: 0, writes: 1 },
-        "TransactWriteItems" => Units { reads: 0, writes: 2 * count(&body["TransactItems"]) },
+        "PutItem" | "UpdateItem" | "DeleteItem" => units(0, 1),
+        "TransactWriteItems" => units(0, 2 * count(&body["TransactItems"])),
         _ => Units::default(),
     }
 }

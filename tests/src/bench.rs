@@ -1,9 +1,12 @@
 //! The use cases without the running stack: the same code against the embedded DynamoDB and Secrets Manager, with a clock that
 //! a test moves.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use aws_config::{BehaviorVersion, Region};
@@ -23,8 +26,9 @@ use twostep_crypto::{
     refresh_token::RefreshToken,
 };
 use twostep_domain::{
-    challenge::{Challenge, Payload},
+    challenge::{Challenge, Delivery, DeliveryFailure, Payload},
     one_time_code::OneTimeCode,
+    settings::Settings,
     time::{Clock, Timestamp},
 };
 use twostep_http::{
@@ -51,8 +55,8 @@ use twostep_stores::{CachedSettings, ChallengeStore, Tables};
 use twostep_usecases::{
     Caller, Repeatable,
     access::Access,
-    codes::{ResendCode, VerifyCode},
-    messages::Spending,
+    codes::{CountUsedCodes, ResendCode, VerifyCode},
+    messages::{MessageIntent, ReserveError, Spending},
     profile::{ChangeDetails, ChangeEmail, ChangePassword, ChangePhone},
     registration::{CompleteRegistration, RegisterByPassword, StartRegistration},
     reset::{ResetPassword, StartReset},
@@ -94,6 +98,7 @@ pub struct UseCases {
     pub reset_start: StartReset,
     pub reset: ResetPassword,
     pub confirmation: ConfirmSignIn,
+    pub used_codes: CountUsedCodes,
     pub spending: Spending,
     pub challenges: ChallengeStore,
     pub settings: Arc<CachedSettings>,
@@ -119,6 +124,7 @@ impl UseCases {
             reset_start: StartReset::open(tables, secrets).expect(COMPLETE),
             reset: ResetPassword::open(tables, secrets).expect(COMPLETE),
             confirmation: ConfirmSignIn::open(tables, secrets).expect(COMPLETE),
+            used_codes: CountUsedCodes::open(tables).expect(COMPLETE),
             spending: Spending::open(tables).expect(COMPLETE),
             challenges: tables.challenges().expect(COMPLETE),
             settings: tables.settings().expect(COMPLETE),
@@ -135,6 +141,7 @@ pub struct Bench {
     pub secrets: aws_sdk_secretsmanager::Client,
     limits: &'static str,
     email_from: &'static str,
+    client_ip: Mutex<IpAddr>,
 }
 
 impl Bench {
@@ -185,7 +192,8 @@ impl Bench {
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
         let cases = cases(&tables, &secrets, &clock, limits, email_from);
-        Self { cases, clock, database, tables, secrets, limits, email_from }
+        let client_ip = Mutex::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Self { cases, clock, database, tables, secrets, limits, email_from, client_ip }
     }
 
     /// The same bench with another process of each function, which has caches of its own.
@@ -199,21 +207,104 @@ impl Bench {
             secrets: self.secrets.clone(),
             limits: self.limits,
             email_from: self.email_from,
+            client_ip: Mutex::new(self.caller().client_ip),
         }
+    }
+
+    /// Requests come from this client IP from now on.
+    ///
+    /// # Panics
+    /// If it is not one.
+    pub fn come_from(&self, client_ip: &str) {
+        *self.client_ip.lock().unwrap_or_else(PoisonError::into_inner) = client_ip.parse().expect("a client IP");
+    }
+
+    fn caller(&self) -> Caller {
+        let client_ip = *self.client_ip.lock().unwrap_or_else(PoisonError::into_inner);
+        Caller { client_ip, ..caller(&request()) }
+    }
+
+    /// Changes the settings of every process.
+    ///
+    /// # Panics
+    /// If they can't be saved.
+    pub async fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
+        let store = self.cases.settings.store();
+        let stored = store.load().await.expect("the settings");
+        let mut settings = stored.settings.clone();
+        change(&mut settings);
+        store.save(&stored.with(settings)).await.expect("saved");
+        // The caches expire.
+        self.clock.advance(31);
+    }
+
+    /// Sends the present message of `challenge` as `send-sms` does, to a provider that accepts everything.
+    ///
+    /// # Errors
+    /// Why the message was not sent.
+    ///
+    /// # Panics
+    /// If there is no message to send.
+    pub async fn send(&self, challenge: &Value) -> Result<(), DeliveryFailure> {
+        let (ring, settings) = (self.ring().await, self.cases.settings.get().await.expect("the settings"));
+        let (stored, now) = (self.stored(challenge).await, self.clock.now());
+        let (number, challenges) = (stored.send_number, &self.cases.challenges);
+        assert!(stored.waits(number), "a message to send");
+        let payload: Payload = ring.open(stored.key.as_str(), &stored.sealed, now).expect("ours");
+        let phone = payload.to.phone().expect("a number");
+        let intent = MessageIntent::of(&stored, &payload, phone, &settings, &ring.pepper, now);
+        let reserved = if stored.decoy {
+            self.cases.spending.reserve_decoy(&intent).await.map(|()| None).map_err(ReserveError::from)
+        } else {
+            self.cases.spending.reserve(&intent).await.map(Some)
+        };
+        let outcome = match reserved {
+            Ok(reservation) => Ok(reservation.and_then(|reservation| reservation.asked())),
+            Err(ReserveError::Refused(failure)) => Err(failure),
+            Err(ReserveError::Table(error)) => panic!("{error}"),
+        };
+        let record = |current: &Challenge| match &outcome {
+            Ok(asked) => {
+                let handed_over = current.hand_over(number, 1, None, now)?;
+                Some(handed_over.record_delivery(number, Delivery::Sent, now)?.with_asked(asked.clone()))
+            }
+            Err(failure) => current.refuse(number, *failure, now),
+        };
+        challenges.advance(stored, record).await.expect("DynamoDB");
+        outcome.map(|_| ())
+    }
+
+    /// Enters the code of `challenge`, and counts it as the table's stream has it counted: once more than once.
+    ///
+    /// # Panics
+    /// If the code is not accepted.
+    pub async fn answer(&self, challenge: &Value) -> Value {
+        let verified = self.verify(challenge, &self.code(challenge).await).await.expect("a correct code");
+        let used = self.stored(challenge).await;
+        for _ in 0..2 {
+            self.cases.used_codes.count(&used).await.expect("DynamoDB");
+        }
+        verified
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn resend(&self, challenge: &Value) -> Result<Value, Problem> {
+        Ok(written(&ChallengeBody::from(self.cases.resend.resend(&self.caller(), &id_of(challenge)).await?)))
     }
 
     /// # Errors
     /// Those of the use case, as a client gets them.
     pub async fn start_registration(&self, phone: &str) -> Result<Value, Problem> {
         let phone = read::<PhoneBody>(json!({ "phone": phone })).parse()?;
-        Ok(written(&ChallengeBody::from(self.cases.registration.start(&caller(&request()), &phone).await?)))
+        Ok(written(&ChallengeBody::from(self.cases.registration.start(&self.caller(), &phone).await?)))
     }
 
     /// # Errors
     /// Those of the use case, as a client gets them.
     pub async fn start_login(&self, phone: &str) -> Result<Value, Problem> {
         let phone = read::<PhoneBody>(json!({ "phone": phone })).parse()?;
-        Ok(written(&ChallengeBody::from(self.cases.phone_sign_in.start(&caller(&request()), &phone).await?)))
+        Ok(written(&ChallengeBody::from(self.cases.phone_sign_in.start(&self.caller(), &phone).await?)))
     }
 
     /// Registers with a password and gives the session.
@@ -223,8 +314,7 @@ impl Bench {
     pub async fn register_password(&self, email: &str, password: &str) -> Result<Value, Problem> {
         let body = json!({ "name": "Grace", "email": email, "password": password });
         let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
-        let caller = caller(&request());
-        let registration = &self.cases.password_registration;
+        let (caller, registration) = (self.caller(), &self.cases.password_registration);
         let signed_in = registration.register(&caller, &issuer(), name, email, &password, None).await?;
         Ok(written(&SessionBody::from(signed_in)))
     }
@@ -232,7 +322,7 @@ impl Bench {
     /// # Errors
     /// Those of the use case, as a client gets them.
     pub async fn log_in(&self, email: &str, password: &str, device: Option<&str>) -> Result<Value, Problem> {
-        self.log_in_from("0.0.0.0", email, password, device).await
+        self.log_in_from(&self.caller().client_ip.to_string(), email, password, device).await
     }
 
     /// Signs in from a client IP.
@@ -264,7 +354,7 @@ impl Bench {
     /// # Panics
     /// If the response is not JSON.
     pub async fn enter(&self, challenge: &Value, body: Value) -> Result<Value, Problem> {
-        self.enter_from("0.0.0.0", challenge, body).await
+        self.enter_as(&self.caller(), challenge, body, None).await
     }
 
     /// Enters what `body` says from a client IP.
@@ -287,7 +377,7 @@ impl Bench {
     /// If the response is not JSON.
     pub async fn enter_with_key(&self, key: &str, challenge: &Value, body: Value) -> Result<Value, Problem> {
         let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
-        self.enter_as(&caller_from("0.0.0.0"), challenge, body, Some(&repeat)).await
+        self.enter_as(&self.caller(), challenge, body, Some(&repeat)).await
     }
 
     async fn enter_as(
@@ -422,7 +512,7 @@ impl Bench {
     pub async fn start_phone_change(&self, session: &Value, phone: &str) -> Result<Value, Problem> {
         let claims = self.authenticate(session).await?;
         let phone = read::<PhoneBody>(json!({ "phone": phone })).parse()?;
-        Ok(written(&ChallengeBody::from(self.cases.phone.start(&caller(&request()), &claims, &phone).await?)))
+        Ok(written(&ChallengeBody::from(self.cases.phone.start(&self.caller(), &claims, &phone).await?)))
     }
 
     /// # Errors

@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 26] = [
+const READS: [Reads; 27] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -141,7 +141,6 @@ const READS: [Reads; 26] = [
             "USERS_TABLE",
             "SESSIONS_TABLE",
             "AUDIT_TABLE",
-            "COUNTERS_TABLE",
             "EMAIL_FROM",
             "ISSUER",
             "AUDIENCE",
@@ -181,7 +180,11 @@ const READS: [Reads; 26] = [
         ],
         settings: true,
     },
-    Reads { function: "resend-code", own: &["KEYS_SECRET", "CODES_TABLE"], settings: false },
+    Reads {
+        function: "resend-code",
+        own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        settings: true,
+    },
     Reads {
         function: "profile",
         own: &[
@@ -277,6 +280,7 @@ const READS: [Reads; 26] = [
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "EMAIL_FROM"],
         settings: true,
     },
+    Reads { function: "count-codes", own: &["COUNTERS_TABLE"], settings: false },
     Reads { function: "rotate-keys", own: &["KEYS_SECRET"], settings: false },
 ];
 

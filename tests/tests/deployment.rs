@@ -160,6 +160,7 @@ fn functions_without_need_for_accounts_cannot_access_them() {
             "send-sms",
             "send-email",
             "sms-status",
+            "count-codes",
             "discovery",
             "rotate-keys",
             "web",

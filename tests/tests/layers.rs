@@ -97,8 +97,11 @@ fn uses(code: &str) -> Vec<String> {
             expand(&prefix, &inner[start..], into);
         }
     }
+    // Only at the start of a line: other words end in "use" too.
+    let lines = code.lines().map(|line| line.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) "));
+    let code = format!("\n{}", lines.collect::<Vec<_>>().join("\n"));
     let mut paths = Vec::new();
-    for declaration in code.split("use ").skip(1) {
+    for declaration in code.split("\nuse ").skip(1) {
         expand("", declaration.split(';').next().unwrap_or_default(), &mut paths);
     }
     paths.into_iter().map(|path| path.split_whitespace().collect()).collect()

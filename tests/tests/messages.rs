@@ -44,7 +44,9 @@ async fn change_settings(bench: &Bench, change: impl FnOnce(&mut Settings)) {
 /// What today's usage of the USA says.
 async fn usage(bench: &Bench) -> Counts {
     let us = Country::parse("US").unwrap();
-    let days = bench.cases.spending.counters.by_day_and_country(bench.clock.now()).await.unwrap();
+    let spending = &bench.cases.spending;
+    let ledger = spending.ledger.load().await.unwrap();
+    let days = spending.counters.by_day_and_country(ledger.as_ref(), bench.clock.now()).await.unwrap();
     let mut counts = Counts::default();
     for (_, country, of_day) in days {
         assert_eq!(country, us);
@@ -237,6 +239,7 @@ async fn save_notice(bench: &Bench, phone: &str, user: Option<&UserId>) -> Chall
         code: OneTimeCode::random(rng),
         to: PhoneNumber::parse(phone).unwrap().into(),
         language: Language::English,
+        weighed: true,
         purpose: Purpose::Notice { about: Notice::PhoneRemoved, user: user.cloned() },
     };
     let sealed = ring.seal(key.as_str(), &payload, now, rng);

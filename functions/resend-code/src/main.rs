@@ -2,7 +2,7 @@
 //! message got.
 
 use twostep_crypto::challenge_id::ChallengeId;
-use twostep_http::{Answer, Error, Problem, Request, bodies::ChallengeBody, segment_after, serve};
+use twostep_http::{Answer, Error, Problem, Request, bodies::ChallengeBody, caller, segment_after, serve};
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
 use twostep_usecases::codes::ResendCode;
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
 async fn handle(codes: &ResendCode, request: Request) -> Result<Answer, Problem> {
     let id = ChallengeId::parse(segment_after(&request, "codes").unwrap_or_default())?;
     match request.method().as_str() {
-        "POST" => Ok(Answer::json(202, &ChallengeBody::from(codes.resend(&id).await?))),
+        "POST" => Ok(Answer::json(202, &ChallengeBody::from(codes.resend(&caller(&request), &id).await?))),
         "GET" => Ok(Answer::json(200, &ChallengeBody::from(codes.show(&id).await?))),
         _ => Err(Problem::NotFound),
     }

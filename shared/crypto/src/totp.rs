@@ -129,15 +129,12 @@ mod tests {
     #[test]
     fn a_code_is_accepted_one_step_early_or_late_and_once() {
         let (secret, code) = (of_the_standard(), code("050471"));
-        let step = 1_111_111_111 / 30;
-        let begins = step * 30;
+        let step = 1_111_111_111 / 30_u64;
+        let begins = i64::try_from(step * 30).unwrap();
         let at = |at| secret.step_of(&code, 0, Timestamp(at));
-        assert_eq!(
-            [begins - 31, begins - 30, begins + 59, begins + 60].map(at),
-            [None, Some(step as u64), Some(step as u64), None]
-        );
-        assert_eq!(secret.step_of(&code, step as u64 - 1, Timestamp(begins)), Some(step as u64));
-        assert_eq!(secret.step_of(&code, step as u64, Timestamp(begins)), None, "used before");
+        assert_eq!([begins - 31, begins - 30, begins + 59, begins + 60].map(at), [None, Some(step), Some(step), None]);
+        assert_eq!(secret.step_of(&code, step - 1, Timestamp(begins)), Some(step));
+        assert_eq!(secret.step_of(&code, step, Timestamp(begins)), None, "used before");
     }
 
     #[test]

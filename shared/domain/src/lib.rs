@@ -20,6 +20,7 @@ pub mod ids;
 pub mod invisible;
 pub mod language;
 pub mod message_texts;
+mod national_number;
 pub mod notice_reserve;
 pub mod oidc;
 pub mod one_time_code;

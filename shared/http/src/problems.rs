@@ -73,6 +73,7 @@ impl From<ChallengeError> for Problem {
     fn from(error: ChallengeError) -> Self {
         match error {
             ChallengeError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
+            ChallengeError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
             ChallengeError::Outage(outage) => outage.into(),
         }
     }
@@ -84,7 +85,6 @@ impl From<StartError> for Problem {
             StartError::PhoneNotAllowed => Self::PhoneNotAllowed,
             StartError::CodesOff => Self::SmsDisabled,
             StartError::BudgetSpent { wait } => Self::SmsBudgetSpent { retry_after: seconds(wait) },
-            StartError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
             StartError::Challenge(error) => error.into(),
         }
     }
@@ -97,6 +97,7 @@ impl From<ResendError> for Problem {
             ResendError::CodeUsed => Self::CodeUsed,
             ResendError::CodeExpired => Self::CodeExpired,
             ResendError::TooManyCodes { wait } => Self::TooManyCodes { retry_after: seconds(wait) },
+            ResendError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
             ResendError::Outage(outage) => outage.into(),
         }
     }

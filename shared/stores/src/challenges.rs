@@ -39,9 +39,19 @@ impl SavedMessage {
     /// The message in a record of the table's stream; `None` if its new image is not a challenge.
     #[must_use]
     pub fn in_record(record: &Value) -> Option<Self> {
-        let image = serde_dynamo::Item::deserialize(&record["dynamodb"]["NewImage"]).ok()?;
-        serde_dynamo::from_item(image).ok()
+        in_record(record)
     }
+}
+
+/// The challenge in a record of the table's stream; `None` if its new image is none.
+#[must_use]
+pub fn challenge_in_record(record: &Value) -> Option<Challenge> {
+    in_record(record)
+}
+
+fn in_record<'de, T: Deserialize<'de>>(record: &'de Value) -> Option<T> {
+    let image = serde_dynamo::Item::deserialize(&record["dynamodb"]["NewImage"]).ok()?;
+    serde_dynamo::from_item(image).ok()
 }
 
 impl ChallengeStore {

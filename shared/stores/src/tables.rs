@@ -22,7 +22,7 @@ use crate::{
     sessions::SessionStore,
     settings::{CachedSettings, SettingsStore},
     sliding_window::SlidingWindowStore,
-    spending::{BreakerStore, CounterStore},
+    spending::{AnswerStore, BreakerStore, CounterStore, LedgerStore, PeopleStore},
     users::UserStore,
 };
 
@@ -151,6 +151,24 @@ impl Tables {
     /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
     pub fn counters(&self) -> Result<CounterStore, ConfigError> {
         Ok(CounterStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
+    pub fn ledger(&self) -> Result<LedgerStore, ConfigError> {
+        Ok(LedgerStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
+    pub fn people(&self) -> Result<PeopleStore, ConfigError> {
+        Ok(PeopleStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
+    pub fn answers(&self) -> Result<AnswerStore, ConfigError> {
+        Ok(AnswerStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
     }
 
     /// The breaker. All who ask share one cache.

@@ -13,7 +13,8 @@ use twostep_domain::{
     ids::UserId,
     recipient::Channel,
     session::Session,
-    spending::{Level, Scope},
+    settings::Settings,
+    spending::{Level, Limits, Scope},
     time::Timestamp,
 };
 use twostep_stores::{
@@ -93,7 +94,8 @@ fn settings_are_read_with_defaults_for_what_was_added_later() {
         first.remove(later).expect(later);
     }
     let before_money: StoredSettings = table::read("t", first).expect("the first settings had no money");
-    assert_eq!(before_money.settings, stored.settings);
+    let limits = Limits::default();
+    assert_eq!(before_money.settings, Settings { limits, ..stored.settings });
 }
 
 #[test]

@@ -15,21 +15,23 @@ use twostep_domain::{
 };
 use twostep_runtime::{
     config::ConfigError,
+    metrics::Name,
     secrets::{Keys, Secrets},
 };
 use twostep_stores::{
     Tables,
     compare_and_swap::{Race, Swap},
-    spending::CounterStore,
 };
 
 use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, ResendCode, StartError,
+        admission::Admitted,
+        asking::Asking,
         challenges::NewCode,
         resend::ResendError,
-        verify::{CountedCode, Rejection, VerifyError, rejection},
+        verify::{Rejection, VerifyError, rejection},
     },
     warm_up,
 };
@@ -39,7 +41,6 @@ pub struct VerifyForClient {
     challenges: Challenges,
     admission: Admission,
     resend: ResendCode,
-    counters: CounterStore,
 }
 
 /// What a client asks for.
@@ -77,12 +78,11 @@ impl VerifyForClient {
             challenges: Challenges::open(tables)?,
             admission: Admission::open(tables)?,
             resend: ResendCode::open(tables, secrets)?,
-            counters: tables.counters()?,
         })
     }
 
     pub async fn warm_up(&self) {
-        warm_up::settings(&self.admission.settings).await;
+        warm_up::settings(self.admission.settings()).await;
     }
 
     /// Sends a code, or the present one again.
@@ -99,22 +99,31 @@ impl VerifyForClient {
         let ring = self.keys.get().await?;
         let key = Challenges::key_of_client(&ring, client, &phone);
         let read = self.challenges.store.find(&key);
-        let present = if let Some(client_ip) = end_user_ip {
+        let (present, asking) = if let Some(client_ip) = end_user_ip {
             let user = Caller { client_ip, ..caller.clone() };
-            self.admission.admit_while(&user, &ring, &phone, Some(PhoneTrust::New), read).await?.0?
+            let admitted = self.admission.admit_while(&user, &ring, &phone, Some(PhoneTrust::New), read).await?;
+            let Admitted { found, asking, .. } = admitted;
+            match found {
+                Ok(present) => (present, asking),
+                Err(error) => {
+                    self.admission.release(asking).await;
+                    return Err(error.into());
+                }
+            }
         } else {
             let admitted = async {
-                let settings = self.admission.settings.get().await?;
-                self.admission.admit(&settings, Some(PhoneTrust::New), &phone).await
+                let settings = self.admission.settings().get().await?;
+                self.admission.admit(&settings, &ring, Some(PhoneTrust::New), &phone).await
             };
             let (admitted, counted, found) = tokio::join!(admitted, self.admission.count_client(client, &ring), read);
             admitted?;
             counted?;
-            found?
+            (found?, Asking::uncounted())
         };
         let purpose = Purpose::Verification(ClientVerification { client: client.clone(), reference });
         let (language, to) = (language.unwrap_or(caller.language), Recipient::from(phone));
-        Ok(self.challenges.start(&ring, key, present, NewCode { to: &to, purpose, language, decoy: false }).await?)
+        let new = NewCode { to: &to, purpose, language, decoy: false };
+        self.admission.start(&self.challenges, &ring, key, present, new, asking).await
     }
 
     /// # Errors
@@ -128,7 +137,7 @@ impl VerifyForClient {
     pub async fn resend(&self, client: &ClientId, id: &ChallengeId) -> Result<ChallengeView, ResendVerificationError> {
         let ring = self.keys.get().await.map_err(StartError::from)?;
         self.admission.count_client(client, &ring).await?;
-        Ok(self.resend.resend_if(id, |purpose| is_of(purpose, client)).await?)
+        Ok(self.resend.resend_if(None, id, |purpose| is_of(purpose, client)).await?)
     }
 
     /// Judges a code. A correct one works once.
@@ -161,7 +170,7 @@ impl VerifyForClient {
                 (Swap::Lost(winner), _) => race.lost_to(winner),
                 (Swap::Saved(_), Some(rejection)) => return Err(VerifyError::Rejected(rejection)),
                 (Swap::Saved(_), None) => {
-                    CountedCode::of(&payload, now).count(&self.counters, now).await;
+                    self.challenges.count(Name::CodesVerified, &payload);
                     let reference = payload.purpose.verification().and_then(|asked| asked.reference.clone());
                     let Recipient::Phone(phone) = payload.to else { return Err(VerifyError::UnknownChallenge) };
                     return Ok(VerifiedNumber { phone, reference, at: now });

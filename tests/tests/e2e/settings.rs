@@ -2,7 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use twostep_tests::{Answer, Client, PASSWORD, SignedIn, Stack, claims, eventually, fresh_phone};
+use twostep_tests::{
+    Answer, Client, PASSWORD, SignedIn, Stack, claims, eventually, fresh_email, fresh_phone,
+    relying_party::RelyingParty,
+};
 
 struct Admin {
     client: Client,
@@ -113,7 +116,7 @@ async fn an_admin_limits_costs_and_sees_the_usage() {
     assert_eq!((&changed["prices"], &changed["budgets"]["all"]["hour"]), (&prices, &hour));
     assert_eq!(
         changed["limits"],
-        json!({"address_hour": 10, "address_day": 50, "prefix_hour": 20, "number_day": 3, "client_hour": 1000})
+        json!({"address_hour": 60, "address_day": 300, "prefix_hour": 20, "number_day": 3, "client_hour": 1000})
     );
     assert_eq!(admin.get().await, changed);
     let twice = r#"{"prices":{"default":1,"default":2}}"#.to_owned();
@@ -252,4 +255,76 @@ async fn turning_two_step_on_reaches_running_functions_within_thirty_seconds() {
     }
     let refresh_token = single.body["refresh_token"].as_str().unwrap();
     client.refresh(refresh_token).await.expect_problem(401, "invalid_refresh_token");
+}
+
+#[tokio::test]
+async fn the_breaker_refuses_requests_to_a_country_where_nobody_answers_and_opens_when_codes_come_back() {
+    // All requests of this test come from one client IP, of which the breaker would weigh one an hour.
+    let stack = Stack::start(&[("CONCURRENCY", "1"), ("LIMITS", "deployed"), ("ADDRESS_LIMITS", "off")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    admin.put(json!({"breaker": {"mode": "enforce", "floor": 1, "share_percent": 0}})).await.expect(200);
+    let range = |index: usize| format!("+346120{index}0001");
+    let server = RelyingParty::register(client, &admin.key, "server").await;
+    let own = fresh_phone();
+    client.register(&own).await;
+    stack.advance(31);
+
+    let unanswered = client.start("/register/phone", &range(1)).await.expect(202);
+    client.delivery_becomes(&unanswered, "delivered").await;
+    stack.advance(5 * 60);
+    let late = client.start("/register/phone", &range(2)).await.expect(202);
+    client.delivery_becomes(&late, "delivered").await;
+    stack.advance(60);
+    let held_back = client.start("/register/phone", &range(3)).await.expect(202);
+    client.delivery_becomes(&held_back, "failed").await;
+    assert_eq!(client.challenge(&held_back).await.expect(200)["failure"], "held_back");
+    let usage = client.send(Method::GET, "/settings/usage", Some(&admin.key), None).await.expect(200);
+    let spain = &usage["breaker"]["countries"]["ES"];
+    assert_eq!(
+        (&spain["step"], &spain["cause"]),
+        (&json!("proven_numbers_only"), &json!("unanswered_in_an_hour")),
+        "{usage}"
+    );
+    stack.advance(31);
+    client.start("/register/phone", &range(4)).await.expect_problem(503, "sms_budget_spent");
+    let earlier = client.inbox(&own).await.len();
+    let challenge = client.start("/login/phone", &own).await.expect(202);
+    let code = client.nth_code(&own, earlier + 1).await;
+    let session = SignedIn::from_session(&client.verify(&challenge, &code).await.expect(200));
+    client.set_phone(&session, &range(5)).await.expect_problem(503, "sms_budget_spent");
+    let body = json!({"phone": range(6), "end_user_ip": "203.0.113.7"});
+    server.call(Method::POST, "/v1/verifications", Some(body)).await.expect_problem(503, "sms_budget_spent");
+
+    let code = client.code(&range(2)).await;
+    client.verify(&late, &code).await.expect(200);
+    eventually("the end of the trip", async || {
+        stack.advance(6);
+        let answer = client.start("/register/phone", &range(4)).await;
+        (answer.status == 202).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_message_that_is_asked_for_counts_at_the_address() {
+    let stack = Stack::start(&[("CONCURRENCY", "1"), ("LIMITS", "deployed")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let (phone, email) = (fresh_phone(), fresh_email());
+    // One message for the phone change; then three more.
+    client.register_password(&email, PASSWORD).await;
+    let (own, _) = client.register_two_step(&phone, PASSWORD).await;
+    admin.put(json!({"limits": {"address_hour": 4}})).await.expect(200);
+    stack.advance(61);
+    let challenge = client.start("/register/phone", &fresh_phone()).await.expect(202);
+    client.start("/register/phone", "+34612000001").await.expect(202);
+    stack.advance(61);
+    client.resend(&challenge).await.expect(202);
+    client.resend(&challenge).await.expect_problem(429, "too_many_codes");
+    let begun = client.log_in(&own, PASSWORD).await.expect(202);
+    assert_eq!((&begun["delivery"], &begun["failure"]), (&json!("failed"), &json!("too_many_codes")));
+    client.start("/login/phone", &fresh_phone()).await.expect_problem(429, "too_many_requests");
+    stack.advance(121);
+    client.resend(&challenge).await.expect_problem(429, "too_many_requests");
 }

@@ -65,7 +65,7 @@ fn words(context: &[&str]) -> Vec<String> {
     let mut words: Vec<String> = whole
         .chain(halves)
         .chain(parts)
-        .map(|word| word.to_lowercase())
+        .map(str::to_lowercase)
         .filter(|word| (SHORTEST_WORD..=LONGEST_WORD).contains(&word.chars().count()))
         .collect();
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));

@@ -66,8 +66,8 @@ pub enum DeliveryFailure {
     AccountRefused,
     /// The provider accepted the message and could not deliver it.
     NotDelivered,
-    /// No message may be sent yet: the cooldown, the challenge's limits, too many wrong codes, or the address has had its emails
-    /// of the hour or day.
+    /// No message may be sent yet: the cooldown, the challenge's limits, too many wrong codes, the limit of the client IP, or
+    /// the address has had its emails of the hour or day.
     TooManyCodes,
     /// The number has had its messages of the day.
     NumberLimit,
@@ -91,5 +91,11 @@ impl DeliveryFailure {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// Whether the message was certainly not sent, so that it does not count at its number.
+    #[must_use]
+    pub fn is_unsent(self) -> bool {
+        self != Self::NotDelivered
     }
 }

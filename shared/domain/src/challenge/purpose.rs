@@ -255,8 +255,16 @@ pub struct Payload {
     /// The language of the request that made this code; the message is written in it.
     #[serde(default)]
     pub language: Language,
+    /// Whether the breaker weighs the person who is asked. Of the people whom one client IP asks in an hour, it weighs only
+    /// a few, so that no client IP can close a country.
+    #[serde(default = "weighed")]
+    pub weighed: bool,
     #[serde(flatten)]
     pub purpose: Purpose,
+}
+
+fn weighed() -> bool {
+    true
 }
 
 impl Payload {
@@ -342,7 +350,7 @@ mod tests {
         ] {
             let name = purpose.name();
             let code = OneTimeCode::parse("123456").unwrap();
-            let payload = Payload { code, to, language: Language::Spanish, purpose };
+            let payload = Payload { code, to, language: Language::Spanish, weighed: true, purpose };
             let read: Payload = serde_json::from_value(serde_json::to_value(&payload).unwrap()).unwrap();
             assert_eq!((read.purpose.name(), &read.to), (name, &payload.to));
             assert_eq!(read.purpose.account(), payload.purpose.account());

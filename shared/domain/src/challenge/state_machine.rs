@@ -11,6 +11,7 @@ use crate::{
     ids::ChallengeKey,
     rate_limit::forget_older_than,
     recipient::Channel,
+    spending::Asked,
     time::{DAY, HOUR, Timestamp},
 };
 
@@ -39,6 +40,9 @@ pub struct Challenge {
     pub attempts_left: usize,
     /// When messages were requested in the last 24 hours, oldest first. Decoys count like real ones.
     pub sends: Vec<Timestamp>,
+    /// Those of `sends` whose message was certainly not sent.
+    #[serde(default)]
+    pub unsent: Vec<Timestamp>,
     /// When wrong codes were entered in the last 24 hours, oldest first.
     pub failures: Vec<Timestamp>,
     /// Messages since the last correct code: the exponent of the cooldown.
@@ -58,6 +62,9 @@ pub struct Challenge {
     pub country: Option<Country>,
     /// Looks like a challenge from outside, but no message is sent and no code is correct.
     pub decoy: bool,
+    /// How the person was counted who was asked and has not entered a code yet, or entered it last.
+    #[serde(default)]
+    pub asked: Option<Box<Asked>>,
     /// Wrong codes of an app that were entered in place of the code.
     #[serde(default)]
     pub totp_guesses: WrongGuesses,
@@ -180,7 +187,8 @@ impl Challenge {
     }
 
     /// Starts a challenge without a message: there is no number to send one to, or (`failure`) none may be sent now. Its id
-    /// is good for what may be entered in place of the code. The counts and the cooldown go on.
+    /// is good for what may be entered in place of the code. The counts and the cooldown go on, and a code that was sent and
+    /// is alive can still be entered.
     pub fn start_unsent(
         present: Option<&Self>,
         key: &ChallengeKey,
@@ -195,10 +203,14 @@ impl Challenge {
         let is_open = |present: &Self| {
             ask.same_account && present.state == State::Open && present.expires_at >= now.plus(policy.least_lifetime)
         };
+        let was_sent = |present: &Self| {
+            failure.is_some() && present.delivery != Delivery::None && ask.same_account && present.is_alive(now, policy)
+        };
         match present {
             Some(present) if is_open(present) && present.delivery == delivery && present.failure == failure => {
                 Start::Alive
             }
+            Some(present) if was_sent(present) => Start::Alive,
             Some(present) if is_open(present) => Start::Unsent(unsent(present.clone())),
             _ => {
                 let present = present.cloned().unwrap_or_else(|| Self::blank(key, now));
@@ -225,6 +237,7 @@ impl Challenge {
             expires_at: now,
             attempts_left: 0,
             sends: Vec::new(),
+            unsent: Vec::new(),
             failures: Vec::new(),
             streak: 0,
             send_number: 0,
@@ -234,6 +247,7 @@ impl Challenge {
             attempt: None,
             country: None,
             decoy: false,
+            asked: None,
             totp_guesses: WrongGuesses::default(),
             recovery_code_guesses: WrongGuesses::default(),
             ttl: now,
@@ -309,6 +323,8 @@ impl Challenge {
         if matches && !self.decoy {
             next.state = State::Used;
             next.streak = 0;
+            // Only the code shows that its message arrived.
+            next.asked = None;
             return Ok(Verdict::Correct { next });
         }
         *guesses = guesses.and(from, now);
@@ -362,8 +378,7 @@ impl Challenge {
     /// Records why message `send_number` is not handed over at all. `None` if it does not wait.
     #[must_use]
     pub fn refuse(&self, send_number: u64, failure: DeliveryFailure, now: Timestamp) -> Option<Self> {
-        let refused = Self { failure: Some(failure), ..self.with_delivery(Delivery::Failed, now) };
-        self.waits(send_number).then_some(refused)
+        self.waits(send_number).then(|| self.with_delivery(Delivery::Failed, now).with_failure(failure))
     }
 
     /// Records how far message `send_number` got, once it was handed over. `None` if that is not new: an earlier message, or
@@ -377,8 +392,27 @@ impl Challenge {
     /// Records why message `send_number` was refused by the provider or did not arrive. `None` if that is not new.
     #[must_use]
     pub fn record_failure(&self, send_number: u64, failure: DeliveryFailure, now: Timestamp) -> Option<Self> {
-        let failed = self.record_delivery(send_number, Delivery::Failed, now)?;
-        Some(Self { failure: Some(failure), ..failed })
+        Some(self.record_delivery(send_number, Delivery::Failed, now)?.with_failure(failure))
+    }
+
+    fn with_failure(mut self, failure: DeliveryFailure) -> Self {
+        if failure.is_unsent() {
+            self.unsent.extend(self.sends.last());
+        }
+        Self { failure: Some(failure), ..self }
+    }
+
+    /// The same challenge, with its person counted. A person who was asked before is not counted again.
+    #[must_use]
+    pub fn with_asked(self, asked: Option<Asked>) -> Self {
+        let asked = asked.filter(|_| self.state == State::Open);
+        Self { asked: asked.map(Box::new).or(self.asked), ..self }
+    }
+
+    /// How many messages of the last 24 hours came before the present one, not counting those that were not sent.
+    #[must_use]
+    pub fn messages_before(&self) -> usize {
+        self.sends.len().saturating_sub(1 + self.unsent.len())
     }
 
     /// How far the present message got, as far as can be told at `now`.
@@ -451,6 +485,8 @@ impl Challenge {
             expires_at: now.plus(policy.code_lifetime),
             attempts_left: policy.guesses_per_code,
             decoy: ask.decoy,
+            // Who has answered, or has not been asked for a day, is asked anew.
+            asked: self.asked.clone().filter(|asked| self.state == State::Open && asked.is_fresh(now)),
             ttl: ttl(now),
             ..self.clone()
         }
@@ -474,11 +510,14 @@ impl Challenge {
     }
 
     fn with_delivery(&self, delivery: Delivery, now: Timestamp) -> Self {
-        Self { delivery, delivery_changed_at: now, failure: None, ..self.clone() }
+        // The write that used the code is the one that counts its person; what comes later must not repeat it.
+        let asked = self.asked.clone().filter(|_| self.state == State::Open);
+        Self { delivery, delivery_changed_at: now, failure: None, asked, ..self.clone() }
     }
 
     fn forget_before(&mut self, now: Timestamp) {
         forget_older_than(DAY, &mut self.sends, now);
+        forget_older_than(DAY, &mut self.unsent, now);
         forget_older_than(DAY, &mut self.failures, now);
     }
 }

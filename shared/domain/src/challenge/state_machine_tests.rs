@@ -358,6 +358,84 @@ fn news_of_a_message_moves_forward_only() {
     assert_eq!(never_sent.delivery_status(Timestamp(300), &policy), DeliveryStatus::Failed, "dropped with its code");
 }
 
+#[test]
+fn messages_that_were_not_sent_do_not_count_at_the_number() {
+    let record = |challenge: &Challenge, failure, now: i64| {
+        let claimed = handed_over(challenge, challenge.send_number, now).unwrap();
+        claimed.record_failure(challenge.send_number, failure, Timestamp(now)).unwrap()
+    };
+    let first = fresh(0);
+    let held_back = first.refuse(first.send_number, DeliveryFailure::HeldBack, Timestamp(1)).unwrap();
+    let second = sent(start(Some(&held_back), 60));
+    assert_eq!(second.messages_before(), 0);
+    let refused = record(&second, DeliveryFailure::NumberRefused, 61);
+    let third = sent(start(Some(&refused), 180));
+    assert_eq!(third.messages_before(), 0, "refused by the provider");
+    let lost = record(&third, DeliveryFailure::NotDelivered, 181);
+    let fourth = sent(start(Some(&lost), 420));
+    assert_eq!(fourth.messages_before(), 1, "a message that did not arrive was sent");
+    let tomorrow = sent(start(Some(&fourth), 420 + 24 * 60 * MINUTE));
+    assert_eq!((tomorrow.messages_before(), tomorrow.unsent.len()), (0, 0));
+}
+
+fn asked(at: i64) -> Asked {
+    Asked {
+        at: Timestamp(at),
+        country: crate::country::Country::parse("ES").unwrap(),
+        trust: crate::account::PhoneTrust::New,
+        signs_in: true,
+        in_country: true,
+        range: None,
+        in_range: 0,
+    }
+}
+
+#[test]
+fn a_person_is_counted_once_until_they_answer() {
+    let asked_once = fresh(0).with_asked(Some(asked(0)));
+    let again = sent(start(Some(&asked_once), 60));
+    assert_eq!(again.asked.as_deref(), Some(&asked(0)), "sent again");
+    let new_code = sent(start(Some(&again), 400));
+    assert_eq!(new_code.asked.as_deref(), Some(&asked(0)), "a new code for the same person");
+    let used = right(&new_code, 401);
+    assert_eq!(used.asked.as_deref(), Some(&asked(0)), "the write that used the code says who answered");
+    let claimed = Challenge { delivery: Delivery::Sent, ..used.clone() };
+    let reported = claimed.record_delivery(claimed.send_number, Delivery::Delivered, Timestamp(402)).unwrap();
+    assert_eq!(reported.asked, None, "and a later one does not say it again");
+    assert_eq!(sent(start(Some(&used), 403)).asked, None, "then the person is asked anew");
+    assert_eq!(sent(start(Some(&asked_once), 24 * 60 * MINUTE)).asked, None, "and so after a day");
+    assert_eq!(asked_once.clone().with_asked(None), asked_once);
+}
+
+#[test]
+fn a_refused_message_leaves_a_code_that_is_alive_as_it_is() {
+    let failure = Some(DeliveryFailure::TooManyCodes);
+    let alive = fresh(0);
+    assert_eq!(unsent(Some(&alive), failure, 70), Start::Alive, "its message may have arrived");
+    let lost = handed_over(&alive, alive.send_number, 1).unwrap();
+    let lost = lost.record_failure(lost.send_number, DeliveryFailure::NotDelivered, Timestamp(2)).unwrap();
+    assert_eq!(unsent(Some(&lost), failure, 70), Start::Alive, "and its failure says more");
+    let first = saved(unsent(None, failure, 0));
+    assert!(!first.accepts_code(Timestamp(1), &Policy::default()) && !first.waits(first.send_number));
+    assert_eq!(unsent(Some(&first), failure, 70), Start::Alive);
+    let later = sent(start(Some(&first), 70));
+    assert_eq!((later.issue, later.failure), (first.issue, None), "then the same code is sent");
+    let of_another = Ask { same_account: false, ..ASK };
+    let policy = Policy::default();
+    let replaced = Challenge::start_unsent(Some(&alive), &key(), of_another, Timestamp(70), &policy, failure, seal);
+    assert!(saved(replaced).issue > alive.issue, "a code for the account as it was");
+}
+
+#[test]
+fn only_the_code_answers() {
+    let asked_once = fresh(0).with_asked(Some(asked(0)));
+    for guess in [Guess::Totp { from: "a" }, Guess::RecoveryCode { from: "a" }] {
+        let verdict = asked_once.verify(guess, true, Timestamp(1), &Policy::default());
+        let Ok(Verdict::Correct { next }) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(next.asked, None, "the message may not have arrived");
+    }
+}
+
 /// What anyone can do to a challenge, in any order.
 #[derive(Clone, Debug)]
 enum Step {

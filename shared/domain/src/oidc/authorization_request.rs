@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_request_waits_for_an_hour() {
-        let hints = [("login_hint", "ada@example.com"), ("ui_locales", "fr-CA es-MX en")];
+        let hints = [("login_hint", "ada@example.com"), ("ui_locales", "xx-CA es-MX en")];
         let hints = Parameters::new(hints.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let pending = PendingRequest::new(parse(&[]).unwrap(), &hints, None, AT);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The breaker: closes a country or a range of numbers when messages to it stay unanswered, and everything when the
-//! budget is spent. Each trip ends by the clock.
+//! The breaker: closes a country or a range of numbers when the people who are asked there do not answer, and everything
+//! when the budget is spent. Each trip ends by the clock, and earlier when codes come back.
 //!
 //! Messages to new numbers close a scope to new numbers; messages to numbers that were verified lately close it to those.
 //! A sign-in never affects a registration, or the response would tell whether a number has an account.
@@ -8,10 +8,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, MOST_MESSAGES, Period, Scope};
+use super::{MOST_MESSAGES, Period, Scope};
 use crate::{
     account::PhoneTrust,
-    time::{MINUTE, Timestamp},
+    time::{DAY, MINUTE, Timestamp},
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +23,9 @@ pub enum Mode {
     RecordOnly,
 }
 
-/// When a country or a range trips the breaker: at `floor` messages whose code was not entered, or, where more is usual,
-/// at `share_percent` of the codes entered on the best of the last 14 days. The rule is Authgear's.
+/// When a country or a range trips the breaker: at `floor` people of one hour who did not enter their code, or, where more
+/// is usual, at `share_percent` of the codes entered on the best of the last 14 days (an hour may have a sixth of that).
+/// Authgear's rule has the same two numbers. `evidence` says who counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BreakerPolicy {
@@ -40,12 +41,29 @@ impl Default for BreakerPolicy {
 }
 
 impl BreakerPolicy {
-    /// How many unanswered messages trip it. An hour may have a sixth of a day's.
+    /// How many people who do not answer trip it. An hour may have a sixth of a day's.
     #[must_use]
     pub fn threshold(&self, period: Period, best_day: u64) -> u64 {
-        let of_day = best_day.saturating_mul(self.share_percent) / 100;
+        let of_day = self.share_of(best_day);
         let usual = if period == Period::Hour { of_day / 6 } else { of_day };
         usual.max(self.floor)
+    }
+
+    /// [`Self::share_percent`] of the codes entered on the best day.
+    pub(super) fn share_of(&self, best_day: u64) -> u64 {
+        best_day.saturating_mul(self.share_percent) / 100
+    }
+
+    /// A quarter of the floor.
+    pub(super) fn quarter(&self) -> u64 {
+        (self.floor / 4).max(1)
+    }
+
+    /// How many people of one client IP or range count in an hour: a fifth of what trips the breaker, so that no single
+    /// one can close a country.
+    #[must_use]
+    pub fn single_share(&self) -> usize {
+        usize::try_from(self.floor / 5).unwrap_or(usize::MAX).max(1)
     }
 
     /// Whether every number is in its range.
@@ -115,8 +133,9 @@ impl Cause {
         self.into()
     }
 
-    fn unanswered(period: Period) -> Self {
-        if period == Period::Hour { Self::UnansweredInAnHour } else { Self::UnansweredInADay }
+    #[must_use]
+    pub fn is_unanswered(self) -> bool {
+        matches!(self, Self::UnansweredInAnHour | Self::UnansweredInADay)
     }
 
     fn budget(period: Period) -> Self {
@@ -137,6 +156,9 @@ pub struct Trip {
     pub since: Timestamp,
     /// When the scope returns to normal by itself.
     pub until: Timestamp,
+    /// It ended before its time, because codes came back.
+    #[serde(default)]
+    pub lifted: bool,
 }
 
 impl Trip {
@@ -144,31 +166,17 @@ impl Trip {
     /// messages that are released, take effect after this time at the latest.
     const SPENT_FOR: Duration = Duration::from_secs(5 * MINUTE.as_secs());
 
-    /// The trip that `counts` of the present `period` cause for numbers of this trust, if any.
-    #[must_use]
-    pub fn by_unanswered(
-        counts: &Counts,
-        trust: PhoneTrust,
-        best_day: u64,
-        policy: &BreakerPolicy,
-        period: Period,
-        now: Timestamp,
-    ) -> Option<Self> {
-        let level = Level::against(trust);
-        let trips = counts.unanswered(trust) >= policy.threshold(period, best_day);
-        (trips && level > Level::Normal).then(|| Self {
-            level,
-            cause: Cause::unanswered(period),
-            since: now,
-            until: period.end(now),
-        })
-    }
-
     /// The trip for a budget that was spent in the `period` that began at `start`, unless that period is over.
     #[must_use]
     pub fn by_budget(period: Period, start: Timestamp, now: Timestamp) -> Option<Self> {
         let until = period.end(start).min(now.plus(Self::SPENT_FOR));
-        (now < until).then(|| Self { level: Level::Closed, cause: Cause::budget(period), since: now, until })
+        (now < until).then(|| Self {
+            level: Level::Closed,
+            cause: Cause::budget(period),
+            since: now,
+            until,
+            lifted: false,
+        })
     }
 }
 
@@ -243,11 +251,21 @@ impl Breaker {
         self.0.get(name).is_some_and(|trip| trip.until >= until)
     }
 
-    /// Some of the entries that are over, but never `except`.
+    /// The latest trip of `scope` to `level`, over or not. Trips are remembered for a day.
+    #[must_use]
+    pub fn latest(&self, scope: &Scope, level: Level) -> Option<&Trip> {
+        self.0.get(&Self::entry_name(scope, level))
+    }
+
+    /// Some of the entries that need not be remembered, but never `except`.
     #[must_use]
     pub fn over(&self, now: Timestamp, except: &str) -> Vec<String> {
         const AT_ONCE: usize = 50;
-        let over = self.0.iter().filter(|(name, trip)| trip.until <= now && *name != except);
+        let is_over = |trip: &Trip| {
+            let remembered = if trip.cause.is_unanswered() { DAY } else { Duration::ZERO };
+            trip.until.plus(remembered) <= now
+        };
+        let over = self.0.iter().filter(|(name, trip)| is_over(trip) && *name != except);
         over.map(|(name, _)| name.clone()).take(AT_ONCE).collect()
     }
 
@@ -268,7 +286,7 @@ mod tests {
     }
 
     fn on(level: Level, until: i64) -> Breaker {
-        let trip = Trip { level, cause: Cause::UnansweredInADay, since: NOW, until: Timestamp(until) };
+        let trip = Trip { level, cause: Cause::UnansweredInADay, since: NOW, until: Timestamp(until), lifted: false };
         Breaker::from_iter([(Breaker::entry_name(&spain(), level), trip)])
     }
 
@@ -297,25 +315,12 @@ mod tests {
     }
 
     #[test]
-    fn unanswered_messages_trip_the_level_of_their_numbers() {
-        let policy = BreakerPolicy::default();
-        let at = |counts: Counts, best_day| {
-            [PhoneTrust::New, PhoneTrust::Verified, PhoneTrust::Established].map(|trust| {
-                let trip = Trip::by_unanswered(&counts, trust, best_day, &policy, Period::Day, NOW);
-                trip.map_or(Level::Normal, |trip| trip.level)
-            })
-        };
-        let (normal, verified, closed) = (Level::Normal, Level::VerifiedNumbersOnly, Level::Closed);
-        assert_eq!(at(Counts { to_new: 19, to_verified: 19, messages: 900, ..Counts::default() }, 0), [normal; 3]);
-        assert_eq!(at(Counts { to_new: 20, to_verified: 19, ..Counts::default() }, 0), [verified, normal, normal]);
-        assert_eq!(at(Counts { to_new: 19, to_verified: 20, ..Counts::default() }, 0), [normal, closed, normal]);
-        assert_eq!(at(Counts { to_new: 1_000, answered_by_new: 981, ..Counts::default() }, 0), [normal; 3]);
-        assert_eq!(
-            at(Counts { to_new: 299, ..Counts::default() }, 1_000),
-            [normal; 3],
-            "a busy country has more of them"
-        );
-        assert_eq!(at(Counts { to_new: 300, ..Counts::default() }, 1_000), [verified, normal, normal]);
+    fn a_trip_by_unanswered_codes_is_remembered_for_a_day() {
+        let breaker = on(Level::VerifiedNumbersOnly, NOW.0 + 100);
+        let over = |seconds: i64| breaker.over(Timestamp(NOW.0 + seconds), "another").len();
+        assert_eq!((over(101), over(100 + 86_399), over(100 + 86_400)), (0, 0, 1));
+        assert!(breaker.latest(&spain(), Level::VerifiedNumbersOnly).is_some());
+        assert!(breaker.latest(&spain(), Level::Closed).is_none());
     }
 
     #[test]

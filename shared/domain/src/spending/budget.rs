@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, MOST_MESSAGES, Period};
+use super::{MOST_MESSAGES, Period, Spent};
 use crate::country::Country;
 
 const MOST_MONEY: u64 = 1_000_000_000_000_000;
@@ -24,20 +24,20 @@ impl Allowance {
         Self { messages: Some(most), spend: None }
     }
 
-    /// How much of it `counts` has used, by messages or by money, whichever is more; `None` without a limit.
+    /// How much of it is used, by messages or by money, whichever is more; `None` without a limit.
     #[must_use]
-    pub fn used_percent(&self, counts: &Counts) -> Option<f64> {
+    pub fn used_percent(&self, used: Spent) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a percentage need not be exact")]
         let percent = |used: u64, most: Option<u64>| most.map(|most| used as f64 * 100.0 / (most.max(1)) as f64);
-        let used = [percent(counts.messages, self.messages), percent(counts.spent, self.spend)];
+        let used = [percent(used.messages, self.messages), percent(used.spent, self.spend)];
         used.into_iter().flatten().max_by(f64::total_cmp)
     }
 
-    /// Whether one more message of `price` fits, given what was counted.
+    /// Whether one more message of `price` fits, given what is used.
     #[must_use]
-    pub fn has_room(&self, counts: &Counts, price: u64) -> bool {
-        self.messages.is_none_or(|most| counts.messages < most)
-            && self.spend.is_none_or(|most| counts.spent.saturating_add(price) <= most)
+    pub fn has_room(&self, used: Spent, price: u64) -> bool {
+        self.messages.is_none_or(|most| used.messages < most)
+            && self.spend.is_none_or(|most| used.spent.saturating_add(price) <= most)
     }
 
     fn is_valid(self) -> bool {
@@ -87,6 +87,12 @@ impl Budgets {
         Self { all, country: Budget::default(), countries: BTreeMap::new() }
     }
 
+    /// No limit at all.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self { all: Budget::default(), country: Budget::default(), countries: BTreeMap::new() }
+    }
+
     /// Whether every number is in its range.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -107,8 +113,8 @@ mod tests {
 
     #[test]
     fn the_tighter_half_of_an_allowance_says_how_much_is_used() {
-        let counts = Counts { messages: 40, spent: 900, ..Counts::default() };
-        let used = |messages, spend| Allowance { messages, spend }.used_percent(&counts);
+        let spent = Spent { messages: 40, spent: 900 };
+        let used = |messages, spend| Allowance { messages, spend }.used_percent(spent);
         assert_eq!(used(Some(50), None), Some(80.0));
         assert_eq!(used(Some(50), Some(1_000)), Some(90.0));
         assert_eq!(used(None, None), None);

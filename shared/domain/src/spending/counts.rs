@@ -1,8 +1,23 @@
-//! What was counted of one scope in one period.
+//! Messages and money, and what the usage shows of one country on one day.
 
 use std::collections::BTreeMap;
 
-use crate::{account::PhoneTrust, challenge::DeliveryFailure};
+use crate::challenge::DeliveryFailure;
+
+/// Messages and what they cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub messages: u64,
+    /// In millionths of the currency.
+    pub spent: u64,
+}
+
+impl Spent {
+    #[must_use]
+    pub(super) fn plus(self, price: u64) -> Self {
+        Self { messages: self.messages + 1, spent: self.spent.saturating_add(price) }
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -10,12 +25,8 @@ pub struct Counts {
     pub messages: u64,
     /// In millionths of the currency.
     pub spent: u64,
-    /// Those of `messages` that went to new numbers, and to numbers verified less than a day ago.
-    pub to_new: u64,
-    pub to_verified: u64,
-    /// Correct codes of each of the two.
+    /// Correct codes of new numbers: what is usual, for the breaker.
     pub answered_by_new: u64,
-    pub answered_by_verified: u64,
     /// Correct codes.
     pub verified: u64,
     /// Correct codes that sign a user in or let them register.
@@ -26,16 +37,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Messages to numbers of this trust whose code was not entered, or not yet. Established numbers are not watched.
-    #[must_use]
-    pub fn unanswered(&self, trust: PhoneTrust) -> u64 {
-        match trust {
-            PhoneTrust::New => self.to_new.saturating_sub(self.answered_by_new),
-            PhoneTrust::Verified => self.to_verified.saturating_sub(self.answered_by_verified),
-            PhoneTrust::Established => 0,
-        }
-    }
-
     /// Adds the figures that the operator's usage shows.
     pub fn add(&mut self, other: &Self) {
         self.messages += other.messages;
@@ -49,10 +50,9 @@ impl Counts {
     }
 }
 
-/// Something that happened to a message, for the usage and the breaker.
+/// Something that happened to a message, for the usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageEvent {
-    Verified { signs_in: bool, trust: PhoneTrust },
     Delivered,
     Failed(DeliveryFailure),
 }

@@ -14,14 +14,14 @@ const MOST: usize = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// Codes requested from one client IP (an IPv4 address or one /64 of IPv6): stops one machine.
+    /// Messages asked for from one client IP (an IPv4 address or one /64 of IPv6), resends included: stops one machine.
     #[serde(rename = "address_hour")]
     pub client_ip_hour: usize,
     #[serde(rename = "address_day")]
     pub client_ip_day: usize,
     /// Messages to one range of numbers: stops an attacker who owns a range.
     pub prefix_hour: usize,
-    /// Messages to one number over all purposes: stops callers from using the service to annoy a number.
+    /// Messages to one number: stops callers from using the service to annoy a number. See [`Self::of_number`].
     pub number_day: usize,
     /// Verifications requested by one client that names no client IPs of its users: bounds what a stolen secret can order.
     pub client_hour: usize,
@@ -43,21 +43,18 @@ impl Limits {
         RateLimit { most: self.prefix_hour, window: HOUR }
     }
 
-    /// A number's messages are shared out in thirds, so that a stranger can ask for some of them and never for those that
-    /// the owner needs to sign in: registrations get one third, sign-ins and resets by phone and verifications for clients
-    /// two.
+    /// How many messages a number gets for this purpose in a day. Each purpose is counted by itself: what a stranger can
+    /// ask for must not depend on what the owner did, and must not use up what the owner needs.
     #[must_use]
     pub fn of_number(&self, purpose: PurposeName) -> RateLimit {
-        let thirds = match purpose {
-            PurposeName::Register => 1,
-            PurposeName::Login | PurposeName::Reset | PurposeName::Verification => 2,
-            PurposeName::SecondStep
-            | PurposeName::Profile
-            | PurposeName::Email
-            | PurposeName::ResetSecondStep
-            | PurposeName::Notice => 3,
+        let most = match purpose {
+            PurposeName::Register | PurposeName::Profile => self.number_day.div_ceil(3),
+            PurposeName::Login | PurposeName::Reset | PurposeName::Verification => (self.number_day * 2).div_ceil(3),
+            PurposeName::SecondStep | PurposeName::ResetSecondStep => (self.number_day / 2).max(1),
+            // Emails are limited by their address.
+            PurposeName::Notice | PurposeName::Email => self.number_day,
         };
-        RateLimit { most: (self.number_day * thirds).div_ceil(3), window: DAY }
+        RateLimit { most, window: DAY }
     }
 
     /// Whether every limit is in its range.
@@ -70,6 +67,28 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { client_ip_hour: 10, client_ip_day: 50, prefix_hour: 20, number_day: 15, client_hour: 1_000 }
+        Self { client_ip_hour: 60, client_ip_day: 300, prefix_hour: 20, number_day: 15, client_hour: 1_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_purpose_has_its_own_share_of_a_number_s_messages() {
+        let of = |number_day: usize| {
+            let limits = Limits { number_day, ..Limits::default() };
+            [
+                PurposeName::Register,
+                PurposeName::Profile,
+                PurposeName::Login,
+                PurposeName::SecondStep,
+                PurposeName::Notice,
+            ]
+            .map(|purpose| limits.of_number(purpose).most)
+        };
+        assert_eq!(of(15), [5, 5, 10, 7, 15]);
+        assert_eq!(of(1), [1; 5], "none is locked out altogether");
     }
 }

@@ -1,11 +1,14 @@
 //! Money: what a message may cost, which messages may be sent, and what became of them.
 //!
-//! [`budget`], [`prices`] and [`limits`] are what the operator allows, per [`period`] and [`scope`]; [`counts`] is what
-//! was counted; [`breaker`] stops traffic pumping. Amounts of money are integers, in millionths of one currency.
+//! [`budget`], [`prices`] and [`limits`] are what the operator allows, per [`period`] and [`scope`]; [`ledger`] is what
+//! was reserved and [`counts`] what became of it; [`breaker`] stops traffic pumping, by the [`evidence`] of codes that
+//! nobody enters. Amounts of money are integers, in millionths of one currency.
 
 pub mod breaker;
 pub mod budget;
 pub mod counts;
+pub mod evidence;
+pub mod ledger;
 pub mod limits;
 pub mod period;
 pub mod prices;
@@ -13,7 +16,9 @@ pub mod scope;
 
 pub use breaker::{Breaker, BreakerPolicy, Cause, HeldBack, Level, Mode, Trip};
 pub use budget::{Allowance, Budget, Budgets};
-pub use counts::{Counts, MessageEvent};
+pub use counts::{Counts, MessageEvent, Spent};
+pub use evidence::{Asked, Evidence, Verdict};
+pub use ledger::{Full, Ledger, Sums};
 pub use limits::Limits;
 pub use period::Period;
 pub use prices::Prices;

@@ -10,6 +10,7 @@ use twostep_domain::{
     one_time_code::OneTimeCode,
     person_name::PersonName,
     session::ListedSession,
+    time::Timestamp,
 };
 use twostep_usecases::profile::{activity::ActivityPage, deletion::Export, password::PasswordSet, totp::NewTotp};
 
@@ -206,7 +207,7 @@ impl ExportBody {
         });
         Self {
             exported_at: at.rfc3339(),
-            phone_verified_at: user.phone_verified_at.map(|at| at.rfc3339()),
+            phone_verified_at: user.phone_verified_at.map(Timestamp::rfc3339),
             authenticators: authenticators.collect(),
             devices: user.devices.clone().into_iter().map(DeviceBody::from).collect(),
             sessions: sessions.into_iter().map(|session| ListedSessionBody::new(session, current)).collect(),

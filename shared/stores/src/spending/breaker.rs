@@ -83,6 +83,35 @@ impl BreakerStore {
         }
     }
 
+    /// Ends a trip of `scope` before its time. `false` if another one has taken its place.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn lift(&self, scope: &Scope, trip: &Trip) -> Result<bool, TableError> {
+        let now = self.clock.now();
+        let lifted = Trip { until: now, lifted: true, ..*trip };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", text(ID))
+            .condition_expression("#entry.#until = :until")
+            .update_expression("SET #entry = :trip")
+            .expression_attribute_names("#entry", Breaker::entry_name(scope, trip.level))
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":trip", AttributeValue::M(table::write(&lifted)))
+            .expression_attribute_values(":until", number(trip.until.0));
+        let result = update.send().await;
+        self.cached.forget().await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
     /// Returns every scope to normal: the operator has changed what is allowed.
     ///
     /// # Errors

@@ -1,26 +1,23 @@
-//! Counters of messages and money: one item for each (scope, period), changed only by atomic additions.
+//! What became of messages: one item for each (country, day), for the usage.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput},
-    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, KeysAndAttributes, Update, builders::UpdateBuilder},
 };
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join_all;
 use twostep_domain::{
     account::PhoneTrust,
     country::Country,
-    spending::{Allowance, Counts, MessageEvent, Period, Scope},
+    spending::{Asked, Counts, Ledger, MessageEvent, Period, Scope, Spent, Sums},
     time::{DAY, Timestamp},
 };
 
-use crate::table::{self, Item, TableError, number, text};
+use crate::{
+    table::{Item, TableError, number, text},
+    transaction::{self, Write},
+};
 
 const TABLE: &str = "counters";
 
@@ -28,13 +25,7 @@ const TABLE: &str = "counters";
 pub const DAYS_SHOWN: i64 = 30;
 
 /// How long a counter is kept: as history for the breaker and in the usage.
-fn kept_for(period: Period) -> Duration {
-    match period {
-        Period::Hour => DAY * 2,
-        Period::Day => DAY * 32,
-        Period::Month => DAY * 62,
-    }
-}
+const KEPT_FOR: std::time::Duration = std::time::Duration::from_secs(32 * DAY.as_secs());
 
 /// The counter of one scope in one period.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,145 +46,112 @@ impl Counter {
     }
 }
 
+#[derive(Clone)]
 pub struct CounterStore {
     client: Client,
     table: String,
-    /// The (day, country) pairs that this process has already put into the day's index.
-    indexed: Mutex<HashSet<(Timestamp, Country)>>,
 }
 
 impl CounterStore {
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table, indexed: Mutex::default() }
+        Self { client, table }
     }
 
-    /// Adds one message of `price` if `allowance` has room for it, and gives the counts after it. The inner `Err` holds the
-    /// counts that left no room.
-    ///
-    /// # Errors
-    /// [`TableError`]: nothing may be sent then.
-    pub async fn reserve(
-        &self,
-        counter: &Counter,
-        trust: PhoneTrust,
-        price: u64,
-        allowance: Allowance,
-    ) -> Result<Result<Counts, Counts>, TableError> {
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", text(counter.id()))
-            .update_expression(format!("ADD messages :one, spent :price{} SET #ttl = :ttl", to(trust, ":one")))
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":price", number(price))
-            .expression_attribute_values(":ttl", number(counter.start.plus(kept_for(counter.period)).0))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut conditions = Vec::new();
-        if let Some(most) = allowance.messages {
-            // An item that does not exist yet has room for as many messages as the limit says.
-            conditions.push(if most == 0 {
-                "messages < :most_messages"
-            } else {
-                "(attribute_not_exists(messages) OR messages < :most_messages)"
-            });
-            update = update.expression_attribute_values(":most_messages", number(most));
-        }
-        if let Some(most) = allowance.spend {
-            let Some(room) = most.checked_sub(price) else { return Ok(Err(Counts::default())) };
-            conditions.push("(attribute_not_exists(spent) OR spent <= :room)");
-            update = update.expression_attribute_values(":room", number(room));
-        }
-        if !conditions.is_empty() {
-            update = update.condition_expression(conditions.join(" AND "));
-        }
-        counted(update.send().await)
-    }
-
-    /// Takes a reservation back: the message was not sent. It is not retried: if the response is lost, a second attempt
-    /// could take back what another message has reserved.
-    ///
-    /// # Errors
-    /// [`TableError`]: the reservation stays, which costs no money.
-    pub async fn release(&self, counter: &Counter, trust: PhoneTrust, price: u64) -> Result<(), TableError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", text(counter.id()))
-            .condition_expression("attribute_exists(id)")
-            .update_expression(format!("ADD messages :less, spent :price{}", to(trust, ":less")))
-            .expression_attribute_values(":less", number(-1))
-            .expression_attribute_values(":price", number(-i128::from(price)));
-        counted(update.customize().config_override(table::without_retries()).send().await).map(|_| ())
-    }
-
-    /// Counts what happened to a message to `country`, and with `prefix` to its range.
+    /// Counts what happened to a message to `country`.
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn count(
-        &self,
-        country: Country,
-        prefix: Option<&Scope>,
-        event: MessageEvent,
-        now: Timestamp,
-    ) -> Result<(), TableError> {
+    pub async fn count(&self, country: Country, event: MessageEvent, now: Timestamp) -> Result<(), TableError> {
         let day = Counter::at(&Scope::Country(country), Period::Day, now);
-        let hour = Counter::at(&Scope::Country(country), Period::Hour, now);
-        let of_prefix = |period| prefix.map(|prefix| Counter::at(prefix, period, now));
-        let (prefix_day, prefix_hour) = (of_prefix(Period::Day), of_prefix(Period::Hour));
-        let verified = matches!(event, MessageEvent::Verified { .. });
-        // The breaker looks at correct codes only.
-        let for_breaker = |counter| Some(counter).filter(|_| verified);
-        let counters =
-            [Some(day), for_breaker(hour), prefix_day.and_then(for_breaker), prefix_hour.and_then(for_breaker)];
-        let additions = counters.into_iter().flatten().map(|counter| self.add(counter, event));
-        try_join(self.index(country, now), try_join_all(additions)).await?;
-        Ok(())
-    }
-
-    async fn add(&self, counter: Counter, event: MessageEvent) -> Result<(), TableError> {
         let failed;
-        let names = match event {
-            MessageEvent::Verified { signs_in, trust } => {
-                let answered = match trust {
-                    PhoneTrust::New => Some("answered_by_new"),
-                    PhoneTrust::Verified => Some("answered_by_known"),
-                    PhoneTrust::Established => None,
-                };
-                ["verified"].into_iter().chain(signs_in.then_some("sign_ins")).chain(answered).collect()
-            }
-            MessageEvent::Delivered => vec!["delivered"],
+        let name = match event {
+            MessageEvent::Delivered => "delivered",
             MessageEvent::Failed(reason) => {
+                // Perhaps no message to this country is sent today.
+                self.index([country], now).await?;
                 failed = format!("{FAILED}{}", reason.as_str());
-                vec![failed.as_str()]
+                &failed
             }
         };
-        let additions: Vec<String> = names.iter().map(|name| format!("{name} :one")).collect();
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("id", text(counter.id()))
-            .update_expression(format!("ADD {} SET #ttl = :ttl", additions.join(", ")))
+            .key("id", text(day.id()))
+            .update_expression(format!("ADD {name} :one SET #ttl = :ttl"))
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":ttl", number(counter.start.plus(kept_for(counter.period)).0));
+            .expression_attribute_values(":ttl", number(day.start.plus(KEPT_FOR).0));
         update.send().await?;
         Ok(())
     }
 
-    /// Records that the day has counts of `country`, so that the usage finds them without a scan.
-    ///
-    /// # Errors
-    /// [`TableError`]
-    pub async fn index(&self, country: Country, now: Timestamp) -> Result<(), TableError> {
-        let day = Period::Day.start(now);
-        if self.indexed.lock().unwrap_or_else(PoisonError::into_inner).contains(&(day, country)) {
+    /// The write that counts a correct code, on the day on which it was asked for. For a transaction.
+    #[must_use]
+    pub fn verified(&self, asked: &Asked) -> Write {
+        let day = Counter::at(&Scope::Country(asked.country), Period::Day, asked.at);
+        let mut names = vec!["verified :one"];
+        names.extend(asked.signs_in.then_some("sign_ins :one"));
+        names.extend((asked.trust == PhoneTrust::New).then_some("answered_by_new :one"));
+        let update: UpdateBuilder = Update::builder()
+            .table_name(&self.table)
+            .key("id", text(day.id()))
+            .update_expression(format!("ADD {} SET #ttl = :ttl", names.join(", ")))
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":ttl", number(day.start.plus(KEPT_FOR).0));
+        transaction::update(update)
+    }
+
+    /// Keeps the day that `ledger` is in as history. It is over, and its counts are final, so this can be repeated.
+    pub(super) async fn keep_day(&self, ledger: &Ledger) -> Result<(), TableError> {
+        let countries = ledger.countries.iter().filter(|(_, sums)| sums.day.messages > 0);
+        let kept = countries.clone().map(async |(country, sums)| {
+            let day = Counter::at(&Scope::Country(*country), Period::Day, ledger.hour);
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .key("id", text(day.id()))
+                .update_expression("SET messages = :messages, spent = :spent, #ttl = :ttl")
+                .expression_attribute_names("#ttl", "ttl")
+                .expression_attribute_values(":messages", number(sums.day.messages))
+                .expression_attribute_values(":spent", number(sums.day.spent))
+                .expression_attribute_values(":ttl", number(day.start.plus(KEPT_FOR).0));
+            update.send().await.map_err(TableError::from)
+        });
+        try_join_all(kept).await?;
+        self.index(countries.map(|(country, _)| *country), ledger.hour).await
+    }
+
+    /// The ledger that 0.1.0 would have had: it kept a counter for each scope and period.
+    pub(super) async fn ledger_of_earlier_version(&self, now: Timestamp) -> Result<Ledger, TableError> {
+        let first = Period::Month.start(now).0;
+        let days: Vec<_> = (0..31).map(|day| Timestamp(first + day * 24 * 60 * 60)).collect();
+        let indexes = self.read_items(days.iter().map(|day| index_id(*day)).collect()).await?;
+        let mut countries: Vec<Country> = indexes.values().flat_map(countries_in).collect();
+        countries.sort();
+        countries.dedup();
+        let id = |scope: &Scope, period| Counter::at(scope, period, now).id();
+        let scopes = || countries.iter().map(|country| Scope::Country(*country)).chain([Scope::All]);
+        let ids = scopes().flat_map(|scope| Period::ALL.map(|period| id(&scope, period)));
+        let found = self.read_items(ids.collect()).await?;
+        let sums = |scope: &Scope| {
+            let of = |period| {
+                let counts = found.get(&id(scope, period)).map(read).unwrap_or_default();
+                Spent { messages: counts.messages, spent: counts.spent }
+            };
+            Sums { hour: of(Period::Hour), day: of(Period::Day), month: of(Period::Month) }
+        };
+        let by_country = countries.iter().map(|country| (*country, sums(&Scope::Country(*country)))).collect();
+        Ok(Ledger { countries: by_country, all: sums(&Scope::All), ..Ledger::empty(now) })
+    }
+
+    /// Records that the day has counts of `countries`, so that the usage finds them without a scan.
+    async fn index(&self, countries: impl IntoIterator<Item = Country>, now: Timestamp) -> Result<(), TableError> {
+        let (day, countries) = (Period::Day.start(now), countries.into_iter().map(String::from).collect::<Vec<_>>());
+        if countries.is_empty() {
             return Ok(());
         }
         let update = self
@@ -201,14 +159,11 @@ impl CounterStore {
             .update_item()
             .table_name(&self.table)
             .key("id", text(index_id(day)))
-            .update_expression("ADD countries :country SET #ttl = :ttl")
+            .update_expression("ADD countries :countries SET #ttl = :ttl")
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":country", AttributeValue::Ss(vec![country.into()]))
-            .expression_attribute_values(":ttl", number(day.plus(kept_for(Period::Day)).0));
+            .expression_attribute_values(":countries", AttributeValue::Ss(countries))
+            .expression_attribute_values(":ttl", number(day.plus(KEPT_FOR).0));
         update.send().await?;
-        let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
-        indexed.retain(|(known, _)| *known >= day);
-        indexed.insert((day, country));
         Ok(())
     }
 
@@ -226,80 +181,80 @@ impl CounterStore {
         Ok(found.values().map(|item| read(item).answered_by_new).max().unwrap_or(0))
     }
 
-    /// The counts of each of the last [`DAYS_SHOWN`] days, by country, the newest day first.
+    /// The counts of each of the last [`DAYS_SHOWN`] days, by country, the newest day first. `ledger` has the messages of
+    /// its own day.
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn by_day_and_country(&self, now: Timestamp) -> Result<Vec<(Timestamp, Country, Counts)>, TableError> {
+    pub async fn by_day_and_country(
+        &self,
+        ledger: Option<&Ledger>,
+        now: Timestamp,
+    ) -> Result<Vec<(Timestamp, Country, Counts)>, TableError> {
         let today = Period::Day.start(now).0;
         let days: Vec<_> = (0..DAYS_SHOWN).map(|ago| Timestamp(today - ago * 24 * 60 * 60)).collect();
         let indexes = self.read_items(days.iter().map(|day| index_id(*day)).collect()).await?;
+        let of_ledger = |day: Timestamp| ledger.filter(|ledger| Period::Day.start(ledger.hour) == day);
         let mut counters = Vec::new();
         for day in days {
-            let countries = indexes.get(&index_id(day)).and_then(|item| item.get("countries"));
-            let mut countries: Vec<Country> = countries
-                .and_then(|countries| countries.as_ss().ok())
-                .into_iter()
-                .flatten()
-                .filter_map(|code| Country::parse(code).ok())
-                .collect();
+            let mut countries: Vec<Country> = indexes.get(&index_id(day)).into_iter().flat_map(countries_in).collect();
+            let today = of_ledger(day).into_iter().flat_map(|ledger| &ledger.countries);
+            countries.extend(today.filter(|(_, sums)| sums.day.messages > 0).map(|(country, _)| *country));
             countries.sort();
+            countries.dedup();
             counters.extend(countries.into_iter().map(|country| (day, country)));
         }
         let id = |day: Timestamp, country: Country| Counter::at(&Scope::Country(country), Period::Day, day).id();
         let found = self.read_items(counters.iter().map(|(day, country)| id(*day, *country)).collect()).await?;
-        let counts = |day, country| found.get(&id(day, country)).map(read).unwrap_or_default();
+        let counts = |day, country| {
+            let mut counts = found.get(&id(day, country)).map(read).unwrap_or_default();
+            if let Some(ledger) = of_ledger(day) {
+                let Spent { messages, spent } = ledger.country(country).day;
+                (counts.messages, counts.spent) = (messages, spent);
+            }
+            counts
+        };
         Ok(counters.into_iter().map(|(day, country)| (day, country, counts(day, country))).collect())
     }
 
     async fn read_items(&self, ids: Vec<String>) -> Result<HashMap<String, Item>, TableError> {
-        /// How many items one request may ask for, and how often leftovers are asked for again.
-        const BATCH: usize = 100;
-        const ROUNDS: usize = 8;
-        let mut found = HashMap::new();
-        for batch in ids.chunks(BATCH) {
-            let keys = batch.iter().map(|id| Item::from([("id".to_owned(), text(id))])).collect();
-            let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
-            let mut left = Some(HashMap::from([(self.table.clone(), request.build().expect("keys are set"))]));
-            for _ in 0..ROUNDS {
-                let Some(request) = left.take().filter(|left| !left.is_empty()) else { break };
-                let response = self.client.batch_get_item().set_request_items(Some(request)).send().await?;
-                for item in response.responses.unwrap_or_default().into_values().flatten() {
-                    let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
-                    found.insert(id, item);
-                }
-                left = response.unprocessed_keys;
+        read_items(&self.client, &self.table, ids).await
+    }
+}
+
+/// The items with these ids that exist, by id.
+pub(super) async fn read_items(
+    client: &Client,
+    table: &str,
+    ids: Vec<String>,
+) -> Result<HashMap<String, Item>, TableError> {
+    /// How many items one request may ask for, and how often leftovers are asked for again.
+    const BATCH: usize = 100;
+    const ROUNDS: usize = 8;
+    let mut found = HashMap::new();
+    for batch in ids.chunks(BATCH) {
+        let keys = batch.iter().map(|id| Item::from([("id".to_owned(), text(id))])).collect();
+        let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        let mut left = Some(HashMap::from([(table.to_owned(), request.build().expect("keys are set"))]));
+        for _ in 0..ROUNDS {
+            let Some(request) = left.take().filter(|left| !left.is_empty()) else { break };
+            let response = client.batch_get_item().set_request_items(Some(request)).send().await?;
+            for item in response.responses.unwrap_or_default().into_values().flatten() {
+                let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+                found.insert(id, item);
             }
-            if left.is_some_and(|left| !left.is_empty()) {
-                return Err(TableError::Contended { table: TABLE });
-            }
+            left = response.unprocessed_keys;
         }
-        Ok(found)
+        if left.is_some_and(|left| !left.is_empty()) {
+            return Err(TableError::Contended { table: TABLE });
+        }
     }
+    Ok(found)
 }
 
-/// The counts after the update. The inner `Err` holds those before it, if its condition failed.
-fn counted<R>(
-    result: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>,
-) -> Result<Result<Counts, Counts>, TableError> {
-    match result {
-        Ok(output) => Ok(Ok(read(&output.attributes.unwrap_or_default()))),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(Err(read(&failed.item.clone().unwrap_or_default())))
-            }
-            _ => Err(error.into()),
-        },
-    }
-}
-
-/// The part of an addition that counts by phone trust.
-fn to(trust: PhoneTrust, amount: &str) -> String {
-    match trust {
-        PhoneTrust::New => format!(", to_new {amount}"),
-        PhoneTrust::Verified => format!(", to_known {amount}"),
-        PhoneTrust::Established => String::new(),
-    }
+fn countries_in(index: &Item) -> Vec<Country> {
+    let countries = index.get("countries").and_then(|countries| countries.as_ss().ok());
+    countries.into_iter().flatten().filter_map(|code| Country::parse(code).ok()).collect()
 }
 
 fn index_id(day: Timestamp) -> String {
@@ -317,10 +272,7 @@ pub fn read(item: &Item) -> Counts {
     let failed = item.keys().filter_map(|name| Some((name.strip_prefix(FAILED)?.to_owned(), count(name))));
     Counts {
         failed: failed.collect(),
-        to_new: count("to_new"),
-        to_verified: count("to_known"),
         answered_by_new: count("answered_by_new"),
-        answered_by_verified: count("answered_by_known"),
         messages: count("messages"),
         spent: count("spent"),
         verified: count("verified"),

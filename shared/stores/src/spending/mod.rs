@@ -1,7 +1,13 @@
-//! Counters of messages and money, and the breaker.
+//! What was reserved, what became of it, the breaker's evidence, and the breaker.
 
+pub mod answers;
 pub mod breaker;
 pub mod counters;
+pub mod ledger;
+pub mod people;
 
+pub use answers::AnswerStore;
 pub use breaker::BreakerStore;
-pub use counters::{Counter, CounterStore};
+pub use counters::CounterStore;
+pub use ledger::{Charge, LedgerStore};
+pub use people::{PeopleStore, Place};

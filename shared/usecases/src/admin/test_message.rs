@@ -106,7 +106,16 @@ impl SendTestMessage {
     async fn reserve(&self, settings: &Settings, phone: &PhoneNumber) -> Result<Reservation, TestMessageError> {
         let ring = self.keys.get().await?;
         let (purpose, trust) = (PurposeName::Notice, PhoneTrust::Established);
-        let intent = MessageIntent { phone, purpose, trust, settings, pepper: &ring.pepper };
+        let intent = MessageIntent {
+            phone,
+            purpose,
+            trust,
+            settings,
+            pepper: &ring.pepper,
+            messages_before: 0,
+            asked: None,
+            weighed: true,
+        };
         self.spending.reserve(&intent).await.map_err(|error| match error {
             ReserveError::Table(error) => error.into(),
             ReserveError::Refused(DeliveryFailure::BudgetSpent) => {

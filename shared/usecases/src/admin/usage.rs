@@ -11,7 +11,7 @@ use twostep_domain::{
 use twostep_runtime::config::ConfigError;
 use twostep_stores::{
     CachedSettings, Tables,
-    spending::{BreakerStore, CounterStore},
+    spending::{BreakerStore, CounterStore, LedgerStore},
 };
 
 use crate::outage::Outage;
@@ -20,6 +20,7 @@ pub struct ReadUsage {
     clock: Arc<dyn Clock>,
     settings: Arc<CachedSettings>,
     counters: CounterStore,
+    ledger: LedgerStore,
     breaker: Arc<BreakerStore>,
 }
 
@@ -39,6 +40,7 @@ impl ReadUsage {
             clock: tables.clock(),
             settings: tables.settings()?,
             counters: tables.counters()?,
+            ledger: tables.ledger()?,
             breaker: tables.breaker()?,
         })
     }
@@ -47,8 +49,10 @@ impl ReadUsage {
     /// [`Outage`]
     pub async fn read(&self) -> Result<Usage, Outage> {
         let now = self.clock.now();
-        let (days, breaker) = tokio::try_join!(self.counters.by_day_and_country(now), self.breaker.fresh())?;
-        let settings = self.settings.store().load().await?.settings;
+        let (ledger, breaker, stored) =
+            tokio::try_join!(self.ledger.load(), self.breaker.fresh(), self.settings.store().load())?;
+        let days = self.counters.by_day_and_country(ledger.as_ref(), now).await?;
+        let settings = stored.settings;
         Ok(Usage { settings, days, breaker, now })
     }
 }

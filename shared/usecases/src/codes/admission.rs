@@ -5,30 +5,44 @@ use std::sync::Arc;
 use twostep_crypto::KeyRing;
 use twostep_domain::{
     account::PhoneTrust,
+    challenge::Challenge,
     country::PhoneNotAllowed,
-    ids::ClientId,
+    ids::{ChallengeKey, ClientId},
     phone::PhoneNumber,
     settings::Settings,
-    spending::{HeldBack, Mode, Scope},
+    spending::{HeldBack, Mode},
     time::Clock,
 };
 use twostep_runtime::config::{self, ConfigError};
-use twostep_stores::{
-    CachedSettings, SlidingWindowStore, Tables, client_network::hidden_network, sliding_window::LimitError,
-    spending::BreakerStore,
-};
+use twostep_stores::{CachedSettings, SlidingWindowStore, Tables, sliding_window::LimitError, spending::BreakerStore};
 
-use super::challenges::StartError;
-use crate::caller::Caller;
+use super::{
+    ChallengeView, Challenges,
+    asking::Asking,
+    challenges::{ChallengeError, NewCode, StartError},
+    client_ip::ClientIpLimit,
+};
+use crate::{
+    caller::Caller,
+    messages::watch::{Watch, watched},
+};
 
 pub struct Admission {
     clock: Arc<dyn Clock>,
-    pub settings: Arc<CachedSettings>,
+    client_ips: ClientIpLimit,
     breaker: Arc<BreakerStore>,
     windows: SlidingWindowStore,
+    watch: Watch,
     /// Limits that make no sense on a laptop.
     lifted: bool,
-    limit_client_ips: bool,
+}
+
+/// A request that was admitted.
+pub(crate) struct Admitted<T> {
+    /// What was read meanwhile.
+    pub found: T,
+    pub settings: Arc<Settings>,
+    pub asking: Asking,
 }
 
 impl Admission {
@@ -37,12 +51,17 @@ impl Admission {
     pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
         Ok(Self {
             clock: tables.clock(),
-            settings: tables.settings()?,
+            client_ips: ClientIpLimit::open(tables)?,
             breaker: tables.breaker()?,
             windows: tables.sliding_windows()?,
+            watch: Watch::open(tables)?,
             lifted: config::limits_are_lifted(tables.env())?,
-            limit_client_ips: config::client_ips_are_limited(tables.env())?,
         })
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &Arc<CachedSettings> {
+        &self.client_ips.settings
     }
 
     /// What `read` finds, and the settings, if a code may go from this caller to `phone`. The client IP is counted while
@@ -54,30 +73,56 @@ impl Admission {
         phone: &PhoneNumber,
         trust: Option<PhoneTrust>,
         read: impl Future<Output = Result<T, E>>,
-    ) -> Result<(Result<T, E>, Arc<Settings>), StartError> {
+    ) -> Result<Admitted<Result<T, E>>, StartError> {
         // On the heap: this future holds three of the SDK's, and those are large.
         let allowed = Box::pin(async {
-            let settings = self.settings.get().await?;
-            self.admit(&settings, trust, phone).await?;
+            let settings = self.settings().get().await?;
+            self.admit(&settings, ring, trust, phone).await?;
             Ok::<_, StartError>(settings)
         });
-        let counted = Box::pin(self.count_client_ip(caller, ring));
+        let counted = Box::pin(self.client_ips.count(caller, ring));
         let (settings, counted, found) = tokio::join!(allowed, counted, Box::pin(read));
-        let settings = settings?;
-        counted?;
-        Ok((found, settings))
+        match (settings, counted) {
+            (Ok(settings), Ok(asking)) => Ok(Admitted { found, settings, asking }),
+            (Err(refusal), counted) => {
+                if let Ok(asking) = counted {
+                    self.client_ips.release(asking).await;
+                }
+                Err(refusal)
+            }
+            (Ok(_), Err(error)) => Err(error.into()),
+        }
     }
 
-    /// What `read` finds, if this caller may ask for another code. The client IP is counted while the read is under way.
+    /// Starts a challenge for a request that was admitted. A request that sends nothing does not count at its client IP.
+    pub(crate) async fn start(
+        &self,
+        challenges: &Challenges,
+        ring: &KeyRing,
+        key: ChallengeKey,
+        present: Option<Challenge>,
+        new: NewCode<'_>,
+        asking: Asking,
+    ) -> Result<ChallengeView, StartError> {
+        let started = challenges.start(ring, key, present, new, &asking).await;
+        self.client_ips.settle(asking, &started).await;
+        Ok(started?.view)
+    }
+
+    /// Takes back what an admitted request counted at its client IP: it goes no further.
+    pub(crate) async fn release(&self, asking: Asking) {
+        self.client_ips.release(asking).await;
+    }
+
+    /// What `read` finds, and the request as its client IP counts it while the read is under way.
     pub(crate) async fn count_client_ip_while<T>(
         &self,
         caller: &Caller,
         ring: &KeyRing,
         read: impl Future<Output = T>,
-    ) -> Result<T, StartError> {
-        let (counted, found) = tokio::join!(Box::pin(self.count_client_ip(caller, ring)), Box::pin(read));
-        counted?;
-        Ok(found)
+    ) -> Result<(T, Asking), StartError> {
+        let (counted, found) = tokio::join!(Box::pin(self.client_ips.count(caller, ring)), Box::pin(read));
+        Ok((found, counted?))
     }
 
     /// Whether the settings and the breaker allow a code to `phone`. What is known about the number is left out, so the
@@ -85,6 +130,7 @@ impl Admission {
     pub(crate) async fn admit(
         &self,
         settings: &Settings,
+        ring: &KeyRing,
         trust: Option<PhoneTrust>,
         phone: &PhoneNumber,
     ) -> Result<(), StartError> {
@@ -95,17 +141,13 @@ impl Admission {
         if self.lifted {
             return Ok(());
         }
-        let (breaker, now) = (self.breaker.get().await?, self.clock.now());
-        let by_scope = || match (trust, settings.breaker.mode) {
-            (Some(trust), Mode::Enforce) => {
-                breaker.allows(trust, &[Scope::Country(country), Scope::prefix_of(phone)], now)
-            }
-            _ => Ok(()),
-        };
-        breaker
-            .allows_all(now)
-            .and_then(|()| by_scope())
-            .map_err(|HeldBack { until }| StartError::BudgetSpent { wait: now.until(until) })
+        let now = self.clock.now();
+        let mut allowed = self.breaker.get().await?.allows_all(now);
+        if let (Ok(()), Some(trust), Mode::Enforce) = (allowed, trust, settings.breaker.mode) {
+            let watched = watched(country, phone, &ring.pepper);
+            allowed = self.watch.held(trust, &watched, &settings.breaker).await?;
+        }
+        allowed.map_err(|HeldBack { until }| StartError::BudgetSpent { wait: now.until(until) })
     }
 
     /// Counts a request of a client that does not say whose client IP it comes from.
@@ -114,22 +156,11 @@ impl Admission {
             return Ok(());
         }
         let id = ring.pepper.hide("quota|client", client.as_str());
-        let (limit, now) = (self.settings.get().await?.limits.of_client(), self.clock.now());
-        self.windows.reserve(&id, &[limit], now).await.map_err(|error| match error {
-            LimitError::Reached(until) => StartError::TooManyRequests { wait: now.until(until) },
-            LimitError::Table(error) => error.into(),
-        })
-    }
-
-    async fn count_client_ip(&self, caller: &Caller, ring: &KeyRing) -> Result<(), StartError> {
-        if !self.limit_client_ips {
-            return Ok(());
+        let (limit, now) = (self.settings().get().await?.limits.of_client(), self.clock.now());
+        match self.windows.reserve(&id, &[limit], now).await {
+            Ok(_) => Ok(()),
+            Err(LimitError::Reached(until)) => Err(ChallengeError::TooManyRequests { wait: now.until(until) }.into()),
+            Err(LimitError::Table(error)) => Err(error.into()),
         }
-        let id = hidden_network("quota", &ring.pepper, "start", caller.client_ip);
-        let (limits, now) = (self.settings.get().await?.limits.of_client_ip(), self.clock.now());
-        self.windows.reserve(&id, &limits, now).await.map_err(|error| match error {
-            LimitError::Reached(until) => StartError::TooManyRequests { wait: now.until(until) },
-            LimitError::Table(error) => error.into(),
-        })
     }
 }

@@ -30,6 +30,7 @@ use twostep_stores::{
     transaction::Write,
 };
 
+use super::asking::Asking;
 use crate::outage::{Outage, from_outage};
 
 pub struct Challenges {
@@ -62,11 +63,21 @@ pub enum ChallengeError {
     /// This number has had too many codes for this purpose.
     #[error("too many codes")]
     TooManyCodes { wait: Duration },
+    /// The client IP has asked for too many messages.
+    #[error("too many requests")]
+    TooManyRequests { wait: Duration },
     #[error(transparent)]
     Outage(Outage),
 }
 
 from_outage!(ChallengeError);
+
+/// A challenge that was started.
+pub(crate) struct Started {
+    pub view: ChallengeView,
+    /// Whether a message was asked for.
+    pub is_sent: bool,
+}
 
 /// Why a request for a code was refused.
 #[derive(Debug, thiserror::Error)]
@@ -79,9 +90,6 @@ pub enum StartError {
     /// A budget is spent, or the breaker holds messages of this kind back.
     #[error("no messages for now")]
     BudgetSpent { wait: Duration },
-    /// The client IP has asked for too many codes.
-    #[error("too many requests")]
-    TooManyRequests { wait: Duration },
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
 }
@@ -108,12 +116,13 @@ pub(crate) struct NewCode<'a> {
 }
 
 impl NewCode<'_> {
-    fn payload(self) -> Payload {
+    fn payload(&self, weighed: bool) -> Payload {
         Payload {
             code: OneTimeCode::random(&mut entropy::system()),
             to: self.to.clone(),
             language: self.language,
-            purpose: self.purpose,
+            weighed,
+            purpose: self.purpose.clone(),
         }
     }
 }
@@ -142,14 +151,16 @@ impl Challenges {
         key: ChallengeKey,
         present: Option<Challenge>,
         new: NewCode<'_>,
-    ) -> Result<ChallengeView, ChallengeError> {
-        let decoy = new.decoy;
-        let fresh = new.payload();
+        asking: &Asking,
+    ) -> Result<Started, ChallengeError> {
+        let fresh = new.payload(asking.weighed);
         let mut race = Race::on(present);
         loop {
             let present = race.next_round()?;
-            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, decoy)? {
-                Next::Unchanged(challenge) => return Ok(self.view(ring, challenge, &fresh)),
+            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, new.decoy, asking)? {
+                Next::Unchanged(challenge) => {
+                    return Ok(Started { view: self.view(ring, challenge, &fresh), is_sent: false });
+                }
                 Next::Save(challenge) => (challenge, false),
                 Next::Send(challenge) => (challenge, true),
             };
@@ -158,25 +169,11 @@ impl Challenges {
                     if is_sent {
                         self.count(Name::CodesAsked, &fresh);
                     }
-                    return Ok(self.view(ring, &saved, &fresh));
+                    return Ok(Started { view: self.view(ring, &saved, &fresh), is_sent });
                 }
                 Swap::Lost(winner) => race.lost_to(winner),
             }
         }
-    }
-
-    /// [`Self::start`] for a second step, which begins without a message too.
-    pub(crate) async fn start_second_step(
-        &self,
-        ring: &KeyRing,
-        key: ChallengeKey,
-        present: Option<Challenge>,
-        new: NewCode<'_>,
-    ) -> Result<ChallengeView, Outage> {
-        self.start(ring, key, present, new).await.map_err(|error| match error {
-            ChallengeError::Outage(outage) => outage,
-            ChallengeError::TooManyCodes { .. } => unreachable!("a second step begins without a message too"),
-        })
     }
 
     /// A challenge under a key that nothing was saved under yet, such as one of a new account, and the write that saves it.
@@ -186,9 +183,9 @@ impl Challenges {
         key: &ChallengeKey,
         new: NewCode<'_>,
     ) -> Result<(ChallengeView, Write), ChallengeError> {
-        let decoy = new.decoy;
-        let fresh = new.payload();
-        let challenge = match self.next(ring, key, None, &fresh, decoy)? {
+        let asking = Asking::uncounted();
+        let fresh = new.payload(asking.weighed);
+        let challenge = match self.next(ring, key, None, &fresh, new.decoy, &asking)? {
             Next::Send(challenge) | Next::Save(challenge) => challenge,
             Next::Unchanged(challenge) => challenge.clone(),
         };
@@ -204,6 +201,7 @@ impl Challenges {
         present: Option<&'a Challenge>,
         fresh: &Payload,
         decoy: bool,
+        asking: &Asking,
     ) -> Result<Next<'a>, ChallengeError> {
         let now = self.clock.now();
         let seal = |payload: &Payload| ring.seal(key.as_str(), payload, now, &mut entropy::system());
@@ -219,12 +217,16 @@ impl Challenges {
         let start = if fresh.to == Recipient::Nobody {
             unsent(None)
         } else {
-            match Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh)) {
+            let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
+            let start = match (start, asking.refused) {
+                (Ok(Start::Send(_)), Some(wait)) => Err(ChallengeError::TooManyRequests { wait }),
+                (Ok(start), _) => Ok(start),
+                (Err(TooManyCodes { until }), _) => Err(ChallengeError::TooManyCodes { wait: now.until(until) }),
+            };
+            match start {
                 Ok(start) => start,
-                Err(TooManyCodes { until }) if fresh.purpose.name().needs_message() => {
-                    return Err(ChallengeError::TooManyCodes { wait: now.until(until) });
-                }
-                Err(TooManyCodes { .. }) => unsent(Some(DeliveryFailure::TooManyCodes)),
+                Err(refusal) if fresh.purpose.name().needs_message() => return Err(refusal),
+                Err(_) => unsent(Some(DeliveryFailure::TooManyCodes)),
             }
         };
         match (start, present, opened) {
@@ -293,6 +295,16 @@ impl Challenges {
     pub(crate) fn count(&self, name: Name, payload: &Payload) {
         Metric::count(name).by(Dimension::Purpose, payload.purpose.name().as_str()).emit(self.clock.now());
     }
+}
+
+/// The second step that was started: it begins without a message too.
+pub(crate) fn second_step(started: Result<Started, ChallengeError>) -> Result<ChallengeView, Outage> {
+    started.map(|started| started.view).map_err(|error| match error {
+        ChallengeError::Outage(outage) => outage,
+        ChallengeError::TooManyCodes { .. } | ChallengeError::TooManyRequests { .. } => {
+            unreachable!("a second step begins without a message too")
+        }
+    })
 }
 
 enum Next<'a> {

@@ -11,13 +11,11 @@ use twostep_crypto::{
     KeyRing, access_token::Issuer, challenge_id::ChallengeId, constant_time, recovery_code::RecoveryCode,
 };
 use twostep_domain::{
-    account::{PhoneTrust, User},
-    challenge::{Challenge, GuessRefusal, Payload, Purpose, PurposeName, Verdict, state_machine},
-    country::Country,
+    account::User,
+    challenge::{Challenge, GuessRefusal, Purpose, Verdict, state_machine},
     ids::UserId,
     one_time_code::OneTimeCode,
     recipient::{Channel, Recipient},
-    spending::{MessageEvent, Scope},
     time::Timestamp,
 };
 use twostep_runtime::{
@@ -29,7 +27,6 @@ use twostep_stores::{
     CachedSettings, SessionStore, TableError, Tables, UserStore,
     client_network::hidden_network,
     compare_and_swap::{Race, Round, Swap, SwapWith},
-    spending::CounterStore,
     transaction::Write,
 };
 
@@ -55,7 +52,6 @@ pub struct VerifyCode {
     pub(crate) email_is_on: bool,
     pub(crate) audit: Audit,
     repeats: Repeats,
-    counters: CounterStore,
 }
 
 /// What a caller enters.
@@ -175,7 +171,6 @@ impl VerifyCode {
             email_is_on: config::email_from(tables.env())?.is_some(),
             audit: Audit::open(tables)?,
             repeats: Repeats::open(tables)?,
-            counters: tables.counters()?,
         })
     }
 
@@ -328,7 +323,7 @@ impl VerifyCode {
                 return self.reject(&next, kept, Rejection::WrongCode { attempts_left }).await;
             }
         };
-        let counted = CountedCode::of(&payload, now);
+        let (purpose, channel) = (payload.purpose.name(), payload.to.channel());
         let code = CorrectCode { caller, issuer, ring, ticket, next };
         let used = match (payload.purpose, payload.to, step) {
             (Purpose::Register, Recipient::Phone(phone), _) => self.use_for_registration(code, phone).await?,
@@ -353,8 +348,10 @@ impl VerifyCode {
             (Purpose::Verification(_) | Purpose::Notice { .. }, ..) => return Err(VerifyError::UnknownChallenge),
             _ => self.use_for_nothing(code, Rejection::CodeExpired).await?,
         };
-        if let (Round::Done(_), Guess::Code(_)) = (&used, &entry.guess) {
-            Box::pin(counted.count(&self.counters, self.now())).await;
+        if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
+            // The usage and the breaker count it later, by the table's stream: the user does not wait for that.
+            let name = if channel == Channel::Email { Name::EmailCodesVerified } else { Name::CodesVerified };
+            Metric::count(name).by(Dimension::Purpose, purpose.as_str()).emit(now);
         }
         Ok(used)
     }
@@ -413,33 +410,6 @@ impl VerifyCode {
             Err(_) => self.users.find(id).await?,
         };
         Ok(user.ok_or(TableError::Malformed { table: "users" })?)
-    }
-}
-
-/// What is counted of a correct code.
-pub(crate) struct CountedCode {
-    to: Recipient,
-    purpose: PurposeName,
-    trust: PhoneTrust,
-}
-
-impl CountedCode {
-    pub(crate) fn of(payload: &Payload, now: Timestamp) -> Self {
-        Self { to: payload.to.clone(), purpose: payload.purpose.name(), trust: payload.phone_trust(now) }
-    }
-
-    /// For the breaker and the usage, once the code is used up: counted earlier, one code could count many times. A
-    /// sign-in does not fail for it.
-    pub(crate) async fn count(self, counters: &CounterStore, now: Timestamp) {
-        let name = if self.to.channel() == Channel::Email { Name::EmailCodesVerified } else { Name::CodesVerified };
-        Metric::count(name).by(Dimension::Purpose, self.purpose.as_str()).emit(now);
-        let Some(phone) = self.to.phone() else { return };
-        let Some(country) = Country::of_mobile(phone) else { return };
-        let signs_in = matches!(self.purpose, PurposeName::Register | PurposeName::Login | PurposeName::SecondStep);
-        let event = MessageEvent::Verified { signs_in, trust: self.trust };
-        if let Err(error) = counters.count(country, Some(&Scope::prefix_of(phone)), event, now).await {
-            tracing::warn!(%error, "a correct code was not counted");
-        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Deliveries {
             _ => return Ok(()),
         };
         if let Some(country) = message.country.or(recorded.country)
-            && let Err(error) = self.counters.count(country, None, event, now).await
+            && let Err(error) = self.counters.count(country, event, now).await
         {
             tracing::warn!(%error, "a delivery report was not counted");
         }

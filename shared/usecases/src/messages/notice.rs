@@ -69,7 +69,7 @@ impl Notices {
         let (rng, now) = (&mut entropy::system(), self.challenges.clock.now());
         let (key, channel) = (ChallengeKey::random(rng), to.channel());
         let purpose = Purpose::Notice { about, user: Some(user.clone()) };
-        let payload = Payload { code: OneTimeCode::random(rng), to, language, purpose };
+        let payload = Payload { code: OneTimeCode::random(rng), to, language, weighed: true, purpose };
         let sealed = ring.seal(key.as_str(), &payload, now, rng);
         self.challenges.store.insert(&Challenge::notice(&key, channel, sealed, now, &self.challenges.policy))
     }
@@ -101,7 +101,7 @@ impl NoticeReserve {
         let Some(user) = user else { return Err(ReserveError::Refused(refusal)) };
         let (id, now) = (intent.pepper.hide("quota|notices", user.as_str()), self.clock.now());
         match self.windows.reserve(&id, &[OF_ACCOUNT], now).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(LimitError::Reached(_)) => return Err(ReserveError::Refused(refusal)),
             Err(LimitError::Table(error)) => return Err(error.into()),
         }
@@ -110,7 +110,7 @@ impl NoticeReserve {
         let settings = with_reserve(intent.settings, price);
         let reserved = spending.reserve(&MessageIntent { settings: &settings, ..*intent }).await;
         if reserved.is_err()
-            && let Err(error) = self.windows.release(&id, now).await
+            && let Err(error) = self.windows.release(&id, SlidingWindowStore::LIST, now).await
         {
             tracing::warn!(%error, "a notice that was not sent stays counted");
         }

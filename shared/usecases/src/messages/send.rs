@@ -16,7 +16,7 @@ use twostep_domain::{
     message_texts::{self, Site},
     phone::PhoneNumber,
     settings::Settings,
-    spending::MessageEvent,
+    spending::{Asked, MessageEvent},
     time::{Clock, SECOND, Timestamp},
 };
 use twostep_runtime::{
@@ -312,13 +312,7 @@ impl SendMessages {
     /// Counts the message everywhere before it is sent. A decoy is counted as far as it tells something; `None` then.
     async fn reserve(&self, challenge: &Challenge, prepared: &Prepared) -> Result<Option<Reservation>, ReserveError> {
         let Prepared { ring, settings, phone, payload, .. } = prepared;
-        let intent = MessageIntent {
-            phone,
-            purpose: payload.purpose.name(),
-            trust: payload.phone_trust(self.clock.now()),
-            settings,
-            pepper: &ring.pepper,
-        };
+        let intent = MessageIntent::of(challenge, payload, phone, settings, &ring.pepper, self.clock.now());
         if challenge.decoy {
             // What else changes is the same as for a message, and none is sent.
             self.spending.reserve_decoy(&intent).await?;
@@ -364,7 +358,7 @@ impl SendMessages {
         let now = self.clock.now();
         Metric::count(Name::SmsFailed).by(Dimension::Reason, failure.as_str()).emit(now);
         if let Some(country) = country
-            && let Err(error) = self.spending.counters.count(country, None, MessageEvent::Failed(failure), now).await
+            && let Err(error) = self.spending.counters.count(country, MessageEvent::Failed(failure), now).await
         {
             tracing::warn!(%error, "a failure was not counted");
         }
@@ -381,7 +375,7 @@ impl SendMessages {
     ) -> Result<(), Later> {
         let Prepared { account, settings, site, phone, payload, .. } = prepared;
         let Some(reservation) = reservation else {
-            self.save(handed_over, Delivery::Sent).await;
+            self.save(handed_over, Delivery::Sent, None).await;
             return Ok(());
         };
         let content = match payload.purpose {
@@ -395,16 +389,17 @@ impl SendMessages {
                 let (country, now) = (reservation.country(), self.clock.now());
                 Metric::count(Name::SmsAccepted).emit(now);
                 Metric::count(Name::SmsAcceptedByCountry).by(Dimension::Country, country.as_str()).emit(now);
+                self.spending.report(&reservation, &settings);
                 tokio::join!(
-                    self.save(handed_over, Delivery::Sent),
-                    self.remember(handed_over, &message_id),
-                    self.spending.watch(&reservation, &settings)
+                    self.save(handed_over, Delivery::Sent, reservation.asked()),
+                    self.remember(handed_over, &message_id)
                 );
             }
             Outcome::Unknown { reason } => {
                 tracing::warn!(reason, "the provider did not say whether it sent a message");
                 Metric::count(Name::SmsUnknown).emit(self.clock.now());
-                tokio::join!(self.save(handed_over, Delivery::Unknown), self.spending.watch(&reservation, &settings));
+                self.spending.report(&reservation, &settings);
+                self.save(handed_over, Delivery::Unknown, reservation.asked()).await;
             }
             Outcome::Refused { code, fault } => {
                 let failure = refused(&code, fault);
@@ -421,7 +416,7 @@ impl SendMessages {
             }
             Outcome::Later { reason } => {
                 let (is_saved, ()) =
-                    tokio::join!(self.save(handed_over, Delivery::Deferred), self.release(Some(reservation)));
+                    tokio::join!(self.save(handed_over, Delivery::Deferred, None), self.release(Some(reservation)));
                 let void_attempt = (!is_saved).then_some(attempt);
                 return Err(Later { void_attempt, ..Later::because(reason) });
             }
@@ -430,10 +425,12 @@ impl SendMessages {
     }
 
     /// Saves how far a message got that was handed over. If that fails, it reads `unknown` after a minute, until a delivery
-    /// report tells more.
-    async fn save(&self, handed_over: &Challenge, delivery: Delivery) -> bool {
+    /// report tells more. `asked` tells how the person was counted who gets it.
+    async fn save(&self, handed_over: &Challenge, delivery: Delivery, asked: Option<Asked>) -> bool {
         let (number, now) = (handed_over.send_number, self.clock.now());
-        let record = |current: &Challenge| current.record_delivery(number, delivery, now);
+        let record = |current: &Challenge| {
+            current.record_delivery(number, delivery, now).map(|saved| saved.with_asked(asked.clone()))
+        };
         let saved = self.challenges.advance(handed_over.clone(), record).await;
         if let Err(error) = &saved {
             tracing::error!(%error, ?delivery, "the delivery of a message was not saved");

@@ -228,7 +228,7 @@ impl SendEmails {
             _ => &Self::CODES_TO_AN_ADDRESS[..],
         };
         match self.windows.reserve(&id, limits, self.clock.now()).await {
-            Ok(()) => Ok(Ok(())),
+            Ok(_) => Ok(Ok(())),
             Err(LimitError::Reached(_)) => Ok(Err(DeliveryFailure::TooManyCodes)),
             Err(LimitError::Table(error)) => Err(error),
         }

@@ -27,7 +27,7 @@ use crate::{
     access::{Access, AccessError},
     caller::Caller,
     codes::{
-        Admission, ChallengeView, Challenges, StartError,
+        Admission, ChallengeError, ChallengeView, Challenges, StartError,
         challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
@@ -60,10 +60,11 @@ impl AddressChanges {
     /// Counts an attempt before it is judged.
     pub(crate) async fn reserve(&self, pepper: &Pepper, user: &UserId) -> Result<(), AddressChangeLimit> {
         let (id, now) = (pepper.hide("quota|email-change", user.as_str()), self.clock.now());
-        self.windows.reserve(&id, &[Self::A_DAY], now).await.map_err(|error| match error {
-            LimitError::Reached(until) => AddressChangeLimit::Reached { wait: now.until(until) },
-            LimitError::Table(error) => error.into(),
-        })
+        match self.windows.reserve(&id, &[Self::A_DAY], now).await {
+            Ok(_) => Ok(()),
+            Err(LimitError::Reached(until)) => Err(AddressChangeLimit::Reached { wait: now.until(until) }),
+            Err(LimitError::Table(error)) => Err(error.into()),
+        }
     }
 }
 
@@ -88,7 +89,7 @@ pub enum StartEmailChangeError {
 impl From<AddressChangeLimit> for StartEmailChangeError {
     fn from(limit: AddressChangeLimit) -> Self {
         Self::Start(match limit {
-            AddressChangeLimit::Reached { wait } => StartError::TooManyRequests { wait },
+            AddressChangeLimit::Reached { wait } => ChallengeError::TooManyRequests { wait }.into(),
             AddressChangeLimit::Table(error) => error.into(),
         })
     }
@@ -130,19 +131,27 @@ impl ChangeEmail {
         let key = Challenges::key(&ring, PurposeName::Email, Some(&claims.sub), &to);
         let load = async { Ok::<_, Outage>(self.challenges.store.find(&key).await?) };
         let read = async { tokio::try_join!(load, self.access.open_account(claims)) };
-        let found = self.admission.count_client_ip_while(caller, &ring, read).await?;
-        let (present, account) = found.map_err(AccessError::Outage)?;
-        let user = account.live_user(&*self.access.clock)?;
-        let user = if user.email == *email {
-            user.clone()
-        } else {
+        let (found, asking) = self.admission.count_client_ip_while(caller, &ring, read).await?;
+        let allowed = async {
+            let (present, account) = found.map_err(AccessError::Outage)?;
+            let user = account.live_user(&*self.access.clock)?;
+            if user.email == *email {
+                return Ok((present, user.clone()));
+            }
             let user = account.for_change(claims, &*self.access.clock)?;
             self.changes.reserve(&ring.pepper, &user.id).await?;
-            user
+            Ok::<_, StartEmailChangeError>((present, user))
+        };
+        let (present, user) = match allowed.await {
+            Ok(allowed) => allowed,
+            Err(refusal) => {
+                self.admission.release(asking).await;
+                return Err(refusal);
+            }
         };
         let change = EmailChange { account: user.snapshot(), former: user.email, session: claims.sid.clone() };
         let new = NewCode { to: &to, purpose: Purpose::Email(change), language: caller.language, decoy: false };
-        Ok(self.challenges.start(&ring, key, present, new).await.map_err(StartError::from)?)
+        Ok(self.admission.start(&self.challenges, &ring, key, present, new, asking).await?)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
+        admission::Admitted,
         challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
@@ -81,12 +82,22 @@ impl ChangePhone {
         let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), &to);
         let load = async { Ok::<_, Outage>(self.challenges.store.find(&key).await?) };
         let read = async { tokio::try_join!(load, self.access.open_account(claims)) };
-        let (found, settings) = self.admission.admit_while(caller, &ring, phone, None, read).await?;
-        let (present, account) = found.map_err(AccessError::Outage)?;
-        let user = account.for_change(claims, &*self.access.clock)?;
-        if user.phone.as_ref() != Some(phone) {
-            self.admission.admit(&settings, Some(PhoneTrust::New), phone).await?;
-        }
+        let Admitted { found, settings, asking } = self.admission.admit_while(caller, &ring, phone, None, read).await?;
+        let allowed = async {
+            let (present, account) = found.map_err(AccessError::Outage)?;
+            let user = account.for_change(claims, &*self.access.clock)?;
+            if user.phone.as_ref() != Some(phone) {
+                self.admission.admit(&settings, &ring, Some(PhoneTrust::New), phone).await?;
+            }
+            Ok::<_, StartChangeError>((present, user))
+        };
+        let (present, user) = match allowed.await {
+            Ok(allowed) => allowed,
+            Err(refusal) => {
+                self.admission.release(asking).await;
+                return Err(refusal);
+            }
+        };
         let change = PhoneChange {
             account: user.snapshot(),
             session: claims.sid.clone(),
@@ -95,7 +106,7 @@ impl ChangePhone {
             former_phone: user.phone,
         };
         let new = NewCode { to: &to, purpose: Purpose::Profile(change), language: caller.language, decoy: false };
-        Ok(self.challenges.start(&ring, key, present, new).await.map_err(StartError::from)?)
+        Ok(self.admission.start(&self.challenges, &ring, key, present, new, asking).await?)
     }
 
     /// Removes the number, if the account has one. Two-step is off from then on, unless the account has an app for codes,

@@ -62,7 +62,9 @@ impl AddressCheck {
         match self.challenges.first(ring, &key, new) {
             Ok(check) => Ok(Some(check)),
             Err(ChallengeError::Outage(outage)) => Err(outage),
-            Err(ChallengeError::TooManyCodes { .. }) => unreachable!("a new account has had no codes"),
+            Err(ChallengeError::TooManyCodes { .. } | ChallengeError::TooManyRequests { .. }) => {
+                unreachable!("a new account has had no codes")
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
+        admission::Admitted,
         challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
@@ -60,7 +61,7 @@ impl StartRegistration {
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.admission.settings));
+        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(self.admission.settings()));
     }
 
     /// Sends a code to `phone`. Whether the number has an account is not looked at before the code is entered.
@@ -72,9 +73,17 @@ impl StartRegistration {
         let to = Recipient::from(phone.clone());
         let key = Challenges::key(&ring, PurposeName::Register, None, &to);
         let read = self.challenges.store.find(&key);
-        let (present, _) = self.admission.admit_while(caller, &ring, phone, Some(PhoneTrust::New), read).await?;
+        let admitted = self.admission.admit_while(caller, &ring, phone, Some(PhoneTrust::New), read).await?;
+        let Admitted { found, asking, .. } = admitted;
+        let present = match found {
+            Ok(present) => present,
+            Err(error) => {
+                self.admission.release(asking).await;
+                return Err(error.into());
+            }
+        };
         let new = NewCode { to: &to, purpose: Purpose::Register, language: caller.language, decoy: false };
-        Ok(self.challenges.start(&ring, key, present?, new).await?)
+        self.admission.start(&self.challenges, &ring, key, present, new, asking).await
     }
 }
 

@@ -17,7 +17,8 @@ use twostep_stores::{
 use crate::{
     codes::{
         ChallengeView, Challenges,
-        challenges::NewCode,
+        asking::Asking,
+        challenges::{NewCode, second_step},
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     repeat::Outcome,
@@ -43,7 +44,8 @@ impl VerifyCode {
             recovery_code: !user.recovery_codes.is_empty(),
         };
         let new = NewCode { to: &to, purpose, language: code.caller.language, decoy: false };
-        Ok(self.challenges.start_second_step(code.ring, key, present, new).await?)
+        let started = self.challenges.start(code.ring, key, present, new, &Asking::uncounted()).await;
+        Ok(second_step(started)?)
     }
 
     /// Grants the reset: the second proof is another than the first.

@@ -27,6 +27,8 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
+        admission::Admitted,
+        asking::Asking,
         challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
@@ -70,7 +72,7 @@ impl StartReset {
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.admission.settings));
+        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(self.admission.settings()));
     }
 
     /// Sends a code to `email`. An address that no account has gets a decoy, through the same steps and with the same
@@ -86,14 +88,20 @@ impl StartReset {
         let to = Recipient::from(email.clone());
         let key = Challenges::key(&ring, PurposeName::Reset, None, &to);
         let read = async { tokio::try_join!(self.challenges.store.find(&key), self.users.find_by_email(email)) };
-        let found = self.admission.count_client_ip_while(caller, &ring, read).await?;
-        let (present, user) = found.map_err(StartError::from)?;
+        let (found, asking) = self.admission.count_client_ip_while(caller, &ring, read).await?;
+        let (present, user) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.admission.release(asking).await;
+                return Err(StartError::from(error).into());
+            }
+        };
         let found = match user.filter(may_begin_by_email) {
             // To the address as its owner wrote it, whatever the spelling of the caller.
             Some(user) => Found { to: user.email.clone().into(), account: Some(user.snapshot()) },
             None => Found { to, account: None },
         };
-        self.start(caller, &ring, key, present, found).await
+        self.start(caller, &ring, (key, present), found, asking).await
     }
 
     /// Sends a code to `phone`. A number that no account has gets a decoy, as in [`Self::by_email`].
@@ -106,23 +114,29 @@ impl StartReset {
         let key = Challenges::key(&ring, PurposeName::Reset, None, &to);
         let read = async { tokio::try_join!(self.challenges.store.find(&key), self.users.phone_owner(phone)) };
         // Who owns the number must not affect the response, so nothing is known about it here.
-        let (found, _) = self.admission.admit_while(caller, &ring, phone, None, read).await?;
-        let (present, account) = found.map_err(StartError::from)?;
-        self.start(caller, &ring, key, present, Found { to, account }).await
+        let Admitted { found, asking, .. } = self.admission.admit_while(caller, &ring, phone, None, read).await?;
+        let (present, account) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.admission.release(asking).await;
+                return Err(StartError::from(error).into());
+            }
+        };
+        self.start(caller, &ring, (key, present), Found { to, account }, asking).await
     }
 
     async fn start(
         &self,
         caller: &Caller,
         ring: &KeyRing,
-        key: ChallengeKey,
-        present: Option<Challenge>,
+        (key, present): (ChallengeKey, Option<Challenge>),
         found: Found,
+        asking: Asking,
     ) -> Result<ChallengeView, StartResetError> {
         let Found { to, account } = found;
         let decoy = account.is_none();
         let new = NewCode { to: &to, purpose: Purpose::Reset { account }, language: caller.language, decoy };
-        Ok(self.challenges.start(ring, key, present, new).await.map_err(StartError::from)?)
+        Ok(self.admission.start(&self.challenges, ring, key, present, new, asking).await?)
     }
 }
 

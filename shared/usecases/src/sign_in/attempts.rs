@@ -126,7 +126,7 @@ impl PasswordAttempts {
             self.at_account.store.load(&subject)
         );
         let (backoff, pressure) = match all {
-            Ok(()) => (Backoff::BY_ACCOUNT, Some((pressure, now))),
+            Ok(_) => (Backoff::BY_ACCOUNT, Some((pressure, now))),
             Err(LimitError::Reached(_)) => (Backoff::UNDER_PRESSURE, None),
             Err(LimitError::Table(error)) => return Err(error),
         };
@@ -151,7 +151,7 @@ impl PasswordAttempts {
         let CountedAttempt::Network { client_ip, pressure, .. } = attempt else { return Ok(()) };
         let pressure = async {
             match pressure {
-                Some((id, at)) => self.windows.release(id, *at).await,
+                Some((id, at)) => self.windows.release(id, SlidingWindowStore::LIST, *at).await,
                 None => Ok(()),
             }
         };

@@ -25,6 +25,7 @@ use crate::{
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
+        admission::Admitted,
         challenges::NewCode,
         verify::{Confirmation, CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
@@ -53,7 +54,7 @@ impl StartPhoneSignIn {
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.admission.settings));
+        tokio::join!(warm_up::secret(&self.keys), warm_up::settings(self.admission.settings()));
     }
 
     /// Sends a code to `phone`. A number without an account gets a decoy, through the same steps and with the same
@@ -67,12 +68,19 @@ impl StartPhoneSignIn {
         let key = Challenges::key(&ring, PurposeName::Login, None, &to);
         let read = async { tokio::try_join!(self.challenges.store.find(&key), self.users.phone_owner(phone)) };
         // Who owns the number must not affect the response, so nothing is known about it here.
-        let (found, settings) = self.admission.admit_while(caller, &ring, phone, None, read).await?;
-        let (present, owner) = found?;
+        let admitted = self.admission.admit_while(caller, &ring, phone, None, read).await?;
+        let (Admitted { found, settings, asking }, challenges) = (admitted, &self.challenges);
+        let (present, owner) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.admission.release(asking).await;
+                return Err(error.into());
+            }
+        };
         let account = owner.filter(|owner| may_sign_in_by_phone(&settings, owner));
         let decoy = account.is_none();
         let new = NewCode { to: &to, purpose: Purpose::Login { account }, language: caller.language, decoy };
-        Ok(self.challenges.start(&ring, key, present, new).await?)
+        self.admission.start(challenges, &ring, key, present, new, asking).await
     }
 }
 

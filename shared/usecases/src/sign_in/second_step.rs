@@ -28,8 +28,9 @@ use twostep_stores::{
 use crate::{
     caller::Caller,
     codes::{
-        ChallengeView, Challenges,
-        challenges::NewCode,
+        ChallengeView, Challenges, ClientIpLimit,
+        asking::Asking,
+        challenges::{NewCode, second_step},
         verify::{CorrectCode, Entry, Guess, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     outage::Outage,
@@ -39,11 +40,12 @@ use crate::{
 
 pub(crate) struct StartSecondStep {
     challenges: Challenges,
+    client_ips: ClientIpLimit,
 }
 
 impl StartSecondStep {
     pub(crate) fn open(tables: &Tables) -> Result<Self, ConfigError> {
-        Ok(Self { challenges: Challenges::open(tables)? })
+        Ok(Self { challenges: Challenges::open(tables)?, client_ips: ClientIpLimit::open(tables)? })
     }
 
     /// Begins the second step of a user whose password was correct. It always begins: if no code can be sent, the user can
@@ -51,14 +53,22 @@ impl StartSecondStep {
     pub(crate) async fn start(&self, caller: &Caller, ring: &KeyRing, user: &User) -> Result<ChallengeView, Outage> {
         let to = user.phone.clone().map_or(Recipient::Nobody, Recipient::Phone);
         let key = Challenges::key(ring, PurposeName::SecondStep, Some(&user.id), &to);
-        let present = self.challenges.store.find(&key).await?;
+        let count = async {
+            match user.phone {
+                Some(_) => self.client_ips.count(caller, ring).await,
+                None => Ok(Asking::uncounted()),
+            }
+        };
+        let (present, asking) = tokio::try_join!(self.challenges.store.find(&key), count)?;
         let purpose = Purpose::SecondStep {
             account: user.snapshot(),
             totp: user.totp().is_some(),
             recovery_code: !user.recovery_codes.is_empty(),
         };
         let new = NewCode { to: &to, purpose, language: caller.language, decoy: false };
-        self.challenges.start_second_step(ring, key, present, new).await
+        let started = self.challenges.start(ring, key, present, new, &asking).await;
+        self.client_ips.settle(asking, &started).await;
+        second_step(started)
     }
 }
 
