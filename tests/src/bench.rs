@@ -401,7 +401,7 @@ impl Bench {
         let (claims, access) = (self.authenticate(session).await?, &self.cases.phone.access);
         let secret = access.start_totp(&claims).await?.secret;
         let code = OneTimeCode::parse(&totp::code(&secret, self.clock.now().0))?;
-        let (user, recovery_codes) = access.confirm_totp(&caller(&request()), &claims, &code, None).await?;
+        let (user, recovery_codes) = access.confirm_totp(&self.caller(), &claims, &code, None).await?;
         Ok((secret, written(&AccountChangedBody { user: user.into(), recovery_codes })))
     }
 
@@ -492,7 +492,7 @@ impl Bench {
     pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         let (token, name, email) = read::<CompleteBody>(body).parse()?;
-        let caller = caller(&request());
+        let caller = self.caller();
         let completed = self.cases.completion.complete(&caller, &issuer(), token, name, email, None).await?;
         Ok(written(&SessionBody::from(completed)))
     }
@@ -520,7 +520,7 @@ impl Bench {
     pub async fn change_password(&self, session: &Value, current: &str, new: &str) -> Result<(), Problem> {
         let claims = self.authenticate(session).await?;
         let (current, new) = (current.to_owned().into(), new.to_owned().into());
-        let (access, caller) = (&self.cases.phone.access, caller(&request()));
+        let (access, caller) = (&self.cases.phone.access, self.caller());
         self.cases.password.change(access, &caller, &claims, Some(&current), &new, false).await?;
         Ok(())
     }
@@ -532,7 +532,7 @@ impl Bench {
     pub async fn start_email_change(&self, session: &Value, email: &str) -> Result<Value, Problem> {
         let claims = self.authenticate(session).await?;
         let email = read::<EmailBody>(json!({ "email": email })).parse()?;
-        Ok(written(&ChallengeBody::from(self.cases.email.start(&caller(&request()), &claims, &email).await?)))
+        Ok(written(&ChallengeBody::from(self.cases.email.start(&self.caller(), &claims, &email).await?)))
     }
 
     /// Verifies the address of a new account with the code of its registration.
@@ -552,7 +552,7 @@ impl Bench {
     pub async fn change_details(&self, session: &Value, body: Value) -> Result<Value, Problem> {
         let claims = self.authenticate(session).await?;
         let (name, email) = read::<DetailsBody>(body).parse()?;
-        let (access, caller) = (&self.cases.email.access, caller(&request()));
+        let (access, caller) = (&self.cases.email.access, self.caller());
         Ok(written(&UserBody::from(self.cases.details.change(access, &caller, &claims, name, email).await?)))
     }
 
@@ -561,7 +561,7 @@ impl Bench {
     /// # Errors
     /// Those of the use case, as a client gets them.
     pub async fn forgot(&self, body: Value) -> Result<Value, Problem> {
-        let (caller, start) = (caller(&request()), &self.cases.reset_start);
+        let (caller, start) = (self.caller(), &self.cases.reset_start);
         let challenge = match read::<ForgotBody>(body).parse()? {
             Forgot::Email(email) => start.by_email(&caller, &email).await?,
             Forgot::Phone(phone) => start.by_phone(&caller, &phone).await?,
@@ -574,8 +574,19 @@ impl Bench {
     pub async fn reset(&self, verified: &Value, new: &str) -> Result<Value, Problem> {
         let body = json!({ "reset_token": verified["reset_token"], "new_password": new });
         let ResetBody { reset_token, new_password } = read(body);
-        let caller = caller(&request());
+        let caller = self.caller();
         let signed_in = self.cases.reset.reset(&caller, &issuer(), reset_token, &new_password, None).await?;
+        Ok(written(&SessionBody::from(signed_in)))
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn reset_with_key(&self, key: &str, verified: &Value, new: &str) -> Result<Value, Problem> {
+        let body = json!({ "reset_token": verified["reset_token"], "new_password": new });
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        let ResetBody { reset_token, new_password } = read(body);
+        let (caller, reset) = (self.caller(), &self.cases.reset);
+        let signed_in = reset.reset(&caller, &issuer(), reset_token, &new_password, Some(&repeat)).await?;
         Ok(written(&SessionBody::from(signed_in)))
     }
 
@@ -587,7 +598,7 @@ impl Bench {
         let mut body = proof;
         body["registration_token"] = idle["registration_token"].clone();
         let (token, proof) = read::<ConfirmBody>(body).parse()?;
-        let caller = caller(&request());
+        let caller = self.caller();
         Ok(written(&SessionBody::from(self.cases.confirmation.confirm(&caller, &issuer(), token, &proof).await?)))
     }
 
@@ -623,7 +634,7 @@ impl Bench {
         let body = json!({ "name": "Grace", "email": email, "password": password });
         let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
         let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
-        let (caller, registration) = (caller(&request()), &self.cases.password_registration);
+        let (caller, registration) = (self.caller(), &self.cases.password_registration);
         let signed_in = registration.register(&caller, &issuer(), name, email, &password, Some(&repeat)).await?;
         Ok(written(&SessionBody::from(signed_in)))
     }
@@ -634,7 +645,7 @@ impl Bench {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
         let (token, name, email) = read::<CompleteBody>(body).parse()?;
-        let (caller, completion) = (caller(&request()), &self.cases.completion);
+        let (caller, completion) = (self.caller(), &self.cases.completion);
         let completed = completion.complete(&caller, &issuer(), token, name, email, Some(&repeat)).await?;
         Ok(written(&SessionBody::from(completed)))
     }
@@ -694,7 +705,7 @@ fn request() -> Request {
 /// If it is none.
 #[must_use]
 pub fn caller_from(client_ip: &str) -> Caller {
-    Caller { client_ip: client_ip.parse().expect("an IP address"), ..caller(&request()) }
+    Caller { client_ip: client_ip.parse().expect("an IP address"), ..self.caller() }
 }
 
 fn with_body(body: &Value) -> Request {

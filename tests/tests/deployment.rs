@@ -144,7 +144,7 @@ fn each_channel_s_messages_reach_one_function() {
     let pending = |channel: &str| {
         format!(r#"{{"dynamodb":{{"NewImage":{{"delivery":{{"S":["pending"]}},"channel":{{"S":[{channel}]}}}}}}}}"#)
     };
-    assert_eq!(patterns("send-sms"), [pending(r#"{"exists":false}"#)]);
+    assert_eq!(patterns("queue-sms"), [pending(r#"{"exists":false}"#)]);
     assert_eq!(patterns("send-email"), [pending(r#""email""#)]);
 }
 

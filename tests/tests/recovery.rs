@@ -6,8 +6,9 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, task::JoinSet};
+use twostep_domain::time::Clock;
 use twostep_http::Problem;
-use twostep_tests::{OTHER_PASSWORD, PASSWORD, bench::Bench, fresh_email, fresh_phone};
+use twostep_tests::{OTHER_PASSWORD, PASSWORD, bench::Bench, fresh_email, fresh_phone, totp};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -311,6 +312,81 @@ async fn guesses_at_an_idle_account_are_limited_by_token_and_account() {
     bench.clock.advance(MINUTE);
     let spent = bench.confirm(&idle, json!({ "password": PASSWORD })).await;
     assert_eq!(spent, Err(Problem::InvalidRegistrationToken));
+}
+
+#[tokio::test]
+async fn an_authenticator_app_is_the_second_proof_of_a_reset_and_each_code_counts_once() {
+    let bench = Bench::start().await;
+    let email = fresh_email();
+    let session = bench.register_password(&email, PASSWORD).await.unwrap();
+    bench.verify_email(&session).await;
+    let before = bench.sends_saved();
+    let (secret, _) = bench.add_totp(&session).await.unwrap();
+    assert_eq!(bench.sends_saved(), before + 1, "a notice");
+    let forgot = bench.forgot(json!({ "email": email })).await.unwrap();
+    let step = bench.verify(&forgot, &bench.code(&forgot).await).await.unwrap();
+    let challenge = &step["challenge"];
+    assert_eq!((&challenge["channel"], &challenge["delivery"]), (&json!("none"), &json!("none")));
+    assert_eq!(challenge["methods"], json!(["totp", "recovery_code"]));
+    let never_sent = bench.code(challenge).await;
+    assert_eq!(bench.verify(challenge, &never_sent).await, Err(Problem::InvalidRequest));
+    bench.clock.advance(30);
+    let proof = json!({ "totp": totp::code(&secret, bench.clock.now().0) });
+    let granted = bench.enter(challenge, proof.clone()).await.unwrap();
+    assert_eq!(granted["outcome"], "may_reset");
+    bench.reset(&granted, OTHER_PASSWORD).await.unwrap();
+    let step = bench.log_in(&email, OTHER_PASSWORD, None).await.unwrap();
+    assert!(matches!(bench.enter(&step, proof).await, Err(Problem::WrongCode { .. })));
+}
+
+#[tokio::test]
+async fn an_authenticator_app_confirms_an_idle_sign_in_and_outlives_the_loss_of_the_number() {
+    let bench = Bench::start().await;
+    let phone = fresh_phone();
+    let (session, email, codes) = two_step_account(&bench, &phone).await;
+    let (secret, added) = bench.add_totp(&bench.refresh(&session).await.unwrap()).await.unwrap();
+    assert!(added["recovery_codes"].is_null(), "it has some");
+    let idle = async || {
+        bench.clock.advance(181 * DAY);
+        let login = bench.start_login(&phone).await.unwrap();
+        bench.verify(&login, &bench.code(&login).await).await.unwrap()
+    };
+    let first = idle().await;
+    assert_eq!(first["confirm_with"], json!(["password", "totp", "recovery_code"]));
+    let proof = json!({ "totp": totp::code(&secret, bench.clock.now().0) });
+    let signed_in = bench.confirm(&first, proof).await.unwrap();
+    assert_eq!(signed_in["user"]["email"], email);
+
+    bench.complete(&idle().await, &fresh_email()).await.unwrap();
+    let step = bench.log_in(&email, PASSWORD, None).await.unwrap();
+    assert_eq!((&step["purpose"], &step["channel"]), (&json!("second_step"), &json!("none")));
+    assert_eq!(step["methods"], json!(["totp", "recovery_code"]));
+    let signed_in = bench.enter(&step, json!({ "recovery_code": codes[0] })).await.unwrap();
+    assert_eq!(signed_in["user"]["phone"], json!(null));
+}
+
+#[tokio::test]
+async fn a_reset_whose_answers_were_lost_is_given_again() {
+    const KEY: &str = "0123456789abcdef";
+    let bench = Bench::start().await;
+    let email = fresh_email();
+    bench.register_password(&email, PASSWORD).await.unwrap();
+    let forgot = bench.forgot(json!({ "email": email })).await.unwrap();
+    let code = json!({ "code": bench.code(&forgot).await });
+    let granted = bench.enter_with_key(KEY, &forgot, code.clone()).await.unwrap();
+    assert_eq!(bench.enter_with_key(KEY, &forgot, code).await.unwrap(), granted);
+    let first = bench.reset_with_key(KEY, &granted, OTHER_PASSWORD).await.unwrap();
+    let again = bench.reset_with_key(KEY, &granted, OTHER_PASSWORD).await.unwrap();
+    assert_eq!(first["user"], again["user"]);
+    assert_eq!(bench.reset_with_key(KEY, &granted, PASSWORD).await, Err(Problem::IdempotencyMismatch));
+    bench.refresh(&again).await.unwrap();
+
+    let (_, email, _) = two_step_account(&bench, &fresh_phone()).await;
+    let forgot = bench.forgot(json!({ "email": email })).await.unwrap();
+    let code = json!({ "code": bench.code(&forgot).await });
+    let step = bench.enter_with_key("fedcba9876543210", &forgot, code.clone()).await.unwrap();
+    let again = bench.enter_with_key("fedcba9876543210", &forgot, code).await.unwrap();
+    assert_eq!(step["challenge"]["challenge_id"], again["challenge"]["challenge_id"]);
 }
 
 #[tokio::test]
