@@ -1,4 +1,4 @@
-//! The code that a reset begins with.
+//! What proves who a user is, in a reset or for an idle number.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,16 @@ pub enum Proof {
     Email,
     /// A code to the account's number.
     Phone,
+}
+
+/// What an account has besides its number, to confirm a sign-in by a number that was not used for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Confirmation {
+    Password,
+    Totp,
+    RecoveryCode,
 }
 
 impl Proof {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use twostep_crypto::{KeyRing, access_token::Issuer, device_token::DeviceToken, refresh_token::RefreshToken};
-use twostep_domain::{challenge::Sealed, time::Clock};
+use twostep_domain::{challenge::Sealed, proof::Confirmation, time::Clock};
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{
     SessionStore, Tables, UserStore,
@@ -15,7 +15,7 @@ use twostep_stores::{
     users::ChangeError,
 };
 
-use crate::{codes::verify::Confirmation, outage::Outage, signed_in::SignedIn};
+use crate::{outage::Outage, signed_in::SignedIn};
 
 /// The key that a client chose for a request, with the request's body.
 pub struct Repeatable {

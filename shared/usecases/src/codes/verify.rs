@@ -6,7 +6,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use twostep_crypto::{
     KeyRing, access_token::Issuer, challenge_id::ChallengeId, constant_time, recovery_code::RecoveryCode,
 };
@@ -15,6 +14,7 @@ use twostep_domain::{
     challenge::{Challenge, GuessRefusal, Purpose, Verdict, state_machine},
     ids::UserId,
     one_time_code::OneTimeCode,
+    proof::Confirmation,
     recipient::{Channel, Recipient},
     time::Timestamp,
 };
@@ -94,16 +94,6 @@ pub enum Verified {
     },
     /// The reset needs a second proof.
     SecondStep(ChallengeView),
-}
-
-/// What an account has besides its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Confirmation {
-    Password,
-    Totp,
-    RecoveryCode,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

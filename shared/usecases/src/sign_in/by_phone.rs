@@ -7,6 +7,7 @@ use twostep_domain::{
     account::{AccountSnapshot, Event, User},
     challenge::{Purpose, PurposeName},
     phone::PhoneNumber,
+    proof::Confirmation,
     recipient::Recipient,
     sign_in::{SignIn, may_sign_in_by_phone},
 };
@@ -27,7 +28,7 @@ use crate::{
         Admission, ChallengeView, Challenges, StartError,
         admission::Admitted,
         challenges::NewCode,
-        verify::{Confirmation, CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
+        verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     repeat::Outcome,
     signed_in::{self, SignedIn},
