@@ -705,7 +705,7 @@ fn request() -> Request {
 /// If it is none.
 #[must_use]
 pub fn caller_from(client_ip: &str) -> Caller {
-    Caller { client_ip: client_ip.parse().expect("an IP address"), ..self.caller() }
+    Caller { client_ip: client_ip.parse().expect("an IP address"), ..caller(&request()) }
 }
 
 fn with_body(body: &Value) -> Request {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use rand::RngExt;
 use tokio::task::JoinSet;
-use twostep_crypto::{KeyRing, Pepper, sealing::UnsealError};
+use twostep_crypto::{KeyRing, Pepper};
 use twostep_domain::{
     challenge::{Challenge, Delivery, DeliveryFailure, Payload, Purpose, PurposeName},
     email::{EmailAddress, Sender},
@@ -14,7 +14,7 @@ use twostep_domain::{
     message_texts::Site,
     rate_limit::RateLimit,
     settings::Settings,
-    time::{Clock, DAY, HOUR},
+    time::{Clock, DAY, HOUR, Timestamp},
 };
 use twostep_runtime::{
     config::{self, ConfigError},
@@ -51,6 +51,12 @@ enum Outgoing {
     Failed(DeliveryFailure),
 }
 
+/// The entry of an email in the sliding window of its address.
+struct Counted {
+    id: String,
+    at: Timestamp,
+}
+
 /// Why an email could not be brought to an end now. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
@@ -60,8 +66,6 @@ enum SendError {
     Table(#[from] TableError),
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error(transparent)]
-    Unseal(#[from] UnsealError),
 }
 
 impl SendEmails {
@@ -163,14 +167,22 @@ impl SendEmails {
     async fn deliver(&self, claimed: &Challenge) -> Result<Outgoing, SendError> {
         let ring: Arc<KeyRing> = self.keys.get().await?;
         let settings = self.settings.get().await?;
-        let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
-        let payload: Payload = ring.open(claimed.key.as_str(), &claimed.sealed, self.clock.now())?;
+        // What can never be sent must not come again: it would hold up the emails behind it.
+        let Ok(site) = settings.site() else { return Ok(self.failed(DeliveryFailure::SiteNotSet)) };
+        let payload = match ring.open::<Payload>(claimed.key.as_str(), &claimed.sealed, self.clock.now()) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(%error, "an email cannot be opened");
+                return Ok(self.failed(DeliveryFailure::Unreadable));
+            }
+        };
         let (Some(to), Some(from)) = (payload.to.email(), &self.from) else {
             return Ok(self.failed(DeliveryFailure::NotAllowed));
         };
-        if let Err(failure) = self.count_address(&ring.pepper, payload.purpose.name(), to).await? {
-            return Ok(self.failed(failure));
-        }
+        let counted = match self.count_address(&ring.pepper, payload.purpose.name(), to).await? {
+            Ok(counted) => counted,
+            Err(failure) => return Ok(self.failed(failure)),
+        };
         if claimed.decoy {
             // What else changes is the same as for an email, and none is sent or charged.
             return Ok(Outgoing::Sent);
@@ -183,6 +195,10 @@ impl SendEmails {
         let outcome = self.ses.send(from, to, &content(&site, &payload)).await;
         if matches!(outcome, Outcome::Refused { .. } | Outcome::Later { .. }) {
             self.budget.release(now).await?;
+        }
+        // It comes again, and counts once. One that was refused stays counted, as a decoy does.
+        if matches!(outcome, Outcome::Later { .. }) {
+            self.windows.release(&counted.id, SlidingWindowStore::LIST, counted.at).await?;
         }
         self.settle(outcome)
     }
@@ -221,14 +237,15 @@ impl SendEmails {
         pepper: &Pepper,
         purpose: PurposeName,
         to: &EmailAddress,
-    ) -> Result<Result<(), DeliveryFailure>, TableError> {
+    ) -> Result<Result<Counted, DeliveryFailure>, TableError> {
+        let at = self.clock.now();
         let id = pepper.hide("quota|email", &format!("{}|{}", purpose.as_str(), to.normalised()));
         let limits = match purpose {
             PurposeName::Notice => &Self::NOTICES_TO_AN_ADDRESS[..],
             _ => &Self::CODES_TO_AN_ADDRESS[..],
         };
-        match self.windows.reserve(&id, limits, self.clock.now()).await {
-            Ok(_) => Ok(Ok(())),
+        match self.windows.reserve(&id, limits, at).await {
+            Ok(_) => Ok(Ok(Counted { id, at })),
             Err(LimitError::Reached(_)) => Ok(Err(DeliveryFailure::TooManyCodes)),
             Err(LimitError::Table(error)) => Err(error),
         }
