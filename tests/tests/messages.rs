@@ -102,12 +102,17 @@ async fn what_the_provider_puts_off_is_tried_again_and_is_neither_charged_nor_lo
         post.fault(json!({"mode": mode, "to": phone, "count": 2})).await;
         for times in 1..=2 {
             assert!(!post.send(&first, times).await, "{mode}: the entry stays on the queue");
-            assert_eq!(bench.stored(&challenge).await.delivery, Delivery::Deferred);
+            let deferred = bench.stored(&challenge).await;
+            assert_eq!((deferred.delivery, deferred.asked), (Delivery::Deferred, None), "nobody was asked");
             assert_eq!(usage(&bench).await.messages, before);
         }
         post.fault(json!({"mode": "none"})).await;
         assert!(post.send(&first, 3).await);
         assert_eq!((inbox(&post, &phone).await.len(), usage(&bench).await.messages), (1, before + 1), "{mode}");
+        assert!(bench.stored(&challenge).await.asked.is_some(), "the code that comes back is counted by it");
+        let verified = usage(&bench).await.verified;
+        bench.answer(&challenge).await;
+        assert_eq!(usage(&bench).await.verified, verified + 1, "{mode}");
     }
 }
 

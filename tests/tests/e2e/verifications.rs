@@ -109,7 +109,7 @@ async fn requests_that_make_no_sense_are_refused() {
         (json!({}), "invalid_request"),
         (json!({"phone": phone, "reference": "x".repeat(201)}), "invalid_request"),
         (json!({"phone": phone, "reference": "a\u{0}b"}), "invalid_request"),
-        (json!({"phone": phone, "language": "fr"}), "invalid_request"),
+        (json!({"phone": phone, "language": "ko"}), "invalid_request"),
         (json!({"phone": phone, "end_user_ip": "localhost"}), "invalid_request"),
         (json!({"phone": phone, "purpose": "login"}), "invalid_request"),
     ] {
