@@ -132,7 +132,7 @@ async fn a_two_step_account_needs_two_different_proofs() {
     assert_eq!((&step["channel"], &step["delivery"]), (&json!("none"), &json!("none")), "the address is not verified");
     assert!(step.get("hint").is_none() && step.get("phone_hint").is_none(), "{step}");
     client.resend(&step).await.expect_problem(410, "code_expired");
-    client.verify(&step, "000000").await.expect_problem(401, "wrong_code");
+    client.verify(&step, "000000").await.expect_problem(400, "invalid_request");
     let verify = format!("/codes/{}/verify", step["challenge_id"].as_str().unwrap());
     client.post(&verify, json!({"recovery_code": fresh})).await.expect_problem(401, "wrong_code");
     let granted = client.post(&verify, json!({"recovery_code": verified["recovery_codes"][0]})).await.expect(200);
