@@ -239,7 +239,7 @@ async fn every_request_for_a_code_counts_at_the_client_ip() {
         forgot(&client, json!({"email": fresh_email()})).await.expect(202);
     }
     let put = async || {
-        let body = json!({"email": session.user["email"]}).to_string();
+        let body = json!({"email": fresh_email()}).to_string();
         client.send(Method::PUT, "/profile/email", Some(&session.access_token), Some(body)).await
     };
     put().await.expect(202);
