@@ -65,7 +65,7 @@ async fn invoke(stack: &Stack, function: &str, event: Value) -> Value {
         .env("AWS_ENDPOINT_URL_DYNAMODB", local(stack.dynamodb_port))
         .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", local(stack.secrets_port))
         .envs(
-            ["users", "codes", "counters", "sessions", "settings"]
+            ["users", "codes", "counters", "sessions", "settings", "audit"]
                 .map(|name| (format!("{name}_table").to_uppercase(), name)),
         )
         .env("KEYS_SECRET", twostep_local::aws::secrets_manager::KEYS)
