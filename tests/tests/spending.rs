@@ -356,7 +356,7 @@ async fn sixty_registrations_in_a_minute_of_which_most_are_completed_close_nothi
 #[tokio::test]
 async fn a_site_that_grows_fivefold_in_a_day_closes_nothing() {
     let mut site = Site::open().await;
-    // A day of 30 verified users, then one of 150 visitors of whom 80 % complete. `domain` has the same with 80 and 400.
+    // A day of 30 verified users, then one of 150 visitors, 80 % of which complete. `domain` has the same with 80 and 400.
     for (visitors, completed) in [(30, [true; 5]), (150, [true, true, false, true, true])] {
         for index in 0..visitors {
             let challenge = site.ask().await.expect("growth is no attack");

@@ -26,7 +26,7 @@ pub enum ClientKind {
     Spa,
     /// An app on a phone or a desktop.
     Native,
-    /// A server that orders verifications and introspects tokens. It signs nobody in.
+    /// A server that orders verifications and introspects tokens. It signs no users in.
     Server,
 }
 

@@ -63,7 +63,7 @@ impl Place {
         }
     }
 
-    /// `count` people ask, one each `pause` seconds, and nobody answers. Gives how many were asked.
+    /// `count` people ask, one each `pause` seconds, and none of them answers. Returns how many were asked.
     fn attack(&mut self, count: usize, pause: i64) -> usize {
         (0..count)
             .filter(|_| {

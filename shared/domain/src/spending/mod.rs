@@ -2,7 +2,7 @@
 //!
 //! [`budget`], [`prices`] and [`limits`] are what the operator allows, per [`period`] and [`scope`]; [`ledger`] is what
 //! was reserved and [`counts`] what became of it; [`breaker`] stops traffic pumping, by the [`evidence`] of codes that
-//! nobody enters. Amounts of money are integers, in millionths of one currency.
+//! no user enters. Amounts of money are integers, in millionths of one currency.
 
 pub mod breaker;
 pub mod budget;
