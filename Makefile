@@ -56,7 +56,7 @@ test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, s
 test-setup: .venv/test
 
 unit: ## Run only the fast tests, without stack and Python
-	$(TEST) --lib --bins --test service --test spending --test messages
+	$(TEST) --lib --bins --test service --test recovery --test spending --test messages
 
 e2e: test-setup build ## Run only the end-to-end tests
 	$(TEST) --test e2e

@@ -1,5 +1,5 @@
 //! The whole service on a laptop: stand-ins for API Gateway, Lambda and its event sources, DynamoDB, Secrets Manager,
-//! SQS and Clickatell. Everything listens on loopback only.
+//! SQS, SES and Clickatell. Everything listens on loopback only.
 //!
 //! The modules are public so that tests can run a service against one of them alone.
 
@@ -7,6 +7,8 @@ pub mod arn;
 pub mod aws;
 pub mod clickatell;
 mod clock;
+mod cut_off;
+mod email;
 pub mod event_sources;
 pub mod gateway;
 mod http_client;
@@ -15,6 +17,7 @@ mod identifier;
 mod inbox;
 pub mod lambda;
 pub mod result;
+pub mod ses;
 pub mod settings;
 mod sms;
 pub mod stack;

@@ -2,6 +2,8 @@
 
 use std::{env, path::PathBuf};
 
+use twostep_domain::email::Sender;
+
 use crate::{arn::ACCOUNT, result::Result};
 
 /// The token in the callback URL of `sms-status`. A deployment has its own, long and random.
@@ -11,6 +13,8 @@ pub const CALLBACK_TOKEN: &str = "local-callback-token-0123456789abcdef";
 pub struct Settings {
     pub api_port: u16,
     pub sandbox_port: u16,
+    /// Where functions reach SES: the sandbox, or the IAM proxy before it.
+    pub ses_port: u16,
     pub dynamodb_port: u16,
     pub secrets_port: u16,
     pub sqs_port: u16,
@@ -23,6 +27,8 @@ pub struct Settings {
     pub limits_as_deployed: bool,
     /// Whether the gateway applies the template's route throttles. Defaults to `limits_as_deployed`.
     pub throttles: bool,
+    /// The sender of emails; `None` turns email off.
+    pub email_from: Option<Sender>,
     /// A header that sets the client IP, for tests that need many clients.
     pub source_ip_header: Option<String>,
     /// Whether the stack stops when its standard input closes, for programs that start it.
@@ -36,9 +42,11 @@ impl Settings {
     /// If a variable is malformed. The error names it.
     pub fn read() -> Result<Self> {
         let limits_as_deployed = env::var("LIMITS").as_deref() == Ok("deployed");
+        let sandbox_port = number("SANDBOX_PORT", 9001)?;
         Ok(Self {
             api_port: number("API_PORT", 9000)?,
-            sandbox_port: number("SANDBOX_PORT", 9001)?,
+            sandbox_port,
+            ses_port: sandbox_port,
             dynamodb_port: number("DYNAMODB_PORT", 8000)?,
             secrets_port: number("SECRETS_PORT", 8001)?,
             sqs_port: number("SQS_PORT", 8002)?,
@@ -51,6 +59,7 @@ impl Settings {
                 Ok("off") => false,
                 Ok(other) => return Err(format!("THROTTLES is {other:?}; expected `on` or `off`").into()),
             },
+            email_from: email_from()?,
             source_ip_header: env::var("SOURCE_IP_HEADER").ok().filter(|name| !name.is_empty()),
             until_stdin_closes: env::var("UNTIL_STDIN_CLOSES").is_ok(),
             data: match env::var("DATA").as_deref() {
@@ -90,4 +99,12 @@ fn number(variable: &str, default: u16) -> Result<u16> {
         }
         _ => Ok(default),
     }
+}
+
+fn email_from() -> Result<Option<Sender>> {
+    let text = env::var("EMAIL_FROM").unwrap_or_else(|_| "Example <no-reply@example.com>".to_owned());
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Sender::parse(&text).map(Some).map_err(|error| format!("EMAIL_FROM is {text:?}; {error}").into())
 }

@@ -13,6 +13,7 @@ use crate::{
     clickatell, event_sources, gateway, iam,
     lambda::{self, Lambda, watch::Watch},
     result::Result,
+    ses,
     settings::Settings,
     template::Template,
 };
@@ -22,7 +23,7 @@ use crate::{
 /// # Errors
 /// One line that names the problem: a port, a setting, or a function that isn't built.
 pub async fn run() -> Result<()> {
-    let settings = Settings::read()?;
+    let mut settings = Settings::read()?;
     let template = Template::read("template.yaml")?;
     // Bind all ports first, so that a port conflict is reported before anything starts.
     let api = listen(settings.api_port, "API_PORT").await?;
@@ -31,11 +32,14 @@ pub async fn run() -> Result<()> {
     let sqs = listen(settings.sqs_port, "SQS_PORT").await?;
     let sandbox = listen(settings.sandbox_port, "SANDBOX_PORT").await?;
     let runtime = TcpListener::bind("127.0.0.1:0").await?;
-    let iam = iam::Enforcement::from_environment()?;
+    let sender = settings.email_from.as_ref().map_or("", |sender| sender.address.as_written());
+    let iam = iam::Enforcement::from_environment(&[("EmailFrom", sender)])?;
     let guard = |service, listener| iam::guard(iam.as_ref(), service, listener);
     let dynamodb = guard(iam::Service::DynamoDb, dynamodb).await?;
     let secrets = guard(iam::Service::SecretsManager, secrets).await?;
     let sqs = guard(iam::Service::Sqs, sqs).await?;
+    // The sandbox speaks for SES too.
+    settings.ses_port = iam::guard_port(iam.as_ref(), iam::Service::Ses, settings.sandbox_port).await?;
     let lambda_url = format!("http://{}", runtime.local_addr()?);
 
     let database = dynamodb::open(settings.data.as_deref(), &template)?;
@@ -44,7 +48,9 @@ pub async fn run() -> Result<()> {
     tokio::spawn(secrets.server);
     let queues = sqs::Queues::new(template.queues());
     tokio::spawn(sqs::serve(sqs, Arc::clone(&queues)));
-    tokio::spawn(clickatell::serve(sandbox, settings.callback_url()));
+    let state = clickatell::sandbox(settings.callback_url());
+    let providers = clickatell::router(Arc::clone(&state)).merge(ses::router(state, settings.email_from.clone()));
+    tokio::spawn(async move { axum::serve(sandbox, providers).await.expect("the server never returns") });
 
     let (used, first_uses) = mpsc::unbounded_channel();
     let lambda = Lambda::new(&template, &settings, &binaries()?, &runtime, &used)?;

@@ -6,6 +6,29 @@ use serde_json::Value;
 
 const FOLDER: &str = "../../functions/web/texts";
 
+/// The texts of emails, the fields of `language::Emails`.
+const EMAILS: [&str; 19] = [
+    "code_subject",
+    "code",
+    "code_ignore",
+    "reset_subject",
+    "reset",
+    "reset_ignore",
+    "notice_subject",
+    "notice_ignore",
+    "password_changed",
+    "password_reset",
+    "phone_changed",
+    "phone_removed",
+    "phone_taken_over",
+    "email_changed",
+    "recovery_codes_replaced",
+    "totp_added",
+    "totp_removed",
+    "test_subject",
+    "test",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={FOLDER}");
     let mut tags: Vec<String> = fs::read_dir(FOLDER)?
@@ -27,6 +50,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             let texts = file["sms"][key].as_array().ok_or_else(|| format!("{path}: sms.{key} is missing"))?;
             Ok(format!("{key}: &{:?}", texts.iter().filter_map(Value::as_str).collect::<Vec<_>>()))
         };
+        let emails = EMAILS.iter().map(|key| {
+            let text = file["emails"][key].as_str().ok_or_else(|| format!("{path}: emails.{key} is missing"))?;
+            Ok(format!("{key}: {text:?}"))
+        });
+        let emails = emails.collect::<Result<Vec<String>, String>>()?.join(", ");
         let mistakes = file["mistakes"].as_object().ok_or_else(|| format!("{path}: mistakes are missing"))?;
         let mistakes: Vec<(&String, &str, &str)> = mistakes
             .iter()
@@ -37,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let home = file["pages"]["common"]["home"].as_str().unwrap_or_default();
         writeln!(
             entries,
-            "    Entry {{ language: Language::{english}, tag: {tag:?}, name: {:?}, right_to_left: {}, sms: Sms {{ {}, {}, {} }}, mistakes: &{mistakes:?}, home: {home:?} }},",
+            "    Entry {{ language: Language::{english}, tag: {tag:?}, name: {:?}, right_to_left: {}, sms: Sms {{ {}, {}, {} }}, emails: Emails {{ {emails} }}, mistakes: &{mistakes:?}, home: {home:?} }},",
             text("name")?,
             text("direction")? == "rtl",
             sms("code")?,

@@ -26,12 +26,17 @@ async fn a_new_day(world: &World, change: Value) -> Bill {
         settings[name] = value.clone();
     }
     world.put_settings(settings).await.expect(200);
-    Bill { spent: spent(world).await, messages: world.client.all_messages().await.len(), requests: 0 }
+    Bill { spent: spent(world).await, messages: messages(world).await, requests: 0 }
 }
 
 fn budgets(hour: u64, day: u64) -> Value {
     let of = |most: u64| json!({ "messages": most });
     json!({"all": {"hour": of(hour), "day": of(day), "month": of(1_000_000)}})
+}
+
+/// How many messages to numbers there are. Emails cost nothing.
+async fn messages(world: &World) -> usize {
+    world.client.all_messages().await.iter().filter(|message| message["channel"] == "sms").count()
 }
 
 async fn spent(world: &World) -> u64 {
@@ -53,7 +58,7 @@ impl Bill {
 
     /// The messages that were sent, checked against the usage.
     async fn settle(&self, world: &World) -> (usize, String) {
-        let messages = world.client.all_messages().await.len() - self.messages;
+        let messages = messages(world).await - self.messages;
         let spent = spent(world).await - self.spent;
         assert_eq!(spent, messages as u64 * 50_000, "the usage must match the messages");
         (messages, format!("{} requests for the attacker, {} for the operator", self.requests, money(spent)))

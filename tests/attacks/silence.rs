@@ -1,5 +1,6 @@
 //! Attacks that try to learn who has an account.
 
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use twostep_tests::{Answer, fresh_phone};
 
@@ -79,23 +80,106 @@ pub async fn known_and_unknown_addresses(world: &'static World) -> Seen {
     )
 }
 
+/// Seventy random steps of a reset: starts, status requests, resends, wrong codes and waits.
+async fn reset_steps(world: &World, start: &Value, seed: u64, at: i64) -> Vec<Value> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (mut answers, mut challenge) = (Vec::new(), Value::Null);
+    let mut moment = at;
+    for _ in 0..70 {
+        world.stack.stand_at(moment);
+        let path = |step: &str| format!("/v1/codes/{}{step}", challenge["challenge_id"].as_str().unwrap_or("none"));
+        let answer = match rng.random_range(0..10) {
+            0..3 => {
+                let answer = world.send(Event::new("POST", "/v1/password/forgot").body(start.clone())).await;
+                if answer.status == 202 {
+                    challenge = answer.body.clone();
+                }
+                answer
+            }
+            3 => world.send(Event::new("GET", &path(""))).await,
+            4 => world.send(Event::new("POST", &path("/resend"))).await,
+            // 000000 is correct once in a million runs.
+            5..9 => world.send(Event::new("POST", &path("/verify")).body(json!({"code": "000000"}))).await,
+            _ => {
+                moment += rng.random_range(1..1_200);
+                continue;
+            }
+        };
+        answers.push(answer.visible());
+    }
+    answers
+}
+
+pub async fn known_and_unknown_resets(world: &'static World) -> Seen {
+    const SEQUENCES: u64 = 6;
+    let mut steps = 0;
+    for seed in 0..SEQUENCES {
+        let email = new_email(world);
+        let body = json!({"name": "Grace", "email": email, "password": PASSWORD});
+        world.send(Event::new("POST", "/v1/register/password").body(body)).await.expect(201);
+        let (_, phone) = person(world).await;
+        let at = world.stack.now();
+        for (known, unknown) in [
+            (json!({ "email": email }), json!({ "email": new_email(world) })),
+            (json!({ "phone": phone }), json!({ "phone": fresh_phone() })),
+        ] {
+            let of_known = reset_steps(world, &known, seed, at).await;
+            let of_unknown = reset_steps(world, &unknown, seed, at).await;
+            assert_eq!(of_known, of_unknown, "seed {seed}: {known}");
+            steps += of_known.len();
+        }
+        assert!(steps > 50, "few steps");
+        world.stack.advance(0);
+    }
+
+    // The same calls to DynamoDB, for a start and for a wrong code.
+    let work = async |start: Value| {
+        world.backend.calls_of("forgot-password");
+        world.backend.calls_of("verify-code");
+        let challenge = world.send(Event::new("POST", "/v1/password/forgot").body(start)).await.expect(202);
+        let started = world.backend.calls_of("forgot-password");
+        // Wait until the message is sent, or pretended to be: that changes the challenge, and a concurrent attempt would write
+        // twice.
+        world.outcome(&challenge).await;
+        world.verify(&challenge, "000000").await.expect_problem(401, "wrong_code");
+        (started, world.backend.calls_of("verify-code"))
+    };
+    world.stack.advance(31);
+    world.client.set_fault(json!({"mode": "no_callbacks"})).await;
+    for _ in 0..4 {
+        work(json!({ "email": new_email(world) })).await;
+        work(json!({ "phone": fresh_phone() })).await;
+    }
+    let email = new_email(world);
+    let body = json!({"name": "Grace", "email": email, "password": PASSWORD});
+    let session = world.send(Event::new("POST", "/v1/register/password").body(body)).await.expect(201);
+    world.client.delivery_becomes(&session["email_challenge"], "sent").await;
+    let of_known = work(json!({ "email": email })).await;
+    assert_eq!(of_known, work(json!({ "email": new_email(world) })).await);
+    let (_, phone) = person(world).await;
+    let of_known = work(json!({ "phone": phone })).await;
+    assert_eq!(of_known, work(json!({ "phone": fresh_phone() })).await);
+    assert!(!of_known.0.is_empty() && !of_known.1.is_empty(), "no calls were recorded");
+    world.client.set_fault(json!({"mode": "none"})).await;
+    seen(
+        "resets for known and unknown addresses and numbers: random starts, status requests, resends, wrong codes and waits; the \
+         DynamoDB calls of a start and of a wrong code",
+        format!("{} sequences of 70 steps, 2 pairs", 4 * SEQUENCES),
+        "same status, headers, bodies and lengths, same locks; the same calls to the same tables",
+    )
+}
+
 pub async fn the_same_work(world: &'static World) -> Seen {
     let (_, known) = person(world).await;
     let unknown = fresh_phone();
     let by_phone = async |phone: &str| {
         world.backend.calls_of("phone-login");
         world.backend.calls_of("verify-code");
-        world.backend.calls_of("send-sms");
         let challenge = world.start("/v1/login/phone", phone, "203.0.113.7").await.expect(202);
         let start = world.backend.calls_of("phone-login");
-        // Wait until the message is sent, or pretended to be: it changes the challenge twice, and a concurrent attempt would
-        // write twice.
-        let mut seen = 0;
-        while seen < 2 {
-            let calls = world.backend.calls_of("send-sms");
-            seen += calls.into_iter().filter(|call| call == "PutItem codes").count();
-            tokio::task::yield_now().await;
-        }
+        // Wait until the message is sent, or pretended to be: that changes the challenge, and a concurrent attempt would write
+        // twice.
+        world.outcome(&challenge).await;
         world.verify(&challenge, "000000").await.expect_problem(401, "wrong_code");
         let path = format!("/v1/codes/{}/verify", challenge["challenge_id"].as_str().expect("a challenge"));
         let recovery = Event::new("POST", &path).body(json!({"recovery_code": "0000-0000-0000-0000"}));

@@ -214,7 +214,7 @@ impl World {
 
     /// Records all secrets in a body.
     fn remember_all(&self, body: &Value) {
-        const SECRET: [&str; 14] = [
+        const SECRET: [&str; 15] = [
             "phone",
             "code",
             "email",
@@ -226,6 +226,7 @@ impl World {
             "refresh_token",
             "device_token",
             "registration_token",
+            "reset_token",
             "challenge_id",
             "recovery_code",
             "api_key",
@@ -256,6 +257,10 @@ impl World {
     /// All recorded secrets, including messages and their codes.
     pub async fn secrets(&self) -> BTreeSet<String> {
         for sms in self.client.all_messages().await {
+            if sms["channel"] == "email" && !sms["subject"].as_str().is_some_and(|subject| subject.contains("changed"))
+            {
+                self.remember(&format!("\"{}\"", twostep_tests::code_in_email(&sms)));
+            }
             if sms["content"].as_str().is_some_and(|text| text.contains("your code is")) {
                 let code = code_in(&sms);
                 self.remember(&format!("\"{code}\""));

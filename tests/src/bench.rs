@@ -34,10 +34,11 @@ use twostep_domain::{
 use twostep_http::{
     Problem, TokenTransport,
     bodies::{
-        ChallengeBody, PhoneBody, SessionBody,
-        profile::AccountChangedBody,
+        ChallengeBody, EmailBody, PhoneBody, SessionBody, UserBody,
+        profile::{AccountChangedBody, DetailsBody},
         registration::{CompleteBody, PasswordRegistrationBody},
-        sign_in,
+        reset::{Forgot, ForgotBody, ResetBody},
+        sign_in::{self, ConfirmBody},
         verify::{VerifyBody, verified},
     },
     caller,
@@ -56,10 +57,11 @@ use twostep_usecases::{
     access::Access,
     codes::{CountUsedCodes, ResendCode, VerifyCode},
     messages::{MessageIntent, ReserveError, Spending},
-    profile::{ChangePassword, ChangePhone},
+    profile::{ChangeDetails, ChangeEmail, ChangePassword, ChangePhone},
     registration::{CompleteRegistration, RegisterByPassword, StartRegistration},
+    reset::{ResetPassword, StartReset},
     session::KeepSession,
-    sign_in::{SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
+    sign_in::{ConfirmSignIn, SignInByPassword, StartPhoneSignIn, by_password::PasswordAccepted},
 };
 
 use crate::{paths::root, totp};
@@ -90,7 +92,12 @@ pub struct UseCases {
     pub resend: ResendCode,
     pub sessions: KeepSession,
     pub phone: ChangePhone,
+    pub email: ChangeEmail,
+    pub details: ChangeDetails,
     pub password: ChangePassword,
+    pub reset_start: StartReset,
+    pub reset: ResetPassword,
+    pub confirmation: ConfirmSignIn,
     pub used_codes: CountUsedCodes,
     pub spending: Spending,
     pub challenges: ChallengeStore,
@@ -111,7 +118,12 @@ impl UseCases {
             resend: ResendCode::open(tables, secrets).expect(COMPLETE),
             sessions: KeepSession::open(tables, secrets).expect(COMPLETE),
             phone: ChangePhone::open(tables, secrets).expect(COMPLETE),
+            email: ChangeEmail::open(tables, secrets).expect(COMPLETE),
+            details: ChangeDetails::open(tables).expect(COMPLETE),
             password: ChangePassword::open(tables).expect(COMPLETE),
+            reset_start: StartReset::open(tables, secrets).expect(COMPLETE),
+            reset: ResetPassword::open(tables, secrets).expect(COMPLETE),
+            confirmation: ConfirmSignIn::open(tables, secrets).expect(COMPLETE),
             used_codes: CountUsedCodes::open(tables).expect(COMPLETE),
             spending: Spending::open(tables).expect(COMPLETE),
             challenges: tables.challenges().expect(COMPLETE),
@@ -128,14 +140,25 @@ pub struct Bench {
     pub tables: aws_sdk_dynamodb::Client,
     pub secrets: aws_sdk_secretsmanager::Client,
     limits: &'static str,
+    email_from: &'static str,
     client_ip: Mutex<IpAddr>,
 }
 
 impl Bench {
+    const EMAIL_FROM: &str = "Example <no-reply@example.com>";
+
     /// # Panics
     /// If a server cannot be started.
     pub async fn start() -> Self {
-        Self::with_limits("lifted").await
+        Self::with("lifted", Self::EMAIL_FROM).await
+    }
+
+    /// Without a sender of emails.
+    ///
+    /// # Panics
+    /// If a server cannot be started.
+    pub async fn without_email() -> Self {
+        Self::with("lifted", "").await
     }
 
     /// With the limits of a deployment.
@@ -143,10 +166,10 @@ impl Bench {
     /// # Panics
     /// If a server cannot be started.
     pub async fn deployed() -> Self {
-        Self::with_limits("deployed").await
+        Self::with("deployed", Self::EMAIL_FROM).await
     }
 
-    async fn with_limits(limits: &'static str) -> Self {
+    async fn with(limits: &'static str, email_from: &'static str) -> Self {
         let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
         let database = dynamodb::open(None, &template).expect("an empty database");
         let tables = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -168,21 +191,22 @@ impl Bench {
             aws_sdk_secretsmanager::config::Builder::from(&config).endpoint_url(secrets_url).build(),
         );
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
-        let cases = cases(&tables, &secrets, &clock, limits);
+        let cases = cases(&tables, &secrets, &clock, limits, email_from);
         let client_ip = Mutex::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Self { cases, clock, database, tables, secrets, limits, client_ip }
+        Self { cases, clock, database, tables, secrets, limits, email_from, client_ip }
     }
 
     /// The same bench with another process of each function, which has caches of its own.
     #[must_use]
     pub fn another_process(&self) -> Self {
         Self {
-            cases: cases(&self.tables, &self.secrets, &self.clock, self.limits),
+            cases: cases(&self.tables, &self.secrets, &self.clock, self.limits, self.email_from),
             clock: Arc::clone(&self.clock),
             database: self.database.clone(),
             tables: self.tables.clone(),
             secrets: self.secrets.clone(),
             limits: self.limits,
+            email_from: self.email_from,
             client_ip: Mutex::new(self.caller().client_ip),
         }
     }
@@ -227,7 +251,7 @@ impl Bench {
         let (number, challenges) = (stored.send_number, &self.cases.challenges);
         assert!(stored.waits(number), "a message to send");
         let payload: Payload = ring.open(stored.key.as_str(), &stored.sealed, now).expect("ours");
-        let phone = payload.phone.as_ref().expect("a number");
+        let phone = payload.to.phone().expect("a number");
         let intent = MessageIntent::of(&stored, &payload, phone, &settings, &ring.pepper, now);
         let reserved = if stored.decoy {
             self.cases.spending.reserve_decoy(&intent).await.map(|()| None).map_err(ReserveError::from)
@@ -377,7 +401,7 @@ impl Bench {
         let (claims, access) = (self.authenticate(session).await?, &self.cases.phone.access);
         let secret = access.start_totp(&claims).await?.secret;
         let code = OneTimeCode::parse(&totp::code(&secret, self.clock.now().0))?;
-        let (user, recovery_codes) = access.confirm_totp(&caller(&request()), &claims, &code, None).await?;
+        let (user, recovery_codes) = access.confirm_totp(&self.caller(), &claims, &code, None).await?;
         Ok((secret, written(&AccountChangedBody { user: user.into(), recovery_codes })))
     }
 
@@ -396,6 +420,31 @@ impl Bench {
         let ring = self.ring().await;
         let payload: Payload = ring.open(stored.key.as_str(), &stored.sealed, self.clock.now()).expect("ours");
         payload.code.expose().to_owned()
+    }
+
+    /// How many messages and emails were saved for sending, decoys included.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    #[must_use]
+    pub fn sends_saved(&self) -> usize {
+        let scan = serde_json::from_value(json!({ "TableName": "codes" })).expect("a request");
+        let items = serde_json::to_value(self.database.scan(scan).expect("the table")).expect("JSON");
+        let items = items["Items"].as_array().expect("items").iter();
+        items.map(|item| item["sends"]["L"].as_array().map_or(0, Vec::len)).sum()
+    }
+
+    /// Forbids sign-in by phone to accounts that have a password.
+    ///
+    /// # Panics
+    /// If the settings cannot be saved.
+    pub async fn forbid_phone_sign_in(&self) {
+        let store = self.cases.settings.store();
+        let stored = store.load().await.expect("the settings");
+        let mut settings = stored.settings.clone();
+        settings.phone_login_for_password_accounts = false;
+        store.save(&stored.with(settings)).await.expect("the settings");
+        self.clock.advance(31);
     }
 
     /// What the page sees of a challenge.
@@ -443,7 +492,7 @@ impl Bench {
     pub async fn complete(&self, verified: &Value, email: &str) -> Result<Value, Problem> {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         let (token, name, email) = read::<CompleteBody>(body).parse()?;
-        let caller = caller(&request());
+        let caller = self.caller();
         let completed = self.cases.completion.complete(&caller, &issuer(), token, name, email, None).await?;
         Ok(written(&SessionBody::from(completed)))
     }
@@ -471,9 +520,86 @@ impl Bench {
     pub async fn change_password(&self, session: &Value, current: &str, new: &str) -> Result<(), Problem> {
         let claims = self.authenticate(session).await?;
         let (current, new) = (current.to_owned().into(), new.to_owned().into());
-        let (access, caller) = (&self.cases.phone.access, caller(&request()));
+        let (access, caller) = (&self.cases.phone.access, self.caller());
         self.cases.password.change(access, &caller, &claims, Some(&current), &new, false).await?;
         Ok(())
+    }
+
+    /// Sends a code to `email` for the profile.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn start_email_change(&self, session: &Value, email: &str) -> Result<Value, Problem> {
+        let claims = self.authenticate(session).await?;
+        let email = read::<EmailBody>(json!({ "email": email })).parse()?;
+        Ok(written(&ChallengeBody::from(self.cases.email.start(&self.caller(), &claims, &email).await?)))
+    }
+
+    /// Verifies the address of a new account with the code of its registration.
+    ///
+    /// # Panics
+    /// If the session has no such code, or it is not correct.
+    pub async fn verify_email(&self, session: &Value) {
+        let challenge = &session["email_challenge"];
+        let verified = self.verify(challenge, &self.code(challenge).await).await.expect("a correct code");
+        assert_eq!(verified["user"]["email_verified"], true);
+    }
+
+    /// Changes the details that `body` names.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn change_details(&self, session: &Value, body: Value) -> Result<Value, Problem> {
+        let claims = self.authenticate(session).await?;
+        let (name, email) = read::<DetailsBody>(body).parse()?;
+        let (access, caller) = (&self.cases.email.access, self.caller());
+        Ok(written(&UserBody::from(self.cases.details.change(access, &caller, &claims, name, email).await?)))
+    }
+
+    /// Starts a password reset for whom `body` names.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn forgot(&self, body: Value) -> Result<Value, Problem> {
+        let (caller, start) = (self.caller(), &self.cases.reset_start);
+        let challenge = match read::<ForgotBody>(body).parse()? {
+            Forgot::Email(email) => start.by_email(&caller, &email).await?,
+            Forgot::Phone(phone) => start.by_phone(&caller, &phone).await?,
+        };
+        Ok(written(&ChallengeBody::from(challenge)))
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn reset(&self, verified: &Value, new: &str) -> Result<Value, Problem> {
+        let body = json!({ "reset_token": verified["reset_token"], "new_password": new });
+        let ResetBody { reset_token, new_password } = read(body);
+        let caller = self.caller();
+        let signed_in = self.cases.reset.reset(&caller, &issuer(), reset_token, &new_password, None).await?;
+        Ok(written(&SessionBody::from(signed_in)))
+    }
+
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn reset_with_key(&self, key: &str, verified: &Value, new: &str) -> Result<Value, Problem> {
+        let body = json!({ "reset_token": verified["reset_token"], "new_password": new });
+        let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
+        let ResetBody { reset_token, new_password } = read(body);
+        let (caller, reset) = (self.caller(), &self.cases.reset);
+        let signed_in = reset.reset(&caller, &issuer(), reset_token, &new_password, Some(&repeat)).await?;
+        Ok(written(&SessionBody::from(signed_in)))
+    }
+
+    /// Confirms a sign-in by an idle number with what `proof` says.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn confirm(&self, idle: &Value, proof: Value) -> Result<Value, Problem> {
+        let mut body = proof;
+        body["registration_token"] = idle["registration_token"].clone();
+        let (token, proof) = read::<ConfirmBody>(body).parse()?;
+        let caller = self.caller();
+        Ok(written(&SessionBody::from(self.cases.confirmation.confirm(&caller, &issuer(), token, &proof).await?)))
     }
 
     /// What a profile function would do with.
@@ -508,7 +634,7 @@ impl Bench {
         let body = json!({ "name": "Grace", "email": email, "password": password });
         let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
         let (name, email, password) = read::<PasswordRegistrationBody>(body).parse()?;
-        let (caller, registration) = (caller(&request()), &self.cases.password_registration);
+        let (caller, registration) = (self.caller(), &self.cases.password_registration);
         let signed_in = registration.register(&caller, &issuer(), name, email, &password, Some(&repeat)).await?;
         Ok(written(&SessionBody::from(signed_in)))
     }
@@ -519,7 +645,7 @@ impl Bench {
         let body = json!({ "registration_token": verified["registration_token"], "name": "Ada", "email": email });
         let repeat = Repeatable { key: key.to_owned(), body: body.to_string().into_bytes() };
         let (token, name, email) = read::<CompleteBody>(body).parse()?;
-        let (caller, completion) = (caller(&request()), &self.cases.completion);
+        let (caller, completion) = (self.caller(), &self.cases.completion);
         let completed = completion.complete(&caller, &issuer(), token, name, email, Some(&repeat)).await?;
         Ok(written(&SessionBody::from(completed)))
     }
@@ -538,6 +664,7 @@ fn cases(
     secrets: &aws_sdk_secretsmanager::Client,
     clock: &Arc<TestClock>,
     limits: &str,
+    email_from: &str,
 ) -> UseCases {
     let env = Environment::of(
         [
@@ -552,6 +679,7 @@ fn cases(
             ("SITE_HOST", "localhost"),
             ("ALLOWED_COUNTRIES", "*"),
             ("LIMITS", limits),
+            ("EMAIL_FROM", email_from),
         ]
         .map(|(variable, value)| (variable, value.to_owned())),
     );

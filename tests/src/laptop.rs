@@ -32,6 +32,7 @@ pub fn settings() -> Settings {
     Settings {
         api_port: 9000,
         sandbox_port: 0,
+        ses_port: 0,
         dynamodb_port: 0,
         secrets_port: 0,
         sqs_port: 0,
@@ -39,6 +40,7 @@ pub fn settings() -> Settings {
         reload: false,
         limits_as_deployed: false,
         throttles: true,
+        email_from: None,
         source_ip_header: None,
         until_stdin_closes: false,
         data: None,

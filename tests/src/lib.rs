@@ -72,7 +72,7 @@ impl Answer {
     #[must_use]
     pub fn visible(&self) -> Value {
         let mut body = self.body.clone();
-        for part in ["challenge_id", "expires_at", "resend_at", "phone_hint", "retry_after"] {
+        for part in ["challenge_id", "expires_at", "resend_at", "hint", "phone_hint", "retry_after"] {
             if let Some(value) = body.get_mut(part) {
                 *value = json!(value.to_string().len());
             }
@@ -207,6 +207,36 @@ impl Client {
     /// The messages to `phone`, newest first.
     pub async fn inbox(&self, phone: &str) -> Vec<Value> {
         self.messages(&format!("?to={}", phone.trim_start_matches('+'))).await
+    }
+
+    /// The emails to `address`, newest first.
+    pub async fn emails(&self, address: &str) -> Vec<Value> {
+        self.messages(&format!("?to={}", address.replace('+', "%2B"))).await
+    }
+
+    /// Waits for email number `count` to `address`.
+    pub async fn nth_email(&self, address: &str, count: usize) -> Value {
+        eventually(&format!("email {count} to {address}"), async || {
+            let emails = self.emails(address).await;
+            emails.len().checked_sub(count).map(|place| emails[place].clone())
+        })
+        .await
+    }
+
+    /// Waits for email number `count` to `address` and returns its code.
+    pub async fn nth_email_code(&self, address: &str, count: usize) -> String {
+        code_in_email(&self.nth_email(address, count).await)
+    }
+
+    /// Verifies the address of a new account with the code of its registration, which is the first email to it.
+    pub async fn verify_email(&self, session: &Value) {
+        let address = session["user"]["email"].as_str().expect("an address");
+        let code = self.nth_email_code(address, 1).await;
+        let verified = self.verify(&session["email_challenge"], &code).await.expect(200);
+        assert_eq!(
+            (&verified["outcome"], &verified["user"]["email_verified"]),
+            (&json!("email_verified"), &json!(true))
+        );
     }
 
     /// The event stream of the inbox page of `phone`.
@@ -410,6 +440,17 @@ pub fn code_in(message: &Value) -> String {
     let content = message["content"].as_str().expect("a message has a text");
     let (_, code) = content.rsplit_once('#').expect("the last line ends with the code");
     assert_eq!(content, format!("Example: your code is {code}. Do not share it.\n\n@localhost #{code}"));
+    code.to_owned()
+}
+
+/// # Panics
+/// If the email has no code.
+#[must_use]
+pub fn code_in_email(email: &Value) -> String {
+    assert_eq!(email["channel"], "email");
+    let text = email["content"].as_str().expect("an email has a text");
+    let (_, code) = text.rsplit_once("\n\n").expect("the text ends with the code");
+    assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{text}");
     code.to_owned()
 }
 

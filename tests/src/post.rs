@@ -44,7 +44,8 @@ impl Post {
         let queues = sqs::Queues::new(template.queues());
         let queue = queues.find("messages-queue").expect("the queue of the template");
         tokio::spawn(sqs::serve(queues_listener, Arc::clone(&queues)));
-        tokio::spawn(clickatell::serve(provider, String::new()));
+        let sandbox = clickatell::router(clickatell::sandbox(String::new()));
+        tokio::spawn(async move { axum::serve(provider, sandbox).await.expect("the server never returns") });
 
         let env = Environment::of(
             [

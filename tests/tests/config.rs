@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 22] = [
+const READS: [Reads; 27] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -84,13 +84,25 @@ const READS: [Reads; 22] = [
     },
     Reads {
         function: "complete-registration",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "COUNTERS_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
         settings: false,
     },
     Reads {
         function: "register-password",
         own: &[
             "KEYS_SECRET",
+            "CODES_TABLE",
+            "EMAIL_FROM",
             "USERS_TABLE",
             "SESSIONS_TABLE",
             "AUDIT_TABLE",
@@ -123,7 +135,49 @@ const READS: [Reads; 22] = [
     },
     Reads {
         function: "verify-code",
-        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: true,
+    },
+    Reads {
+        function: "confirm-login",
+        own: &[
+            "KEYS_SECRET",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: false,
+    },
+    Reads {
+        function: "forgot-password",
+        own: &["KEYS_SECRET", "CODES_TABLE", "USERS_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS", "EMAIL_FROM"],
+        settings: true,
+    },
+    Reads {
+        function: "reset-password",
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
         settings: true,
     },
     Reads {
@@ -133,7 +187,17 @@ const READS: [Reads; 22] = [
     },
     Reads {
         function: "profile",
-        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "COUNTERS_TABLE", "ISSUER", "AUDIENCE"],
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "COUNTERS_TABLE",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
         settings: true,
     },
     Reads {
@@ -146,6 +210,23 @@ const READS: [Reads; 22] = [
             "AUDIT_TABLE",
             "COUNTERS_TABLE",
             "ADDRESS_LIMITS",
+            "EMAIL_FROM",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: true,
+    },
+    Reads {
+        function: "profile-email",
+        own: &[
+            "KEYS_SECRET",
+            "CODES_TABLE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "EMAIL_FROM",
             "ISSUER",
             "AUDIENCE",
         ],
@@ -153,7 +234,7 @@ const READS: [Reads; 22] = [
     },
     Reads {
         function: "settings",
-        own: &["KEYS_SECRET", "ADMIN_SECRET", "CLICKATELL_SECRET", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        own: &["KEYS_SECRET", "ADMIN_SECRET", "CLICKATELL_SECRET", "COUNTERS_TABLE", "ADDRESS_LIMITS", "EMAIL_FROM"],
         settings: true,
     },
     Reads {
@@ -186,12 +267,17 @@ const READS: [Reads; 22] = [
         settings: true,
     },
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },
-    Reads { function: "web", own: &[], settings: true },
+    Reads { function: "web", own: &["EMAIL_FROM"], settings: true },
     Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_SECRET"], settings: false },
     Reads { function: "queue-sms", own: &["MESSAGES_QUEUE"], settings: false },
     Reads {
         function: "send-sms",
         own: &["MESSAGES_QUEUE", "KEYS_SECRET", "CLICKATELL_SECRET", "CODES_TABLE", "COUNTERS_TABLE"],
+        settings: true,
+    },
+    Reads {
+        function: "send-email",
+        own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "EMAIL_FROM"],
         settings: true,
     },
     Reads { function: "count-codes", own: &["COUNTERS_TABLE"], settings: false },
@@ -226,7 +312,7 @@ impl Reads {
     }
 }
 
-const MALFORMED: [(&str, &str); 12] = [
+const MALFORMED: [(&str, &str); 13] = [
     ("ORIGIN_SECRET_HASHES", "secret"),
     ("ALLOWED_ORIGINS", "https://shop.example/"),
     ("LOG_LEVEL", "loud"),
@@ -234,6 +320,7 @@ const MALFORMED: [(&str, &str); 12] = [
     ("SITE_NAME", "Señor"),
     ("SITE_HOST", "https://example.com"),
     ("ISSUER", "auth.example.com"),
+    ("EMAIL_FROM", "Señor <no-reply@example.com>"),
     ("LIMITS", "maybe"),
     ("ADDRESS_LIMITS", "maybe"),
     ("SMS_PER_HOUR", "many"),
@@ -242,12 +329,13 @@ const MALFORMED: [(&str, &str); 12] = [
 ];
 
 /// Variables that are optional for the functions that read them.
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
     "ORIGIN_SECRET_HASHES",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
     "ALLOWED_ORIGINS",
     "ISSUER",
+    "EMAIL_FROM",
     "LIMITS",
     "ADDRESS_LIMITS",
     "SMS_PER_HOUR",

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use twostep_crypto::key_ring::KeysSecret;
 use twostep_tests::{
     paths::root,
@@ -38,8 +38,11 @@ fn rights(function: &Value) -> BTreeSet<(String, String)> {
     rights
 }
 
-/// The logical ID of a table, its stream or index, a secret or a log group of this template.
+/// The logical ID of a table, its stream or index, a secret or a log group of this template, or `ses` for what sends emails.
 fn target(resource: &Value) -> String {
+    if resource["Fn::Sub"] == "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:*" {
+        return "ses".to_owned();
+    }
     let by_ref = resource["Ref"].as_str().map(str::to_owned);
     let attribute = || match resource["Fn::GetAtt"].as_array()?.as_slice() {
         [name, attribute] if attribute == "Arn" => name.as_str().map(str::to_owned),
@@ -67,6 +70,7 @@ fn functions_are_allowed_only_single_operations_on_their_tables_and_secrets() {
                 // The audit trail is read page by page, and the sessions of a user through an index.
                 Some(("dynamodb", "Query")) => target == "AuditTable" || target == "SessionsTable/by-user",
                 Some(("dynamodb", operation)) => target.ends_with("Table") && ITEM.contains(&operation),
+                Some(("ses", operation)) => operation == "SendEmail" && target == "ses",
                 Some(("sqs", operation)) => target.ends_with("Queue") && QUEUE.contains(&operation),
                 Some(("secretsmanager", operation)) => target.ends_with("Secret") && SECRET.contains(&operation),
                 _ => false,
@@ -102,6 +106,49 @@ fn only_functions_that_need_a_secret_can_use_it() {
 }
 
 #[test]
+fn emails_come_from_the_sender_s_address_only() {
+    let mut senders = BTreeSet::new();
+    let mut statements = Vec::new();
+    for (name, function) in functions() {
+        let role = function["Role"]["Fn::GetAtt"][0].as_str().unwrap();
+        for policy in list(&expanded()["Resources"][role]["Properties"]["Policies"]) {
+            let own = list(&policy["PolicyDocument"]["Statement"]);
+            let own = own.into_iter().filter(|statement| statement["Action"].to_string().contains("ses:"));
+            statements.extend(own.inspect(|_| {
+                senders.insert(name.clone());
+            }));
+        }
+    }
+    assert_eq!(senders, ["send-email".to_owned(), "settings".to_owned()].into());
+    let boundary = resources("AWS::IAM::ManagedPolicy")["FunctionsBoundary"];
+    let of_boundary = list(&boundary["PolicyDocument"]["Statement"]).into_iter();
+    statements.extend(of_boundary.filter(|statement| statement["Action"] == "ses:SendEmail"));
+    assert_eq!(statements.len(), 3);
+    for statement in statements {
+        assert_eq!(statement["Condition"], json!({"StringEquals": {"ses:FromAddress": {"Ref": "EmailFrom"}}}));
+    }
+}
+
+#[test]
+fn each_channel_s_messages_reach_one_function() {
+    let patterns = |function: &str| -> Vec<String> {
+        let mappings = resources("AWS::Lambda::EventSourceMapping").into_values();
+        let own = mappings.filter(|mapping| {
+            let name = mapping["FunctionName"]["Ref"].as_str().unwrap_or_default();
+            expanded()["Resources"][name]["Properties"]["Code"]["S3Key"] == format!("functions/{function}")
+        });
+        own.flat_map(|mapping| list(&mapping["FilterCriteria"]["Filters"]))
+            .map(|filter| filter["Pattern"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let pending = |channel: &str| {
+        format!(r#"{{"dynamodb":{{"NewImage":{{"delivery":{{"S":["pending"]}},"channel":{{"S":[{channel}]}}}}}}}}"#)
+    };
+    assert_eq!(patterns("queue-sms"), [pending(r#"{"exists":false}"#)]);
+    assert_eq!(patterns("send-email"), [pending(r#""email""#)]);
+}
+
+#[test]
 fn functions_without_need_for_accounts_cannot_access_them() {
     for (name, function) in functions() {
         let tables: BTreeSet<String> =
@@ -111,6 +158,7 @@ fn functions_without_need_for_accounts_cannot_access_them() {
             "resend-code",
             "queue-sms",
             "send-sms",
+            "send-email",
             "sms-status",
             "count-codes",
             "discovery",
@@ -242,7 +290,7 @@ fn only_routes_that_differ_from_the_default_have_a_throttle_and_sensitive_routes
     for Route { method, path, .. } in routes() {
         let key = format!("{method} {path}");
         let limit = rate(throttles.get(&key).unwrap_or(default));
-        let dear = ["/v1/register/", "/v1/login/", "/v1/codes/", "/v1/verifications"]
+        let dear = ["/v1/register/", "/v1/login/", "/v1/codes/", "/v1/password/", "/v1/verifications"]
             .iter()
             .any(|start| path.starts_with(start));
         let opened_by_a_key = path.starts_with("/v1/settings") || path.starts_with("/v1/admin/");
@@ -462,6 +510,7 @@ fn every_parameter_is_constrained_and_described() {
         ("AllowedCountries", "US,ES", "us"),
         ("AllowedCountries", "*", "USA"),
         ("Issuer", "https://auth.example.com", "http://auth.example.com"),
+        ("EmailFrom", "no-reply@example.com", "Example <no-reply@example.com>"),
         ("AlarmEmail", "ops@example.com", "ops"),
     ] {
         assert!(matches(pattern(name), good), "{name}: {good}");

@@ -3,12 +3,13 @@
 
 use serde_json::{Value, json};
 use twostep_domain::{
-    challenge::{Challenge, Delivery, DeliveryFailure, Payload, Policy, Purpose, Sealed},
+    challenge::{Challenge, Delivery, DeliveryFailure, Notice, Payload, Policy, Purpose, Sealed},
     country::Country,
     ids::{ChallengeKey, UserId},
     language::Language,
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
+    recipient::Channel,
     settings::Settings,
     spending::{Allowance, Counts},
     time::{Clock, Timestamp},
@@ -241,13 +242,13 @@ async fn save_notice(bench: &Bench, phone: &str, user: Option<&UserId>) -> Chall
     let key = ChallengeKey::random(rng);
     let payload = Payload {
         code: OneTimeCode::random(rng),
-        phone: Some(PhoneNumber::parse(phone).unwrap()),
+        to: PhoneNumber::parse(phone).unwrap().into(),
         language: Language::English,
         weighed: true,
-        purpose: Purpose::Notice { user: user.cloned() },
+        purpose: Purpose::Notice { about: Notice::PhoneRemoved, user: user.cloned() },
     };
     let sealed = ring.seal(key.as_str(), &payload, now, rng);
-    let notice = Challenge::notice(&key, sealed, now, &Policy::default());
+    let notice = Challenge::notice(&key, Channel::Sms, sealed, now, &Policy::default());
     let Swap::Saved(saved) = bench.cases.challenges.save(&notice).await.unwrap() else { panic!("a new key") };
     saved
 }
@@ -328,7 +329,7 @@ async fn removing_a_number_saves_a_notice_of_its_account() {
     let stored = bench.cases.challenges.find(&key).await.unwrap().unwrap();
     assert_eq!(stored.expires_at, bench.clock.now().plus(twostep_domain::time::DAY));
     let payload: Payload = bench.ring().await.open(key.as_str(), &stored.sealed, bench.clock.now()).unwrap();
-    let Purpose::Notice { user: Some(user) } = payload.purpose else { panic!("a notice of an account") };
+    let Purpose::Notice { user: Some(user), .. } = payload.purpose else { panic!("a notice of an account") };
     assert_eq!(user.as_str(), session["user"]["id"].as_str().unwrap());
     assert!(post.send(&stored, 1).await);
     assert_eq!(inbox(&post, &former).await.len(), 1);

@@ -25,13 +25,6 @@ where
     set.join_all().await
 }
 
-fn sends_saved(bench: &Bench) -> u64 {
-    let scan = serde_json::from_value(json!({ "TableName": "codes" })).unwrap();
-    let items = serde_json::to_value(bench.database.scan(scan).unwrap()).unwrap();
-    let items = items["Items"].as_array().unwrap().iter();
-    items.map(|item| u64::try_from(item["sends"]["L"].as_array().unwrap().len()).unwrap()).sum()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_parallel_starts_save_one_message_and_give_one_challenge() {
     let bench = Arc::new(Bench::start().await);
@@ -42,7 +35,7 @@ async fn fifty_parallel_starts_save_one_message_and_give_one_challenge() {
     })
     .await;
     assert!(answers.iter().all(|id| *id == answers[0]));
-    assert_eq!(sends_saved(&bench), 1);
+    assert_eq!(bench.sends_saved(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

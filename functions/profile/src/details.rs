@@ -12,12 +12,13 @@ use twostep_http::{
 use crate::{Authenticated, Profile};
 
 pub async fn handle(profile: &Profile, asked: &Authenticated<'_>) -> Result<Answer, Problem> {
-    let (Profile { access, password, .. }, Authenticated { request, caller, claims, part, id }) = (profile, asked);
+    let (Profile { access, changes, password, .. }, Authenticated { request, caller, claims, part, id }) =
+        (profile, asked);
     match (request.method().as_str(), part, id) {
         ("GET", None, _) => Ok(Answer::json(200, &UserBody::from(access.user(claims).await?))),
         ("PATCH", None, _) => {
             let (name, email) = body::<DetailsBody>(request)?.parse()?;
-            Ok(Answer::json(200, &UserBody::from(access.change_details(caller, claims, name, email).await?)))
+            Ok(Answer::json(200, &UserBody::from(changes.change(access, caller, claims, name, email).await?)))
         }
         ("PUT", Some("password"), None) => {
             let PasswordBody { current_password, new_password } = body(request)?;

@@ -1,4 +1,4 @@
-//! `/v1/profile` and what belongs to it except the phone.
+//! `/v1/profile` and what belongs to it except number and address.
 
 mod account;
 mod details;
@@ -8,10 +8,15 @@ use twostep_crypto::access_token::Claims;
 use twostep_http::{Answer, Error, Problem, Request, TokenIssuer, bearer, caller, segment_after, serve};
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
-use twostep_usecases::{Caller, access::Access, profile::ChangePassword};
+use twostep_usecases::{
+    Caller,
+    access::Access,
+    profile::{ChangeDetails, ChangePassword},
+};
 
 struct Profile {
     access: Access,
+    changes: ChangeDetails,
     password: ChangePassword,
     issuer: TokenIssuer,
 }
@@ -31,6 +36,7 @@ async fn main() -> Result<(), Error> {
     let (tables, secrets) = (Tables::new(&startup), Secrets::new(&startup));
     let profile = forever(Profile {
         access: Access::open(&tables, &secrets)?,
+        changes: ChangeDetails::open(&tables)?,
         password: ChangePassword::open(&tables)?,
         issuer: TokenIssuer::open(&startup.env)?,
     });

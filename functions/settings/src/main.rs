@@ -1,23 +1,26 @@
-//! `GET` and `PUT /v1/settings`, `GET /v1/settings/usage`, `POST /v1/settings/test-sms`: what the admin sets and sees.
+//! `GET` and `PUT /v1/settings`, `GET /v1/settings/usage`, `POST /v1/settings/test-sms` and `/v1/settings/test-email`:
+//! what the admin sets and sees.
 
 use twostep_http::{
     Answer, Error, Problem, Request, bearer,
     bodies::{
-        PhoneBody,
+        EmailBody, PhoneBody,
         settings::{SettingsBody, SettingsChangeBody, TestedBody},
         usage::UsageBody,
     },
     body, caller, segment_after, serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
+use twostep_senders::ses::Client;
 use twostep_stores::Tables;
-use twostep_usecases::admin::{AdminKey, ChangeSettings, ReadUsage, SendTestMessage};
+use twostep_usecases::admin::{AdminKey, ChangeSettings, ReadUsage, SendTestEmail, SendTestMessage};
 
 struct Admin {
     key: AdminKey,
     settings: ChangeSettings,
     usage: ReadUsage,
     test_message: SendTestMessage,
+    test_email: SendTestEmail,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,6 +32,7 @@ async fn main() -> Result<(), Error> {
         settings: ChangeSettings::open(&tables, &secrets)?,
         usage: ReadUsage::open(&tables)?,
         test_message: SendTestMessage::open(&tables, &secrets)?,
+        test_email: SendTestEmail::open(&tables, Client::new(&startup.aws))?,
     });
     admin.key.warm_up().await;
     serve(&startup, |request| handle(admin, request)).await
@@ -47,6 +51,11 @@ async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
         ("POST", Some("test-sms")) => {
             let phone = body::<PhoneBody>(&request)?.parse()?;
             let message_id = admin.test_message.send(&who, &caller, &phone).await?;
+            Ok(Answer::json(200, &TestedBody { delivery: "sent", message_id }))
+        }
+        ("POST", Some("test-email")) => {
+            let email = body::<EmailBody>(&request)?.parse()?;
+            let message_id = admin.test_email.send(&who, &caller, &email).await?;
             Ok(Answer::json(200, &TestedBody { delivery: "sent", message_id }))
         }
         _ => Err(Problem::NotFound),

@@ -88,7 +88,10 @@ submits(
     draw();
     tell(say("saved"));
   },
-  { fields: { invalid_name: "name", invalid_email: "email", email_taken: "email" }, more: NAME_HELP },
+  {
+    fields: { invalid_name: "name", invalid_email: "email", email_taken: "email", email_needs_verification: "email" },
+    more: NAME_HELP,
+  },
 );
 
 submits(

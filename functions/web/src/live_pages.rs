@@ -32,8 +32,8 @@ pub struct SiteData {
 }
 
 impl SiteData {
-    pub fn of(settings: &Settings) -> Self {
-        let json = serde_json::to_string(&SiteBody::from(settings)).expect("a struct with named fields");
+    pub fn of(settings: &Settings, email_enabled: bool) -> Self {
+        let json = serde_json::to_string(&SiteBody::new(settings, email_enabled)).expect("a struct with named fields");
         Self {
             json,
             name: settings.site_name.clone(),

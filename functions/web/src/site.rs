@@ -1,14 +1,11 @@
 //! What each path of the site shows.
 
-use std::sync::Arc;
-
 use lambda_http::{
     RequestExt,
     http::{Method, header::ACCEPT},
 };
-use twostep_domain::settings::Settings;
 use twostep_http::{Answer, Problem, Request, bodies::site::SiteBody, segment_after};
-use twostep_usecases::{Outage, public_site::PublicSite};
+use twostep_usecases::public_site::PublicSite;
 
 use crate::{
     files, header,
@@ -33,7 +30,8 @@ impl Web {
     async fn get(&self, request: &Request) -> Result<Answer, Problem> {
         if segment_after(request, "v1") == Some("site") {
             let settings = self.site.settings().await?;
-            return Ok(Answer::json(200, &SiteBody::from(&*settings)).cacheable("public, max-age=30"));
+            let body = SiteBody::new(&settings, self.site.email_is_on);
+            return Ok(Answer::json(200, &body).cacheable("public, max-age=30"));
         }
         if request.raw_http_path() == CHANGE_PASSWORD {
             return Ok(Answer::redirect("/profile#new-password"));
@@ -55,7 +53,7 @@ impl Web {
 
     async fn page(&self, page: &'static files::Page, request: &Request) -> Answer {
         let query = request.uri().query().unwrap_or_default();
-        self.pages.answer(page, request.headers(), query, &site_data(self.site.settings().await))
+        self.pages.answer(page, request.headers(), query, &site_data(&self.site).await)
     }
 }
 
@@ -65,9 +63,9 @@ fn wants_a_page(request: &Request) -> bool {
 }
 
 /// What pages say about the site. A page is useful without it, so an outage of the settings isn't one of the pages.
-fn site_data(settings: Result<Arc<Settings>, Outage>) -> SiteData {
-    match settings {
-        Ok(settings) => SiteData::of(&settings),
+async fn site_data(site: &PublicSite) -> SiteData {
+    match site.settings().await {
+        Ok(settings) => SiteData::of(&settings, site.email_is_on),
         Err(outage) => {
             tracing::error!(error = %outage, "a page is served without the site's settings");
             SiteData::unknown()

@@ -34,13 +34,24 @@ pub enum Mode {
     NoCallbacks,
 }
 
-/// The fault, the number that it affects (all numbers if `None`), and how many times (without limit if `None`).
+/// What a fault can be limited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    Sms,
+    Email,
+}
+
+/// The fault, the number or address that it affects (all if `None`), and how many times (without limit if `None`).
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub mode: Mode,
     #[serde(default)]
     to: Option<String>,
+    /// Limits the fault to messages or to emails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    channel: Option<Channel>,
     #[serde(default)]
     count: Option<u32>,
     /// Limits the fault to requests with this API key, for example with `bad_key`.
@@ -50,9 +61,9 @@ pub struct Fault {
 
 impl Fault {
     /// Returns the fault for one request, and whether the request used up one of its `count`.
-    pub fn strike(&mut self, to: &str, headers: &HeaderMap) -> (Mode, bool) {
-        let is_meant =
-            self.to.as_deref().is_none_or(|meant| meant.trim_start_matches('+') == to.trim_start_matches('+'));
+    pub fn strike(&mut self, channel: Channel, to: &str, headers: &HeaderMap) -> (Mode, bool) {
+        let same = |meant: &str| meant.trim_start_matches('+').eq_ignore_ascii_case(to.trim_start_matches('+'));
+        let is_meant = self.to.as_deref().is_none_or(same) && self.channel.is_none_or(|meant| meant == channel);
         let key = headers.get(header::AUTHORIZATION);
         let is_key_meant = self.key.as_deref().is_none_or(|meant| key.is_some_and(|key| key == meant));
         if !is_meant || !is_key_meant {

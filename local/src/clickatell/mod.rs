@@ -14,21 +14,24 @@ use axum::{
     response::Redirect,
     routing::{get, post},
 };
+pub use faults::{Channel, Mode};
 use sandbox::Sandbox;
-use tokio::net::TcpListener;
+pub use sandbox::Shared;
 
 use crate::{http_client::http_client, inbox};
 
 /// The initial API key. Any other key works too, unless a fault rejects it.
 pub const API_KEY: &str = "sandbox-key==";
 
-/// Delivery reports go to `callback_url`, or nowhere if it is empty.
-///
-/// # Panics
-/// If the listener fails.
-pub async fn serve(listener: TcpListener, callback_url: String) {
-    let sandbox = Arc::new(Sandbox::new(callback_url, http_client(Duration::from_secs(10))));
-    let app = Router::new()
+/// The state of the sandbox. Delivery reports go to `callback_url`, or nowhere if it is empty.
+#[must_use]
+pub fn sandbox(callback_url: String) -> Shared {
+    Arc::new(Sandbox::new(callback_url, http_client(Duration::from_secs(10))))
+}
+
+/// The routes of Clickatell and of the inbox.
+pub fn router(sandbox: Shared) -> Router {
+    Router::new()
         .route("/", get(|| async { Redirect::temporary("/inbox") }))
         .route("/messages", post(wire::rest))
         .route("/v1/message", post(wire::one))
@@ -40,6 +43,5 @@ pub async fn serve(listener: TcpListener, callback_url: String) {
         .route("/inbox/script.js", get(inbox::script))
         .route("/inbox/{api_message_id}/status", post(inbox_api::set_status))
         .route("/faults", get(inbox_api::fault).put(inbox_api::set_fault))
-        .with_state(sandbox);
-    axum::serve(listener, app).await.expect("the server never returns");
+        .with_state(sandbox)
 }

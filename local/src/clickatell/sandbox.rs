@@ -1,4 +1,4 @@
-//! The sandbox's state: the messages and the current fault.
+//! The sandbox's state: the messages and emails, and the current fault.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use twostep_domain::time::Clock;
 use twostep_runtime::{clock::SystemClock, entropy};
 
 use super::{
-    faults::{Fault, Mode},
+    faults::{Channel, Fault, Mode},
     message::Message,
 };
 use crate::{
@@ -35,9 +35,9 @@ impl Sandbox {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies the current fault to a request to send a message to `to`.
-    pub fn strike(&self, to: &str, headers: &HeaderMap) -> Mode {
-        let (mode, changed) = self.fault().strike(to, headers);
+    /// Applies the current fault to a request to send a message or an email to `to`.
+    pub fn strike(&self, channel: Channel, to: &str, headers: &HeaderMap) -> Mode {
+        let (mode, changed) = self.fault().strike(channel, to, headers);
         if changed {
             self.inbox.changed();
         }
@@ -54,7 +54,7 @@ impl Sandbox {
             client_message_id: message.client_message_id,
             api,
         };
-        self.inbox.receive(sms.clone());
+        self.inbox.receive_sms(sms.clone());
         sms
     }
 }

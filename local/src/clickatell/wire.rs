@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
@@ -12,12 +11,18 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{faults::Mode, message::Message, reports, sandbox::Shared};
-use crate::sms::Api;
+use super::{
+    faults::{Channel, Mode},
+    message::Message,
+    reports,
+    sandbox::Shared,
+};
+use crate::{
+    cut_off::{HANG, SLOW, cut_off},
+    sms::Api,
+};
 
-const SLOW: Duration = Duration::from_secs(3);
 const LATE_ANSWER: Duration = Duration::from_secs(1);
-const HANG: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +61,7 @@ pub async fn one(State(sandbox): State<Shared>, headers: HeaderMap, body: String
 
 async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<Message>) -> Response {
     let to = messages.first().map(|message| message.to.clone()).unwrap_or_default();
-    let mode = sandbox.strike(&to, headers);
+    let mode = sandbox.strike(Channel::Sms, &to, headers);
     if !has_key(headers) || mode == Mode::BadKey {
         return match api {
             Api::Rest => refuse(api, 200, 108, "Invalid or missing integration API Key.", None),
@@ -123,14 +128,8 @@ fn has_key(headers: &HeaderMap) -> bool {
     headers.get(header::AUTHORIZATION).is_some_and(|key| !key.is_empty())
 }
 
-/// A response that breaks off, so that the caller can't know whether its request succeeded.
-fn cut_off() -> Response {
-    let broken = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("cut off")) });
-    Body::from_stream(broken).into_response()
-}
-
 pub async fn balance(State(sandbox): State<Shared>, headers: HeaderMap) -> Response {
-    let mode = sandbox.strike("", &headers);
+    let mode = sandbox.strike(Channel::Sms, "", &headers);
     if matches!(mode, Mode::Unavailable503 | Mode::ConnectionReset | Mode::Hang) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }

@@ -48,12 +48,12 @@ pub struct Enforcement {
 }
 
 impl Enforcement {
-    /// Enabled by `IAM=enforced`. `IAM_TEMPLATE` is the path of the expanded template. `IAM_USAGE` is a file to which
-    /// used permissions and denied calls are appended.
+    /// Enabled by `IAM=enforced`. `IAM_TEMPLATE` is the path of the expanded template, whose `parameters` have other values
+    /// than their defaults. `IAM_USAGE` is a file to which used permissions and denied calls are appended.
     ///
     /// # Errors
     /// If a variable or a part of the template isn't supported. The error names it.
-    pub fn from_environment() -> Result<Option<Arc<Self>>> {
+    pub fn from_environment(parameters: &[(&str, &str)]) -> Result<Option<Arc<Self>>> {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         match variable("IAM").as_deref() {
             None => return Ok(None),
@@ -62,7 +62,10 @@ impl Enforcement {
         }
         let path = variable("IAM_TEMPLATE").unwrap_or_else(|| EXPANDED_TEMPLATE.to_owned());
         let text = fs::read_to_string(&path).map_err(|error| format!("{path} can't be read ({error})"))?;
-        let template: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+        let mut template: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+        for (name, value) in parameters {
+            template["Parameters"][*name]["Default"] = (*value).into();
+        }
         let record = variable("IAM_USAGE").map(|path| Record::append_to(Path::new(&path))).transpose()?;
         Ok(Some(Arc::new(Self::new(&template, record).map_err(|error| format!("{path}: {error}"))?)))
     }
@@ -129,6 +132,18 @@ impl Enforcement {
             eprintln!("twostep-local: can't record a used permission: {error}");
         }
     }
+}
+
+/// Returns the port at which functions reach the stand-in of `service` on `port`: that one, or one of the IAM proxy.
+///
+/// # Errors
+/// If no port is free.
+pub async fn guard_port(enforcement: Option<&Arc<Enforcement>>, service: Service, port: u16) -> Result<u16> {
+    let Some(enforcement) = enforcement else { return Ok(port) };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let own = listener.local_addr()?.port();
+    proxy::serve(listener, service, Arc::clone(enforcement), format!("http://127.0.0.1:{port}"));
+    Ok(own)
 }
 
 /// Returns the listener that the stand-in of `service` must serve: `listener` itself, or one behind the IAM proxy.

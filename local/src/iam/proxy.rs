@@ -46,11 +46,15 @@ struct Proxy {
 /// If no port is free.
 pub async fn start(listener: TcpListener, service: Service, enforcement: Arc<Enforcement>) -> Result<TcpListener> {
     let inner = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let behind = format!("http://{}", inner.local_addr()?);
+    serve(listener, service, enforcement, format!("http://{}", inner.local_addr()?));
+    Ok(inner)
+}
+
+/// Checks the calls that arrive at `listener`, and hands them on to the stand-in at the URL `behind`.
+pub fn serve(listener: TcpListener, service: Service, enforcement: Arc<Enforcement>, behind: String) {
     let proxy = Arc::new(Proxy { service, enforcement, client: http_client(PATIENCE), behind });
     let app = Router::new().fallback(handle).with_state(proxy);
     tokio::spawn(async move { axum::serve(listener, app).await.expect("the server never returns") });
-    Ok(inner)
 }
 
 async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {

@@ -1,4 +1,4 @@
-//! The messages that the sandbox accepted: a page for developers that updates by itself, and JSON for tests.
+//! The messages and emails that the sandbox accepted: a page for developers that updates by itself, and JSON for tests.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::sms::Sms;
+use crate::{email::Email, sms::Sms};
 
 const LIMIT: usize = 20_000;
 /// The page shows only the newest messages.
@@ -28,12 +28,38 @@ pub enum Status {
     Failed,
 }
 
-/// A message as the page shows it.
+/// A message or an email.
+#[derive(Clone, Serialize)]
+#[serde(tag = "channel", rename_all = "lowercase")]
+pub enum Item {
+    Sms(Sms),
+    Email(Email),
+}
+
+/// An item as the page shows it.
 #[derive(Clone, Serialize)]
 pub struct Shown {
     #[serde(flatten)]
-    sms: Sms,
+    item: Item,
     status: Status,
+}
+
+impl Item {
+    /// Whether it went to `to`: a number, of which only the digits count, or an address.
+    fn went_to(&self, to: &str) -> bool {
+        match self {
+            Self::Sms(sms) => !to.contains('@') && to.chars().filter(char::is_ascii_digit).eq(sms.to.chars()),
+            // In a query, an unescaped plus sign means a space.
+            Self::Email(email) => email.to.eq_ignore_ascii_case(&to.replace(' ', "+")),
+        }
+    }
+
+    fn sms(&self) -> Option<&Sms> {
+        match self {
+            Self::Sms(sms) => Some(sms),
+            Self::Email(_) => None,
+        }
+    }
 }
 
 pub struct Inbox {
@@ -48,16 +74,27 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    pub fn receive(&self, sms: Sms) {
+    pub fn receive_sms(&self, sms: Sms) {
+        self.receive(Item::Sms(sms), Status::Accepted);
+    }
+
+    /// There are no delivery reports for emails.
+    pub fn receive_email(&self, email: Email) {
+        self.receive(Item::Email(email), Status::Sent);
+    }
+
+    fn receive(&self, item: Item, status: Status) {
         let mut messages = self.messages();
-        messages.push_front(Shown { sms, status: Status::Accepted });
+        messages.push_front(Shown { item, status });
         messages.truncate(LIMIT);
         self.changed();
     }
 
     pub fn set_status(&self, api_message_id: &str, status: Status) {
         let mut messages = self.messages();
-        if let Some(message) = messages.iter_mut().find(|message| message.sms.api_message_id == api_message_id) {
+        let is_meant =
+            |message: &&mut Shown| message.item.sms().is_some_and(|sms| sms.api_message_id == api_message_id);
+        if let Some(message) = messages.iter_mut().find(is_meant) {
             message.status = status;
         }
         self.changed();
@@ -65,7 +102,11 @@ impl Inbox {
 
     pub fn find(&self, api_message_id: &str) -> Option<Sms> {
         let messages = self.messages();
-        messages.iter().map(|message| &message.sms).find(|sms| sms.api_message_id == api_message_id).cloned()
+        messages
+            .iter()
+            .filter_map(|message| message.item.sms())
+            .find(|sms| sms.api_message_id == api_message_id)
+            .cloned()
     }
 
     pub fn clear(&self) {
@@ -73,9 +114,9 @@ impl Inbox {
         self.changed();
     }
 
-    /// All messages, newest first. `to` selects one number; only its digits count.
-    pub fn list(&self, to: Option<&str>) -> Vec<Sms> {
-        self.filtered(to, LIMIT).into_iter().map(|message| message.sms).collect()
+    /// All messages and emails, newest first. `to` selects one number or address.
+    pub fn list(&self, to: Option<&str>) -> Vec<Item> {
+        self.filtered(to, LIMIT).into_iter().map(|message| message.item).collect()
     }
 
     /// The newest messages, for the page.
@@ -96,9 +137,8 @@ impl Inbox {
     }
 
     fn filtered(&self, to: Option<&str>, limit: usize) -> Vec<Shown> {
-        let wanted = to.map(|number| number.chars().filter(char::is_ascii_digit).collect::<String>());
         let messages = self.messages();
-        let meant = messages.iter().filter(|message| wanted.as_ref().is_none_or(|to| *to == message.sms.to));
+        let meant = messages.iter().filter(|message| to.is_none_or(|to| message.item.went_to(to)));
         meant.take(limit).cloned().collect()
     }
 

@@ -35,12 +35,19 @@ async function report(id, status) {
   await fetch(`/inbox/${id}/status`, { method: "POST", body: JSON.stringify({ status }) });
 }
 
+function idOf(message) {
+  return message.channel === "email" ? `${message.message_id} ${message.to}` : message.api_message_id;
+}
+
 function element(message) {
   const item = byId("message").content.cloneNode(true).querySelector("li");
   const find = (selector) => item.querySelector(selector);
+  const isEmail = message.channel === "email";
   item.dataset.to = message.to;
-  item.dataset.id = message.api_message_id;
-  find(".number").textContent = `+${message.to}`;
+  item.dataset.id = idOf(message);
+  find(".number").textContent = isEmail ? message.to : `+${message.to}`;
+  find(".subject").textContent = message.subject ?? "";
+  find(".subject").hidden = !isEmail;
   find("time").dateTime = message.received_at;
   find("time").textContent = new Date(message.received_at).toLocaleTimeString();
   find(".text").append(...emphasised(message.content));
@@ -49,6 +56,7 @@ function element(message) {
   find(".copy").addEventListener("click", (event) => copy(event.currentTarget, code));
   for (const status of ["delivered", "failed"]) {
     const button = find(`.${status}`);
+    button.hidden = isEmail;
     button.setAttribute("aria-label", `Report ${status}: message to +${message.to}`);
     button.addEventListener("click", () => report(message.api_message_id, status));
   }
@@ -57,7 +65,7 @@ function element(message) {
 
 // Elements stay in place, so that updates lose neither focus nor selection.
 function show({ messages, fault }) {
-  const present = new Set(messages.map((message) => message.api_message_id));
+  const present = new Set(messages.map(idOf));
   for (const [id, item] of shown) {
     if (!present.has(id)) {
       item.remove();
@@ -66,7 +74,7 @@ function show({ messages, fault }) {
   }
   let newer = null;
   for (const message of messages) {
-    const id = message.api_message_id;
+    const id = idOf(message);
     if (!shown.has(id)) {
       const item = element(message);
       shown.set(id, item);

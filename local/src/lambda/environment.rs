@@ -20,6 +20,8 @@ pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<
         ("AWS_ENDPOINT_URL_DYNAMODB", endpoint("AWS_ENDPOINT_URL_DYNAMODB", settings.dynamodb_port)),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER", settings.secrets_port)),
         ("AWS_ENDPOINT_URL_SQS", endpoint("AWS_ENDPOINT_URL_SQS", settings.sqs_port)),
+        ("AWS_ENDPOINT_URL_SESV2", local(settings.ses_port)),
+        ("EMAIL_FROM", settings.email_from.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("AWS_REGION", arn::REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", iam::access_key_id(&function.name)),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),

@@ -5,22 +5,18 @@ use twostep_domain::{
     challenge::PurposeName,
     ids::{ChallengeKey, ClientId, UserId},
     phone::PhoneNumber,
+    recipient::Recipient,
 };
 
 use crate::pepper::Pepper;
 
-/// The table key of the challenge of one (purpose, subject, phone): an HMAC, so the table shows no phone number. `subject`
-/// is the user who asks, where the purpose knows one. There is no phone where something else than a code is entered.
+/// The table key of the challenge of one (purpose, subject, recipient): an HMAC, so the table shows no phone number and no
+/// address. `subject` is the user who asks, where the purpose knows one. There is no recipient where something else than a
+/// code is entered.
 #[must_use]
-pub fn derive_key(
-    pepper: &Pepper,
-    purpose: PurposeName,
-    subject: Option<&UserId>,
-    phone: Option<&PhoneNumber>,
-) -> ChallengeKey {
+pub fn derive_key(pepper: &Pepper, purpose: PurposeName, subject: Option<&UserId>, to: &Recipient) -> ChallengeKey {
     let subject = subject.map_or("", UserId::as_str);
-    let phone = phone.map_or("", PhoneNumber::e164);
-    let name = format!("challenge-key|{}|{subject}|{phone}", purpose.as_str());
+    let name = format!("challenge-key|{}|{subject}|{}", purpose.as_str(), to.normalised());
     ChallengeKey::from_bytes(pepper.authenticate(name.as_bytes()).as_ref())
 }
 
@@ -86,25 +82,25 @@ mod tests {
         Pepper::new(&[seed; 32])
     }
 
-    fn phone() -> PhoneNumber {
-        PhoneNumber::parse("+14155552671").unwrap()
+    fn phone() -> Recipient {
+        Recipient::Phone(PhoneNumber::parse("+14155552671").unwrap())
     }
 
     #[test]
     fn an_id_names_one_issue_of_one_challenge() {
-        let key = derive_key(&pepper(1), PurposeName::Login, None, Some(&phone()));
+        let key = derive_key(&pepper(1), PurposeName::Login, None, &phone());
         let id = ChallengeId::parse(&ChallengeId::write(&pepper(1), &key, 3)).unwrap();
         assert!(id.names(&pepper(1), &key, 3));
         assert!(!id.names(&pepper(1), &key, 4), "a newer code has another id");
         assert!(!id.names(&pepper(2), &key, 3), "only this service makes ids");
-        let other = derive_key(&pepper(1), PurposeName::Register, None, Some(&phone()));
+        let other = derive_key(&pepper(1), PurposeName::Register, None, &phone());
         assert!(!id.names(&pepper(1), &other, 3), "an id belongs to its purpose");
     }
 
     #[test]
     fn one_subject_is_not_another() {
         let (ann, bob) = (UserId::from_stored("ann"), UserId::from_stored("bob"));
-        let of = |user| derive_key(&pepper(1), PurposeName::Profile, Some(user), Some(&phone()));
+        let of = |user| derive_key(&pepper(1), PurposeName::Profile, Some(user), &phone());
         assert!(of(&ann) != of(&bob));
     }
 

@@ -19,6 +19,7 @@ pub mod pkce;
 pub mod recovery_code;
 pub mod refresh_token;
 pub mod registration_token;
+pub mod reset_token;
 pub mod sealing;
 pub mod totp;
 

@@ -11,7 +11,7 @@ pub enum Method {
     Pwd,
     /// A code sent to a verified number.
     Sms,
-    /// A recovery code, or the code of an app.
+    /// A recovery code, the code of an app, or a code by email.
     Otp,
     /// More than one of these.
     Mfa,

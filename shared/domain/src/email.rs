@@ -50,6 +50,61 @@ impl EmailAddress {
     pub fn as_written(&self) -> &str {
         &self.0
     }
+
+    /// The first characters of both parts and the last label, such as `a•••@e•••.com`: all that a caller who may not be the
+    /// owner gets to see. Two spellings of one address have one hint.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let address = self.normalised();
+        let (local, domain) = address.rsplit_once('@').unwrap_or_default();
+        let (_, last_label) = domain.rsplit_once('.').unwrap_or_default();
+        format!("{}•••@{}•••.{last_label}", &local[..1], &domain[..1])
+    }
+}
+
+/// The sender of emails: an address, and a name that mail programs show beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    name: Option<String>,
+    pub address: EmailAddress,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected an address such as no-reply@example.com or Example <no-reply@example.com>")]
+pub struct InvalidSender;
+
+impl Sender {
+    const LONGEST_NAME: usize = 64;
+
+    /// Reads `no-reply@example.com`, `Example <no-reply@example.com>` or `"Example, Inc." <no-reply@example.com>`.
+    ///
+    /// # Errors
+    /// [`InvalidSender`] for anything else, and for names with characters that a header would need to encode.
+    pub fn parse(input: &str) -> Result<Self, InvalidSender> {
+        let plain = |address: &str| EmailAddress::parse(address).map_err(|_| InvalidSender);
+        let Some((name, address)) = input.trim().split_once('<') else {
+            return Ok(Self { name: None, address: plain(input)? });
+        };
+        let address = plain(address.strip_suffix('>').ok_or(InvalidSender)?)?;
+        let name = name.trim();
+        let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
+        let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && !b"\"\\<>".contains(&byte);
+        if name.len() > Self::LONGEST_NAME || !name.bytes().all(is_plain) {
+            return Err(InvalidSender);
+        }
+        Ok(Self { name: Some(name.to_owned()).filter(|name| !name.is_empty()), address })
+    }
+}
+
+/// The form of a `From` header (RFC 5322 §3.4).
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.address.as_written();
+        match &self.name {
+            Some(name) => write!(f, "\"{name}\" <{address}>"),
+            None => f.write_str(address),
+        }
+    }
 }
 
 /// The domain as it was written, or as punycode if it isn't ASCII.
@@ -103,6 +158,35 @@ mod tests {
         let address = EmailAddress::parse(" Ada.Lovelace+x@Example.COM ").unwrap();
         assert_eq!(address.as_written(), "Ada.Lovelace+x@Example.COM");
         assert_eq!(address.normalised(), "ada.lovelace+x@example.com");
+    }
+
+    #[test]
+    fn a_hint_shows_a_letter_of_each_part_whatever_the_spelling() {
+        for (address, hint) in [
+            ("ada.lovelace@example.com", "a•••@e•••.com"),
+            ("Ada.Lovelace@Example.COM", "a•••@e•••.com"),
+            ("x@mail.example.co.uk", "x•••@m•••.uk"),
+        ] {
+            assert_eq!(EmailAddress::parse(address).unwrap().hint(), hint);
+        }
+    }
+
+    #[test]
+    fn a_sender_is_an_address_with_or_without_a_name() {
+        for (input, header) in [
+            ("no-reply@example.com", "no-reply@example.com"),
+            ("Example <no-reply@example.com>", "\"Example\" <no-reply@example.com>"),
+            ("\"Example, Inc.\" <no-reply@example.com>", "\"Example, Inc.\" <no-reply@example.com>"),
+            ("<no-reply@example.com>", "no-reply@example.com"),
+        ] {
+            let sender = Sender::parse(input).unwrap();
+            assert_eq!(sender.to_string(), header);
+            assert_eq!(sender.address.as_written(), "no-reply@example.com");
+        }
+        for wrong in ["", "Example", "Example <no-reply>", "Example <a@b.co", "A\r\nBcc: x <a@b.co>", "Señor <a@b.co>"]
+        {
+            assert_eq!(Sender::parse(wrong), Err(InvalidSender), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl fmt::Debug for GrantId {
     }
 }
 
-/// The key of a challenge in the table: an HMAC of (purpose, subject, phone), so the table shows no phone number.
+/// The key of a challenge in the table: an HMAC of (purpose, subject, recipient), so the table shows no number or address.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ChallengeKey(String);

@@ -11,6 +11,7 @@ struct Entry {
     name: &'static str,
     right_to_left: bool,
     sms: Sms,
+    emails: Emails,
     /// Name, title and text.
     mistakes: &'static [(&'static str, &'static str, &'static str)],
     home: &'static str,
@@ -21,6 +22,29 @@ pub(crate) struct Sms {
     pub code: &'static [&'static str],
     pub phone_changed: &'static [&'static str],
     pub test: &'static [&'static str],
+}
+
+/// The texts of emails. `{site}` stands for the site's name.
+pub(crate) struct Emails {
+    pub code_subject: &'static str,
+    pub code: &'static str,
+    pub code_ignore: &'static str,
+    pub reset_subject: &'static str,
+    pub reset: &'static str,
+    pub reset_ignore: &'static str,
+    pub notice_subject: &'static str,
+    pub notice_ignore: &'static str,
+    pub password_changed: &'static str,
+    pub password_reset: &'static str,
+    pub phone_changed: &'static str,
+    pub phone_removed: &'static str,
+    pub phone_taken_over: &'static str,
+    pub email_changed: &'static str,
+    pub recovery_codes_replaced: &'static str,
+    pub totp_added: &'static str,
+    pub totp_removed: &'static str,
+    pub test_subject: &'static str,
+    pub test: &'static str,
 }
 
 impl Language {
@@ -63,6 +87,10 @@ impl Language {
     #[must_use]
     pub fn home(self) -> &'static str {
         ENTRIES[self as usize].home
+    }
+
+    pub(crate) fn emails(self) -> &'static Emails {
+        &ENTRIES[self as usize].emails
     }
 
     pub(crate) fn sms(self) -> &'static Sms {

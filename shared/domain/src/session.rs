@@ -92,9 +92,11 @@ fn outlives(session: &SessionId, epoch: u64, user: &User) -> bool {
     epoch == user.epoch || user.kept_session.as_ref() == Some(session)
 }
 
-/// A session of a password alone ends once its account asks for two steps; a phone alone is a way to sign in of its own.
+/// A session of a password, a code by email or a recovery code alone ends once its account asks for two steps; a phone alone
+/// is a way to sign in of its own, and so is a recovery code in its place.
 fn lacks_a_step(amr: &[Method], settings: &Settings, user: &User) -> bool {
-    demands_second_step(settings, user) && amr == [Method::Pwd]
+    let is_one_step = amr == [Method::Pwd] || (amr == [Method::Otp] && user.password.is_some());
+    demands_second_step(settings, user) && is_one_step
 }
 
 impl Session {

@@ -6,7 +6,7 @@ use crate::{
     country::AllowedCountries,
     message_texts::{InvalidSite, Site},
     spending::{BreakerPolicy, Budgets, Limits, Prices},
-    time::Timestamp,
+    time::{DAY, Timestamp},
 };
 
 /// Secrets are not in it: of the Clickatell key only a hint.
@@ -27,6 +27,13 @@ pub struct Settings {
     pub limits: Limits,
     #[serde(default)]
     pub breaker: BreakerPolicy,
+    /// The budget of emails in an hour.
+    #[serde(default = "Settings::default_email_per_hour")]
+    pub email_per_hour: u64,
+    /// After how many days without use a number no longer signs in by itself, because it may have a new owner; 0 means
+    /// never.
+    #[serde(default = "Settings::default_phone_idle_days")]
+    pub phone_idle_days: u32,
 }
 
 /// Which of Clickatell's APIs the key is for; a key works only with the API that its integration was made for.
@@ -66,7 +73,34 @@ impl Settings {
             prices: Prices::default(),
             limits: Limits::default(),
             breaker: BreakerPolicy::default(),
+            email_per_hour: Self::default_email_per_hour(),
+            phone_idle_days: Self::default_phone_idle_days(),
         }
+    }
+
+    fn default_email_per_hour() -> u64 {
+        500
+    }
+
+    fn default_phone_idle_days() -> u32 {
+        180
+    }
+
+    #[must_use]
+    pub fn is_email_budget(most: u64) -> bool {
+        (1..=1_000_000).contains(&most)
+    }
+
+    #[must_use]
+    pub fn is_idle_time(days: u32) -> bool {
+        days <= 3_650
+    }
+
+    /// An account that was last used before this moment is idle, and its number no longer signs in by itself; `None` if
+    /// idle time does not matter.
+    #[must_use]
+    pub fn used_since(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.phone_idle_days > 0).then(|| now.minus(DAY * self.phone_idle_days))
     }
 
     /// # Errors

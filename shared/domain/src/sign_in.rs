@@ -27,6 +27,18 @@ impl SignIn {
         Self { amr: vec![Method::Pwd], auth_time: now, mfa_time: None }
     }
 
+    /// One or two proofs that were given just now, the second in addition to the first. Proofs of one kind are named once
+    /// (RFC 8176 has one value for codes by email and recovery codes).
+    #[must_use]
+    pub fn by_proofs(first: Method, second: Option<Method>, now: Timestamp) -> Self {
+        let mut amr = vec![first];
+        if let Some(second) = second {
+            amr.extend(Some(second).filter(|second| *second != first));
+            amr.push(Method::Mfa);
+        }
+        Self { amr, auth_time: now, mfa_time: second.map(|_| now) }
+    }
+
     #[must_use]
     pub fn by_recovery_code(now: Timestamp) -> Self {
         Self { amr: vec![Method::Otp], auth_time: now, mfa_time: None }
@@ -45,8 +57,29 @@ pub fn may_sign_in_by_phone(settings: &Settings, account: &AccountSnapshot) -> b
     !account.has_password || settings.phone_login_for_password_accounts
 }
 
+/// Whether an account demands two steps of whoever proves to be its owner by anything but its phone alone.
+#[must_use]
+pub fn has_two_factors(settings: &Settings, user: &User) -> bool {
+    demands_second_step(settings, user) && user.password.is_some()
+}
+
 /// Whether a password sign-in to this account needs a second step.
 #[must_use]
 pub fn demands_second_step(settings: &Settings, user: &User) -> bool {
     settings.two_step_enabled && user.two_step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proofs_are_named_in_order_and_once() {
+        let amr = |first, second| SignIn::by_proofs(first, second, Timestamp(5)).amr;
+        assert_eq!(amr(Method::Otp, None), [Method::Otp]);
+        assert_eq!(amr(Method::Sms, Some(Method::Pwd)), [Method::Sms, Method::Pwd, Method::Mfa]);
+        assert_eq!(amr(Method::Otp, Some(Method::Otp)), [Method::Otp, Method::Mfa]);
+        assert_eq!(SignIn::by_proofs(Method::Otp, None, Timestamp(5)).mfa_time, None);
+        assert_eq!(SignIn::by_proofs(Method::Sms, Some(Method::Otp), Timestamp(5)).mfa_time, Some(Timestamp(5)));
+    }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use strum::EnumCount;
 use twostep_crypto::password::WeakPassword;
 use twostep_runtime::metrics::{Dimension, Metric, Name};
-use twostep_senders::clickatell::FailureCode;
+use twostep_senders::{clickatell::FailureCode, ses::Failure as EmailFailure};
 
 use super::Cookies;
 
@@ -45,6 +45,7 @@ pub enum Problem {
     },
     InvalidToken,
     InvalidRegistrationToken,
+    InvalidResetToken,
     InvalidRefreshToken,
     /// The same for a token in a cookie, which is cleared.
     InvalidRefreshCookie(Cookies),
@@ -59,6 +60,7 @@ pub enum Problem {
     UnknownClient,
     NotFound,
     EmailTaken,
+    EmailNeedsVerification,
     PhoneTaken,
     LastWayIn,
     TwoStepOff,
@@ -81,7 +83,10 @@ pub enum Problem {
     ClickatellKeyRejected,
     /// The provider's error code, or why there is none.
     SmsFailed(FailureCode),
+    /// Why SES did not send it.
+    EmailFailed(EmailFailure),
     SmsDisabled,
+    EmailDisabled,
     /// A budget is spent, or the breaker holds messages of this kind back.
     SmsBudgetSpent {
         retry_after: u64,
@@ -201,10 +206,12 @@ impl Problem {
                 "Clickatell rejected this key for this API. Nothing was changed.",
             ),
             Self::SmsFailed(_) => (422, "sms_failed", "Message not sent", ""),
+            Self::EmailFailed(_) => (422, "email_failed", "Email not sent", ""),
             Self::TooManyRequests { .. } => {
                 (429, "too_many_requests", "Too many requests", "Wait before you try again.")
             }
             Self::SmsDisabled => (503, "sms_disabled", "SMS is off", "This site isn't sending codes right now."),
+            Self::EmailDisabled => (503, "email_disabled", "Email is off", "This site doesn't send emails."),
             Self::SmsBudgetSpent { .. } => (
                 503,
                 "sms_budget_spent",
@@ -216,6 +223,12 @@ impl Problem {
             Self::InvalidRegistrationToken => {
                 (401, "invalid_registration_token", "Invalid registration token", "Verify the phone number again.")
             }
+            Self::InvalidResetToken => (
+                401,
+                "invalid_reset_token",
+                "Invalid reset token",
+                "Start the reset again. A token works once, for fifteen minutes.",
+            ),
             Self::InvalidRefreshToken | Self::InvalidRefreshCookie(_) => {
                 (401, "invalid_refresh_token", "Invalid refresh token", "Sign in again.")
             }
@@ -251,6 +264,12 @@ impl Problem {
             ),
             Self::NotFound => (404, "not_found", "Not found", "Nothing exists at this path."),
             Self::EmailTaken => (409, "email_taken", "Email address taken", "Another account uses this email address."),
+            Self::EmailNeedsVerification => (
+                409,
+                "email_needs_verification",
+                "Email address needs verification",
+                "Change the address with PUT /v1/profile/email, which sends it a code.",
+            ),
             Self::PhoneTaken => (409, "phone_taken", "Phone number taken", "Another account uses this phone number."),
             Self::LastWayIn => (
                 409,
@@ -309,6 +328,7 @@ impl Problem {
         Self::WrongCode { attempts_left: 4 },
         Self::InvalidToken,
         Self::InvalidRegistrationToken,
+        Self::InvalidResetToken,
         Self::InvalidRefreshToken,
         Self::InvalidRefreshCookie(Cookies::Host),
         Self::ForeignOrigin,
@@ -321,6 +341,7 @@ impl Problem {
         Self::UnknownClient,
         Self::NotFound,
         Self::EmailTaken,
+        Self::EmailNeedsVerification,
         Self::PhoneTaken,
         Self::LastWayIn,
         Self::TwoStepOff,
@@ -335,7 +356,9 @@ impl Problem {
         Self::TooManyRequests { retry_after: 42 },
         Self::ClickatellKeyRejected,
         Self::SmsFailed(FailureCode::Code(105)),
+        Self::EmailFailed(EmailFailure::Account),
         Self::SmsDisabled,
+        Self::EmailDisabled,
         Self::SmsBudgetSpent { retry_after: 600 },
         Self::Unavailable,
         Self::InternalError,
@@ -364,7 +387,7 @@ impl Problem {
         match self {
             Self::InvalidPhone | Self::PhoneNotAllowed => Some("phone"),
             Self::InvalidName => Some("name"),
-            Self::InvalidEmail => Some("email"),
+            Self::InvalidEmail | Self::EmailNeedsVerification => Some("email"),
             Self::InvalidCodeFormat => Some("code"),
             Self::InvalidRecoveryCodeFormat => Some("recovery_code"),
             Self::InvalidTotpFormat => Some("totp"),
@@ -383,6 +406,7 @@ impl Problem {
         let detail = match self {
             Self::WeakPassword(reason) | Self::WeakNewPassword(reason) => Cow::Owned(reason.to_string()),
             Self::SmsFailed(code) => Cow::Owned(code.to_string()),
+            Self::EmailFailed(failure) => Cow::Owned(failure.to_string()),
             _ => Cow::Borrowed(detail),
         };
         let attempts_left = match self {
@@ -394,7 +418,7 @@ impl Problem {
             | Self::TooManyCodes { retry_after }
             | Self::TooManyRequests { retry_after }
             | Self::SmsBudgetSpent { retry_after } => Some(retry_after),
-            Self::SmsDisabled => Some(DISABLED_RETRY_AFTER),
+            Self::SmsDisabled | Self::EmailDisabled => Some(DISABLED_RETRY_AFTER),
             Self::Unavailable => Some(UNAVAILABLE_RETRY_AFTER),
             _ => None,
         };

@@ -7,7 +7,10 @@ use twostep_domain::{email::InvalidEmail, one_time_code::InvalidCode, person_nam
 use twostep_usecases::{
     Outage,
     access::AccessError,
-    admin::{clients::ClientError, key::AdminKeyError, settings::SettingsError, test_message::TestMessageError},
+    admin::{
+        clients::ClientError, key::AdminKeyError, settings::SettingsError, test_email::TestEmailError,
+        test_message::TestMessageError,
+    },
     codes::{
         ChallengeError, StartError,
         resend::ResendError,
@@ -17,6 +20,7 @@ use twostep_usecases::{
     profile::{
         details::DetailsError,
         devices::DeviceError,
+        email::StartEmailChangeError,
         password::PasswordChangeError,
         phone::{RemovePhoneError, StartChangeError},
         recovery_codes::RecoveryCodesError,
@@ -24,8 +28,9 @@ use twostep_usecases::{
         totp::{ConfirmTotpError, StartTotpError},
     },
     registration::{by_password::RegisterError, by_phone::CompleteError},
+    reset::{password::ResetError, start::StartResetError},
     session::RefreshError,
-    sign_in::by_password::PasswordError,
+    sign_in::{by_password::PasswordError, confirm::ConfirmError},
     verifications::ResendVerificationError,
 };
 
@@ -125,6 +130,7 @@ impl From<Rejection> for Problem {
             Rejection::CodeExpired => Self::CodeExpired,
             Rejection::TooManyAttempts { wait } => Self::TooManyAttempts { retry_after: seconds(wait) },
             Rejection::PhoneTaken => Self::PhoneTaken,
+            Rejection::EmailTaken => Self::EmailTaken,
         }
     }
 }
@@ -217,6 +223,7 @@ impl From<DetailsError> for Problem {
         match error {
             DetailsError::Access(error) => error.into(),
             DetailsError::EmailTaken => Self::EmailTaken,
+            DetailsError::EmailNeedsVerification => Self::EmailNeedsVerification,
             DetailsError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
         }
     }
@@ -319,6 +326,58 @@ impl From<TestMessageError> for Problem {
             TestMessageError::BudgetSpent { wait } => Self::SmsBudgetSpent { retry_after: seconds(wait) },
             TestMessageError::Failed(code) => Self::SmsFailed(code),
             TestMessageError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<StartEmailChangeError> for Problem {
+    fn from(error: StartEmailChangeError) -> Self {
+        match error {
+            StartEmailChangeError::Access(error) => error.into(),
+            StartEmailChangeError::EmailOff => Self::EmailDisabled,
+            StartEmailChangeError::Start(error) => error.into(),
+        }
+    }
+}
+
+impl From<TestEmailError> for Problem {
+    fn from(error: TestEmailError) -> Self {
+        match error {
+            TestEmailError::EmailOff => Self::EmailDisabled,
+            TestEmailError::Failed(failure) => Self::EmailFailed(failure),
+            TestEmailError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<StartResetError> for Problem {
+    fn from(error: StartResetError) -> Self {
+        match error {
+            StartResetError::EmailOff => Self::EmailDisabled,
+            StartResetError::Start(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResetError> for Problem {
+    fn from(error: ResetError) -> Self {
+        match error {
+            ResetError::InvalidResetToken => Self::InvalidResetToken,
+            ResetError::WeakPassword(reason) => Self::WeakNewPassword(reason),
+            ResetError::IdempotencyMismatch => Self::IdempotencyMismatch,
+            ResetError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::InvalidRegistrationToken => Self::InvalidRegistrationToken,
+            ConfirmError::InvalidCredentials => Self::InvalidCredentials,
+            ConfirmError::WrongCode { attempts_left } => Self::WrongCode { attempts_left },
+            ConfirmError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+            ConfirmError::Outage(outage) => outage.into(),
         }
     }
 }

@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 use twostep_crypto::origin_secret::OriginSecrets;
 use twostep_domain::{
     country::AllowedCountries,
+    email::Sender,
     message_texts::{InvalidSite, Site},
     settings::Settings,
     spending::{Allowance, Budgets},
@@ -187,6 +188,15 @@ pub fn initial_settings(env: &Environment) -> Result<Settings, ConfigError> {
 /// [`ConfigError`] if it is not Unicode.
 pub fn clickatell_url(env: &Environment) -> Result<Option<String>, ConfigError> {
     env.optional("CLICKATELL_URL")
+}
+
+/// `EMAIL_FROM`: the sender of emails, such as `Example <no-reply@example.com>`; `None` turns email off.
+///
+/// # Errors
+/// [`ConfigError`] unless it is an address, with or without a name.
+pub fn email_from(env: &Environment) -> Result<Option<Sender>, ConfigError> {
+    let sender = env.optional("EMAIL_FROM")?.map(|sender| Sender::parse(&sender)).transpose();
+    sender.map_err(|error| malformed("EMAIL_FROM", error))
 }
 
 /// `LIMITS`: `deployed` (the default), or `lifted` on a laptop, where every caller has the same client IP and no message

@@ -1,3 +1,4 @@
-//! The providers that deliver messages. Clickatell is the only one so far.
+//! The providers that deliver messages: Clickatell for SMS, Amazon SES for email.
 
 pub mod clickatell;
+pub mod ses;

@@ -1,17 +1,12 @@
-//! Outcomes that a client may ask for again, and tokens that were used up. Both live in the table of sessions, because they
-//! are written together with one.
+//! Outcomes that a client may ask for again. They live in the table of sessions, because they are written together with one.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::UpdateItemError,
-    types::{Put, ReturnValue},
-};
+use aws_sdk_dynamodb::{Client, types::Put};
 use serde::{Deserialize, Serialize};
 use twostep_domain::{
     challenge::Sealed,
-    time::{HOUR, MINUTE, Timestamp},
+    time::{MINUTE, Timestamp},
 };
 
 use crate::{
@@ -48,9 +43,6 @@ impl StoredOutcome {
         Self { outcome, ..self.clone() }
     }
 }
-
-/// How often a token may fail before it is spent.
-const MOST_FAILURES: u64 = 5;
 
 #[derive(Clone)]
 pub struct OutcomeStore {
@@ -94,47 +86,5 @@ impl OutcomeStore {
                 .condition_expression("outcome = :former")
                 .expression_attribute_values(":former", text(former.0.as_str())),
         )
-    }
-
-    /// The write that uses a token up, if that has not happened yet. The token is spent until `expires_at` at least.
-    #[must_use]
-    pub fn spend(&self, token: &str, expires_at: Timestamp) -> Write {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .item("id", text(token))
-            .item("failures", number(MOST_FAILURES))
-            .item("ttl", number(expires_at.plus(HOUR).0))
-            .condition_expression("attribute_not_exists(id) OR failures < :most")
-            .expression_attribute_values(":most", number(MOST_FAILURES));
-        transaction::put(put)
-    }
-
-    /// Counts a failed use of a token. Tells whether the token could still be used before it.
-    ///
-    /// # Errors
-    /// [`TableError`]
-    pub async fn count_failure(&self, token: &str, expires_at: Timestamp) -> Result<bool, TableError> {
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", text(token))
-            .update_expression("SET failures = if_not_exists(failures, :none) + :one, #ttl = :ttl")
-            .condition_expression("attribute_not_exists(id) OR failures < :most")
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":none", number(0))
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":most", number(MOST_FAILURES))
-            .expression_attribute_values(":ttl", number(expires_at.plus(HOUR).0))
-            .return_values(ReturnValue::None)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(error.into()),
-            },
-        }
     }
 }

@@ -14,8 +14,10 @@ use crate::{
     challenges::ChallengeStore,
     client_grants::ClientGrantStore,
     clients::{CachedClients, ClientStore},
+    email_budget::EmailBudgetStore,
     failed_attempts::FailedAttemptStore,
     outcomes::OutcomeStore,
+    registration_tokens::RegistrationTokenStore,
     sent_messages::SentMessageStore,
     sessions::SessionStore,
     settings::{CachedSettings, SettingsStore},
@@ -125,6 +127,18 @@ impl Tables {
     /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
     pub fn failed_attempts(&self) -> Result<FailedAttemptStore, ConfigError> {
         Ok(FailedAttemptStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
+    pub fn registration_tokens(&self) -> Result<RegistrationTokenStore, ConfigError> {
+        Ok(RegistrationTokenStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `COUNTERS_TABLE` is not set.
+    pub fn email_budget(&self) -> Result<EmailBudgetStore, ConfigError> {
+        Ok(EmailBudgetStore::new(self.client.clone(), self.env.required("COUNTERS_TABLE")?))
     }
 
     /// # Errors

@@ -6,11 +6,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use twostep_domain::{
-    account::{AccountSnapshot, User},
+    account::{AccountSnapshot, PhoneOwner, User},
     authentication_method::Method,
     challenge::{Challenge, Delivery},
     failed_attempts::FailedAttempts,
     ids::UserId,
+    recipient::Channel,
     session::Session,
     settings::Settings,
     spending::{Level, Limits, Scope},
@@ -63,8 +64,9 @@ fn accounts_and_their_owners_are_read() {
     assert_eq!(user.phone_verified_at, Some(Timestamp(1_800_000_000)));
     assert_eq!((user.recovery_codes.len(), user.devices.len(), user.epoch), (10, 1, 1));
     assert!(user.password.is_some() && user.kept_session.is_some() && user.two_step);
-    let owner: AccountSnapshot = read("phone_owner");
-    assert_eq!(owner, user.snapshot());
+    assert_eq!((user.email_verified_at, user.last_used_at), (None, None), "0.1.0 recorded neither");
+    let owner: PhoneOwner = read("phone_owner");
+    assert_eq!((owner.account, owner.last_used_at), (user.snapshot(), None));
     let owner: AccountSnapshot = read("email_owner");
     assert_eq!(owner.user_id, user.id);
 }
@@ -73,6 +75,7 @@ fn accounts_and_their_owners_are_read() {
 fn challenges_and_sessions_are_read() {
     let challenge: Challenge = read("challenge");
     assert_eq!((challenge.delivery, challenge.sends.len()), (Delivery::Pending, 1));
+    assert_eq!(challenge.channel, Channel::Sms);
     let session: Session = read("session");
     assert_eq!(session.amr, [Method::Pwd, Method::Sms, Method::Mfa]);
     assert_eq!(session.user_id, UserId::from_stored("CwWBz_ZfzdNim2Thr5VNlA"));
@@ -85,6 +88,7 @@ fn settings_are_read_with_defaults_for_what_was_added_later() {
     let stored: StoredSettings = read("settings");
     assert!(stored.settings.allowed_countries == twostep_domain::country::AllowedCountries::All);
     assert_eq!(stored.settings.limits.client_ip_hour, 10);
+    assert_eq!((stored.settings.email_per_hour, stored.settings.phone_idle_days), (500, 180));
     let mut first = item("settings");
     for later in ["budgets", "prices", "limits", "breaker"] {
         first.remove(later).expect(later);

@@ -15,6 +15,7 @@ use twostep_stores::{CachedSettings, SessionStore, SlidingWindowStore, Tables, U
 
 use crate::{
     audit::Audit,
+    messages::notice::Notices,
     outage::{Outage, from_outage},
     repeat::Repeats,
     warm_up,
@@ -29,6 +30,7 @@ pub struct Access {
     pub windows: SlidingWindowStore,
     pub audit: Audit,
     pub repeats: Repeats,
+    pub(crate) notices: Notices,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +68,7 @@ impl Access {
             windows: tables.sliding_windows()?,
             audit: Audit::open(tables)?,
             repeats: Repeats::open(tables)?,
+            notices: Notices::open(tables)?,
         })
     }
 
@@ -103,7 +106,7 @@ impl Access {
     /// Opens the account for its own live session: the access token of one that has ended does not do.
     pub(crate) async fn open_live(&self, claims: &Claims) -> Result<(OpenAccount, User), AccessError> {
         let account = self.open_account(claims).await?;
-        let user = account.live(&*self.clock)?.0.clone();
+        let user = account.live_user(&*self.clock)?.clone();
         Ok((account, user))
     }
 
@@ -123,6 +126,11 @@ impl OpenAccount {
         // An access token outlives its session by minutes: enough to look at the profile, not to take the account over.
         let is_live = session.user_id == user.id && session.outlives(user) && clock.now() < session.expires_at;
         if is_live { Ok((user, session)) } else { Err(AccessError::InvalidToken) }
+    }
+
+    /// The user, if the session has not ended.
+    pub(crate) fn live_user(&self, clock: &dyn Clock) -> Result<&User, AccessError> {
+        self.live(clock).map(|(user, _)| user)
     }
 
     /// The user, if the session may change the account.

@@ -17,6 +17,7 @@ pub mod public_site;
 pub mod published_keys;
 pub mod registration;
 pub mod repeat;
+pub mod reset;
 pub mod rotate_keys;
 pub mod session;
 pub mod sign_in;

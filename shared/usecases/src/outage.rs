@@ -24,9 +24,11 @@ impl From<ChangeError> for Outage {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Table(error) => error.into(),
-            ChangeError::EmailTaken | ChangeError::PhoneTaken | ChangeError::Refused { .. } | ChangeError::Outdated => {
-                Self::AccountChanged
-            }
+            ChangeError::EmailTaken
+            | ChangeError::PhoneTaken
+            | ChangeError::Refused { .. }
+            | ChangeError::TokenSpent
+            | ChangeError::Outdated => Self::AccountChanged,
         }
     }
 }

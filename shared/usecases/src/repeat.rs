@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use twostep_crypto::{KeyRing, access_token::Issuer, device_token::DeviceToken, refresh_token::RefreshToken};
-use twostep_domain::{challenge::Sealed, time::Clock};
+use twostep_domain::{challenge::Sealed, proof::Confirmation, time::Clock};
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{
     SessionStore, Tables, UserStore,
@@ -39,6 +39,10 @@ pub(crate) enum Outcome {
     WrongCode { attempts_left: usize },
     RecoveryCodes { recovery_codes: Vec<String> },
     TotpOn { recovery_codes: Option<Vec<String>> },
+    PhoneIdle { registration_token: String, confirm_with: Vec<Confirmation> },
+    EmailVerified,
+    MayReset { reset_token: String },
+    SecondStep { challenge_id: String },
 }
 
 /// What is known of an earlier request with the same key.

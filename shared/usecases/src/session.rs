@@ -15,7 +15,7 @@ use twostep_stores::{CachedSettings, SessionStore, Tables, UserStore, sessions::
 use crate::{
     audit::Audit,
     outage::{Outage, from_outage},
-    signed_in::SignedIn,
+    signed_in::{self, SignedIn},
     warm_up,
 };
 
@@ -78,7 +78,10 @@ impl KeepSession {
         // The rotation comes last, so that a caller who is told to try again has a token that was never used.
         let (next, now) = (token.successor(&mut entropy::system()), self.clock.now());
         match self.sessions.rotate(token, &next, now).await? {
-            Rotation::Rotated(session) => Ok(SignedIn::new(issuer, &ring, &session, next, user, now)),
+            Rotation::Rotated(session) => {
+                signed_in::record_use(&self.users, &user, now).await;
+                Ok(SignedIn::new(issuer, &ring, &session, next, user, now))
+            }
             Rotation::Unknown => Err(RefreshError::Invalid),
             Rotation::Reused(session) => {
                 self.audit.note(&self.audit.of_session(Event::RefreshTokenReused, &session)).await;

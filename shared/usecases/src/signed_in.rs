@@ -10,6 +10,9 @@ use twostep_domain::{
     time::Timestamp,
 };
 use twostep_runtime::entropy;
+use twostep_stores::UserStore;
+
+use crate::codes::ChallengeView;
 
 use crate::caller::Caller;
 
@@ -21,6 +24,8 @@ pub struct SignedIn {
     /// For a device that is to be remembered.
     pub device_token: Option<DeviceToken>,
     pub user: User,
+    /// The code that verifies the address of a new account.
+    pub email_challenge: Option<ChallengeView>,
 }
 
 /// A session that is not in the table yet, with its first refresh token.
@@ -28,6 +33,15 @@ pub(crate) fn begin(caller: &Caller, account: &AccountSnapshot, sign_in: SignIn)
     let token = RefreshToken::random(&mut entropy::system());
     let client = Some(caller.user_agent.clone());
     (Session::begin(token.session_id(), token.secret_hash(), account, sign_in, client), token)
+}
+
+/// Records that the account is in use, once a day. A sign-in does not fail for it.
+pub(crate) async fn record_use(users: &UserStore, user: &User, now: Timestamp) {
+    if user.use_is_news(now)
+        && let Err(error) = users.record_use(user, now).await
+    {
+        tracing::warn!(%error, "the use of an account was not recorded");
+    }
 }
 
 impl SignedIn {
@@ -45,6 +59,7 @@ impl SignedIn {
             refresh_token_lasts: session.remaining(now),
             device_token: None,
             user,
+            email_challenge: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use twostep_crypto::{challenge_id::ChallengeId, constant_time, sealing::UnsealError};
+use twostep_crypto::{challenge_id::ChallengeId, constant_time};
 use twostep_domain::{
     account::PhoneTrust,
     challenge::{ClientVerification, Guess, Purpose, Reference, Verdict},
@@ -10,6 +10,7 @@ use twostep_domain::{
     language::Language,
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
+    recipient::Recipient,
     time::Timestamp,
 };
 use twostep_runtime::{
@@ -28,7 +29,7 @@ use crate::{
         Admission, ChallengeView, Challenges, ResendCode, StartError,
         admission::Admitted,
         asking::Asking,
-        challenges::{Message, NewCode},
+        challenges::NewCode,
         resend::ResendError,
         verify::{Rejection, VerifyError, rejection},
     },
@@ -120,8 +121,8 @@ impl VerifyForClient {
             (found?, Asking::uncounted())
         };
         let purpose = Purpose::Verification(ClientVerification { client: client.clone(), reference });
-        let language = language.unwrap_or(caller.language);
-        let new = NewCode { message: Message::To(&phone), purpose, language, decoy: false };
+        let (language, to) = (language.unwrap_or(caller.language), Recipient::from(phone));
+        let new = NewCode { to: &to, purpose, language, decoy: false };
         self.admission.start(&self.challenges, &ring, key, present, new, asking).await
     }
 
@@ -171,7 +172,7 @@ impl VerifyForClient {
                 (Swap::Saved(_), None) => {
                     self.challenges.count(Name::CodesVerified, &payload);
                     let reference = payload.purpose.verification().and_then(|asked| asked.reference.clone());
-                    let phone = payload.phone.ok_or(UnsealError::Broken)?;
+                    let Recipient::Phone(phone) = payload.to else { return Err(VerifyError::UnknownChallenge) };
                     return Ok(VerifiedNumber { phone, reference, at: now });
                 }
             }

@@ -352,6 +352,14 @@ async fn every_request_that_succeeds_once_gives_its_outcome_again() {
     assert_eq!(claims(&first.access_token)["sid"], claims(&second.access_token)["sid"]);
     client.refresh(&second.refresh_token).await.expect(200);
 
+    let forgot = client.post("/password/forgot", json!({ "email": email })).await.expect(202);
+    let granted = client.verify(&forgot, &client.nth_email_code(&email, 2).await).await.expect(200);
+    let body = json!({ "reset_token": granted["reset_token"], "new_password": OTHER_PASSWORD });
+    let [first, second] = lose_and_repeat(stack, Method::POST, "/password/reset", None, &body).await;
+    let (first, second) = (SignedIn::from_session(&first.expect(200)), SignedIn::from_session(&second.expect(200)));
+    assert_eq!(claims(&first.access_token)["sid"], claims(&second.access_token)["sid"]);
+    client.post("/password/reset", body).await.expect_problem(401, "invalid_reset_token");
+
     let lost = client.register_password(&fresh_email(), PASSWORD).await;
     let body = json!({ "refresh_token": lost.refresh_token });
     lose(stack, "POST", "/session/refresh", &[], &body.to_string()).await;

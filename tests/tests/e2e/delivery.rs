@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use twostep_tests::{Client, Stack, fresh_phone};
 
-static ONE_FAULT: Mutex<()> = Mutex::const_new(());
+pub static ONE_FAULT: Mutex<()> = Mutex::const_new(());
 
 async fn start_with_fault(client: &Client, phone: &str, mode: &str, count: u32) -> serde_json::Value {
     client.set_fault(json!({"mode": mode, "to": phone, "count": count})).await;

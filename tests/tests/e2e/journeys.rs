@@ -90,7 +90,8 @@ async fn a_number_of_another_account_is_rejected_after_the_correct_code() {
 
 #[tokio::test]
 async fn name_and_email_can_be_changed() {
-    let client = Stack::shared().await.client();
+    let stack = Stack::start(&[("EMAIL_FROM", "")]).await;
+    let client = stack.client();
     let session = client.register(&fresh_phone()).await;
     let other = client.register(&fresh_phone()).await;
     let patch = async |body: Value| {
@@ -107,6 +108,11 @@ async fn name_and_email_can_be_changed() {
     patch(json!({"email": "x"})).await.expect_problem(400, "invalid_email");
     patch(json!({"phone": "+14155552671"})).await.expect_problem(400, "invalid_request");
     assert_eq!(patch(json!({})).await.expect(200), user, "an empty change changes nothing");
+    for _ in 0..8 {
+        patch(json!({"email": theirs})).await.expect_problem(409, "email_taken");
+    }
+    patch(json!({"email": fresh_email()})).await.expect_problem(429, "too_many_requests");
+    patch(json!({"name": "Ada", "email": user["email"]})).await.expect(200);
 
     let delete = client.send(Method::DELETE, "/profile/phone", Some(&session.access_token), None).await;
     delete.expect_problem(409, "last_way_in");

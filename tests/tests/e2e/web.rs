@@ -100,7 +100,7 @@ async fn the_public_settings_follow_the_admin_s_settings() {
     let configured =
         client.send(Method::GET, "/settings", Some(&key), None).await.expect(200)["clickatell"]["configured"].clone();
     let expected = json!({ "name": "Example", "host": "localhost", "two_step_enabled": true, "phone_enabled": configured,
-        "allowed_countries": ["ES", "US"],
+        "email_enabled": true, "allowed_countries": ["ES", "US"],
         "languages": Language::ALL.map(Language::tag) });
     assert_eq!(site.body, expected);
 

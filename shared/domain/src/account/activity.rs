@@ -26,9 +26,13 @@ pub enum Event {
     RefreshTokenReused,
     NameChanged,
     EmailChanged,
+    EmailVerified,
     PhoneVerified,
     PhoneRemoved,
+    /// The account was idle, and the number was registered by its new owner.
+    PhoneTakenOver,
     PasswordChanged,
+    PasswordReset,
     TotpAdded,
     TotpRemoved,
     RecoveryCodesCreated,

@@ -11,4 +11,4 @@ pub use activity::{Activity, Event};
 pub use authenticator::{Authenticator, PendingTotp, Totp};
 pub use device::Device;
 pub use phone_trust::PhoneTrust;
-pub use user::{AccountSnapshot, Role, User};
+pub use user::{AccountSnapshot, PhoneOwner, Role, User};

@@ -10,7 +10,7 @@ use crate::{
     ids::{SessionId, UserId},
     person_name::PersonName,
     phone::PhoneNumber,
-    time::Timestamp,
+    time::{DAY, Timestamp},
 };
 
 /// An argon2id hash in PHC form; `twostep_crypto::password` makes and verifies it. Its `Debug` does not show it.
@@ -40,6 +40,9 @@ pub struct User {
     pub id: UserId,
     pub name: PersonName,
     pub email: EmailAddress,
+    /// When the address was verified; `None` if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified_at: Option<Timestamp>,
     #[serde(default)]
     pub phone: Option<PhoneNumber>,
     #[serde(default, rename = "phone_proven_at")]
@@ -47,6 +50,10 @@ pub struct User {
     /// Whether a password sign-in asks for a second step. A verified number or an app turns it on.
     pub two_step: bool,
     pub created_at: Timestamp,
+    /// When the user last signed in or refreshed a session, at most a day out of date. `None` if that was under an earlier
+    /// version, which did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
     /// Counts the changes that end other sessions.
     pub epoch: u64,
     /// The session that made the latest such change; it alone outlives it.
@@ -84,10 +91,12 @@ impl User {
             id,
             name,
             email,
+            email_verified_at: None,
             two_step: phone.is_some(),
             phone_verified_at: phone.as_ref().map(|_| now),
             phone,
             created_at: now,
+            last_used_at: Some(now),
             epoch: 0,
             kept_session: None,
             password,
@@ -97,6 +106,24 @@ impl User {
             pending_totp: None,
             role: Role::default(),
         }
+    }
+
+    /// The address that security notices go to.
+    #[must_use]
+    pub fn verified_email(&self) -> Option<&EmailAddress> {
+        self.email_verified_at.map(|_| &self.email)
+    }
+
+    /// Whether a use at `now` is worth recording: the recorded one is a day old.
+    #[must_use]
+    pub fn use_is_news(&self, now: Timestamp) -> bool {
+        self.last_used_at.is_none_or(|at| at.plus(DAY) <= now)
+    }
+
+    /// Whether the account was last used before `used_since`. A use that was not recorded counts as recent.
+    #[must_use]
+    pub fn is_idle(&self, used_since: Option<Timestamp>) -> bool {
+        is_idle(self.last_used_at, used_since)
     }
 
     /// The account's app for time-based codes, with its id.
@@ -123,6 +150,28 @@ impl User {
             verified_at: self.phone_verified_at,
         }
     }
+}
+
+/// What a number's uniqueness item says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneOwner {
+    #[serde(flatten)]
+    pub account: AccountSnapshot,
+    /// A copy of [`User::last_used_at`], so that a sign-in by phone can be judged without reading the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl PhoneOwner {
+    /// See [`User::is_idle`].
+    #[must_use]
+    pub fn is_idle(&self, used_since: Option<Timestamp>) -> bool {
+        is_idle(self.last_used_at, used_since)
+    }
+}
+
+fn is_idle(last_used_at: Option<Timestamp>, used_since: Option<Timestamp>) -> bool {
+    last_used_at.zip(used_since).is_some_and(|(used, since)| used < since)
 }
 
 /// An account as another item saw it last: a uniqueness item (of a number, the *phone owner*) or a challenge.

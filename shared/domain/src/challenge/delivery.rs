@@ -20,7 +20,7 @@ pub enum Delivery {
     Failed,
     /// The provider reported that the phone received it.
     Delivered,
-    /// There is no message: the account has no number, and something else is entered.
+    /// There is no message: there is nowhere to send one, and something else is entered.
     None,
 }
 
@@ -51,6 +51,7 @@ pub enum DeliveryStatus {
     Delivered,
     Failed,
     Unknown,
+    /// Nothing is sent.
     None,
 }
 
@@ -59,13 +60,14 @@ pub enum DeliveryStatus {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryFailure {
-    /// The provider does not send to this number.
+    /// The provider does not send to this number or address.
     NumberRefused,
     /// The provider does not serve this account: key, balance or sender.
     AccountRefused,
     /// The provider accepted the message and could not deliver it.
     NotDelivered,
-    /// No message may be sent yet: the cooldown, the challenge's limits, too many wrong codes, or the limit of the client IP.
+    /// No message may be sent yet: the cooldown, the challenge's limits, too many wrong codes, the limit of the client IP, or
+    /// the address has had its emails of the hour or day.
     TooManyCodes,
     /// The number has had its messages of the day.
     NumberLimit,

@@ -12,5 +12,5 @@ pub mod state_machine;
 pub use delivery::{Delivery, DeliveryFailure, DeliveryStatus};
 pub use guesses::{GuessLimits, WrongGuesses};
 pub use policy::Policy;
-pub use purpose::{ClientVerification, Payload, Purpose, PurposeName, Reference, SecondStepMethod};
+pub use purpose::{ClientVerification, Notice, Payload, Purpose, PurposeName, Reference, SecondStepMethod};
 pub use state_machine::{Challenge, Guess, GuessRefusal, ResendRefusal, Sealed, Start, TooManyCodes, Verdict};

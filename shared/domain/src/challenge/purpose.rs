@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{AccountSnapshot, PhoneTrust},
+    email::EmailAddress,
     ids::{ClientId, SessionId, UserId},
     language::Language,
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
+    proof::Proof,
+    recipient::Recipient,
     time::Timestamp,
 };
 
@@ -42,11 +45,32 @@ pub enum Purpose {
     },
     /// Verify a number for the profile.
     Profile(PhoneChange),
+    /// Verify an email address for the profile.
+    Email(EmailChange),
+    /// Take the first step of a password reset.
+    Reset {
+        /// The account that owns the number or address; `None` for a decoy.
+        account: Option<AccountSnapshot>,
+    },
+    /// Take the second step of a password reset.
+    ResetSecondStep {
+        account: AccountSnapshot,
+        /// How the first step was taken; the second is another.
+        first: Proof,
+        /// Whether the code of an app or a recovery code may be entered in place of the code.
+        #[serde(default)]
+        totp: bool,
+        #[serde(default)]
+        recovery_code: bool,
+    },
     /// Verify a number for a client that keeps its own accounts.
     Verification(ClientVerification),
-    /// No question at all: a notice to a number that was removed from an account.
+    /// No question at all: a notice of a change of the account.
     Notice {
-        /// Whose number it was.
+        /// What changed. Earlier versions knew only one notice.
+        #[serde(default)]
+        about: Notice,
+        /// Whose account it was, for a notice to a number.
         #[serde(default)]
         user: Option<UserId>,
     },
@@ -57,8 +81,26 @@ pub enum Purpose {
 #[strum(serialize_all = "snake_case")]
 pub enum SecondStepMethod {
     Sms,
+    Email,
     Totp,
     RecoveryCode,
+}
+
+/// The change that a notice tells of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::EnumIter)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    PasswordChanged,
+    PasswordReset,
+    PhoneChanged,
+    #[default]
+    PhoneRemoved,
+    /// The number was registered by its new owner, while the account was idle.
+    PhoneTakenOver,
+    EmailChanged,
+    RecoveryCodesReplaced,
+    TotpAdded,
+    TotpRemoved,
 }
 
 /// A number that is to be verified for an account.
@@ -75,6 +117,16 @@ pub struct PhoneChange {
     /// The session began with a password, so the code makes it a two-step session.
     #[serde(default)]
     pub after_password: bool,
+}
+
+/// An email address that is to be verified for an account: the present one, or a new one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EmailChange {
+    pub account: AccountSnapshot,
+    /// The address that the account had when the code was requested.
+    pub former: EmailAddress,
+    /// The session that asked. The change ends with it, and it is the only one that outlives the change.
+    pub session: SessionId,
 }
 
 /// What a client wants to know: whether its user has this number.
@@ -122,6 +174,20 @@ impl PurposeName {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// Whether there is no challenge without a message. A second step begins without one too: something else than its code
+    /// can be entered.
+    #[must_use]
+    pub fn needs_message(self) -> bool {
+        !matches!(self, Self::SecondStep | Self::ResetSecondStep)
+    }
+
+    /// Whether a caller who has proven nothing can ask for such a code, which then may be a decoy. Nothing about such a
+    /// challenge may tell whether it is one.
+    #[must_use]
+    pub fn can_be_decoy(self) -> bool {
+        matches!(self, Self::Login | Self::Reset)
+    }
 }
 
 impl Purpose {
@@ -134,9 +200,10 @@ impl Purpose {
     #[must_use]
     pub fn account(&self) -> Option<&AccountSnapshot> {
         match self {
-            Self::Login { account } => account.as_ref(),
-            Self::SecondStep { account, .. } => Some(account),
+            Self::Login { account } | Self::Reset { account } => account.as_ref(),
+            Self::SecondStep { account, .. } | Self::ResetSecondStep { account, .. } => Some(account),
             Self::Profile(change) => Some(&change.account),
+            Self::Email(change) => Some(&change.account),
             Self::Register | Self::Verification(_) | Self::Notice { .. } => None,
         }
     }
@@ -153,17 +220,23 @@ impl Purpose {
     fn session(&self) -> Option<&SessionId> {
         match self {
             Self::Profile(change) => Some(&change.session),
+            Self::Email(change) => Some(&change.session),
             _ => None,
         }
     }
 
-    /// Whether a code that was made for `self` is of use to a caller who asks for `other` now. A sign-in code follows the
-    /// number's owner, whatever else has changed about the account; other codes are for the account as it was.
+    /// Whether a code that was made for `self` is of use to a caller who asks for `other` now. A code for a sign-in or a
+    /// reset follows the owner of the number or address, whatever else has changed about the account; other codes are for
+    /// the account as it was.
     #[must_use]
     pub fn serves(&self, other: &Self) -> bool {
         let id = |purpose: &Self| purpose.account().map(|account| account.user_id.clone());
-        let same_account = matches!(other, Self::Login { .. }) || self.account() == other.account();
-        id(self) == id(other) && same_account
+        let same_account = other.name().can_be_decoy() || self.account() == other.account();
+        let same_first_step = match (self, other) {
+            (Self::ResetSecondStep { first, .. }, Self::ResetSecondStep { first: other, .. }) => first == other,
+            _ => true,
+        };
+        id(self) == id(other) && same_account && same_first_step
     }
 
     /// Whether both come from the same session, where the purpose has one, and a client calls them by the same reference.
@@ -177,9 +250,8 @@ impl Purpose {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payload {
     pub code: OneTimeCode,
-    /// `None` if there is no message: the account has no number, and something else is entered.
-    #[serde(default)]
-    pub phone: Option<PhoneNumber>,
+    #[serde(flatten)]
+    pub to: Recipient,
     /// The language of the request that made this code; the message is written in it.
     #[serde(default)]
     pub language: Language,
@@ -196,17 +268,17 @@ fn weighed() -> bool {
 }
 
 impl Payload {
-    /// How far the number was trusted when the challenge started.
+    /// How far a number was trusted when the challenge started.
     #[must_use]
     pub fn phone_trust(&self, now: Timestamp) -> PhoneTrust {
         let of = |account: &AccountSnapshot| PhoneTrust::verified_at(account.verified_at, now);
         match &self.purpose {
             // A number that is told of its removal was verified before.
             Purpose::Notice { .. } => PhoneTrust::Established,
-            Purpose::Login { account } => account.as_ref().map_or(PhoneTrust::New, of),
-            Purpose::SecondStep { account, .. } => of(account),
-            Purpose::Profile(change) if change.former_phone == self.phone => of(&change.account),
-            Purpose::Register | Purpose::Profile(_) | Purpose::Verification(_) => PhoneTrust::New,
+            Purpose::Login { account } | Purpose::Reset { account } => account.as_ref().map_or(PhoneTrust::New, of),
+            Purpose::SecondStep { account, .. } | Purpose::ResetSecondStep { account, .. } => of(account),
+            Purpose::Profile(change) if change.former_phone.as_ref() == self.to.phone() => of(&change.account),
+            Purpose::Register | Purpose::Profile(_) | Purpose::Email(_) | Purpose::Verification(_) => PhoneTrust::New,
         }
     }
 }
@@ -232,7 +304,9 @@ mod tests {
         let ann = json!({"user_id": "ann", "epoch": 3, "has_password": true, "proven_at": 5});
         assert!(matches!(written_by_0_1_0("register", &json!(null)).purpose, Purpose::Register));
         assert!(matches!(written_by_0_1_0("login", &json!(null)).purpose, Purpose::Login { account: None }));
-        assert!(matches!(written_by_0_1_0("notice", &json!(null)).purpose, Purpose::Notice { user: None }));
+        let notice = written_by_0_1_0("notice", &json!(null));
+        assert!(matches!(notice.purpose, Purpose::Notice { about: Notice::PhoneRemoved, user: None }));
+        assert_eq!(notice.to.phone().map(PhoneNumber::e164), Some("+14155552671"));
         let step = written_by_0_1_0("second_step", &ann);
         assert_eq!(step.purpose.account().map(|account| account.epoch), Some(3));
         let Purpose::Profile(change) = written_by_0_1_0("profile", &ann).purpose else { panic!("a phone change") };
@@ -258,6 +332,28 @@ mod tests {
         stored["added_later"] = json!({"a": 1});
         let read: Payload = serde_json::from_value(stored).unwrap();
         assert_eq!(read.purpose.name(), PurposeName::Login);
-        assert_eq!(read.phone, payload.phone);
+        assert_eq!(read.to, payload.to);
+    }
+
+    #[test]
+    fn payloads_of_every_channel_are_read_back() {
+        let account: AccountSnapshot = serde_json::from_value(json!({"user_id": "ann", "epoch": 3})).unwrap();
+        let (email, session) = (EmailAddress::parse("ada@example.com").unwrap(), SessionId::from_stored("s"));
+        let change = EmailChange { account: account.clone(), former: email.clone(), session };
+        for (to, purpose) in [
+            (Recipient::Email(email.clone()), Purpose::Email(change)),
+            (Recipient::Email(email), Purpose::Reset { account: None }),
+            (
+                Recipient::Nobody,
+                Purpose::ResetSecondStep { account, first: Proof::Phone, totp: true, recovery_code: false },
+            ),
+        ] {
+            let name = purpose.name();
+            let code = OneTimeCode::parse("123456").unwrap();
+            let payload = Payload { code, to, language: Language::Spanish, weighed: true, purpose };
+            let read: Payload = serde_json::from_value(serde_json::to_value(&payload).unwrap()).unwrap();
+            assert_eq!((read.purpose.name(), &read.to), (name, &payload.to));
+            assert_eq!(read.purpose.account(), payload.purpose.account());
+        }
     }
 }

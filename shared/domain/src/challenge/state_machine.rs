@@ -10,6 +10,7 @@ use crate::{
     country::Country,
     ids::ChallengeKey,
     rate_limit::forget_older_than,
+    recipient::Channel,
     spending::Asked,
     time::{DAY, HOUR, Timestamp},
 };
@@ -31,6 +32,9 @@ pub struct Challenge {
     /// The number of the present code, see [`next_number`]. Challenge ids of earlier codes no longer work.
     pub issue: u64,
     pub sealed: Sealed,
+    /// How the code travels.
+    #[serde(default, skip_serializing_if = "Channel::is_sms")]
+    pub channel: Channel,
     pub state: State,
     pub expires_at: Timestamp,
     pub attempts_left: usize,
@@ -142,6 +146,7 @@ pub enum Verdict {
 /// What the rules need to know of the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
+    pub channel: Channel,
     pub decoy: bool,
     /// Whether the present code was made for the account that asks now.
     pub same_account: bool,
@@ -162,7 +167,7 @@ impl Challenge {
         seal: impl FnOnce(u64) -> Sealed,
     ) -> Result<Start, TooManyCodes> {
         let Some(present) = present else {
-            return Ok(Start::Send(Self::blank(key, now).with_new_code(ask.decoy, now, policy, seal)));
+            return Ok(Start::Send(Self::blank(key, now).with_new_code(ask, now, policy, seal)));
         };
         let alive = present.is_alive(now, policy);
         let send_at = if alive && !ask.same_account {
@@ -178,7 +183,7 @@ impl Challenge {
         if until > now {
             return Err(TooManyCodes { until });
         }
-        Ok(Start::Send(present.with_new_code(ask.decoy, now, policy, seal)))
+        Ok(Start::Send(present.with_new_code(ask, now, policy, seal)))
     }
 
     /// Starts a challenge without a message: there is no number to send one to, or (`failure`) none may be sent now. Its id
@@ -209,15 +214,15 @@ impl Challenge {
             Some(present) if is_open(present) => Start::Unsent(unsent(present.clone())),
             _ => {
                 let present = present.cloned().unwrap_or_else(|| Self::blank(key, now));
-                Start::Unsent(unsent(present.with_fresh_code(ask.decoy, now, policy, seal)))
+                Start::Unsent(unsent(present.with_fresh_code(ask, now, policy, seal)))
             }
         }
     }
 
     /// A message without a code: it is sent like a challenge, and no code answers it.
     #[must_use]
-    pub fn notice(key: &ChallengeKey, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
-        let notice = Self { sealed, expires_at: now.plus(policy.notice_lifetime), ..Self::blank(key, now) };
+    pub fn notice(key: &ChallengeKey, channel: Channel, sealed: Sealed, now: Timestamp, policy: &Policy) -> Self {
+        let notice = Self { sealed, channel, expires_at: now.plus(policy.notice_lifetime), ..Self::blank(key, now) };
         notice.with_send(now, policy)
     }
 
@@ -227,6 +232,7 @@ impl Challenge {
             version: 0,
             issue: 0,
             sealed: Sealed(String::new()),
+            channel: Channel::Sms,
             state: State::Open,
             expires_at: now,
             attempts_left: 0,
@@ -465,19 +471,20 @@ impl Challenge {
             && self.unlocked_at(policy) <= now
     }
 
-    fn with_new_code(&self, decoy: bool, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
-        self.with_fresh_code(decoy, now, policy, seal).with_send(now, policy)
+    fn with_new_code(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
+        self.with_fresh_code(ask, now, policy, seal).with_send(now, policy)
     }
 
-    fn with_fresh_code(&self, decoy: bool, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
+    fn with_fresh_code(&self, ask: Ask, now: Timestamp, policy: &Policy, seal: impl FnOnce(u64) -> Sealed) -> Self {
         let issue = next_number(self.issue, now);
         Self {
             issue,
             sealed: seal(issue),
+            channel: ask.channel,
             state: State::Open,
             expires_at: now.plus(policy.code_lifetime),
             attempts_left: policy.guesses_per_code,
-            decoy,
+            decoy: ask.decoy,
             // Who has answered, or has not been asked for a day, is asked anew.
             asked: self.asked.clone().filter(|asked| self.state == State::Open && asked.is_fresh(now)),
             ttl: ttl(now),

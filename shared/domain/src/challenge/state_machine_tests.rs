@@ -15,7 +15,7 @@ fn seal(issue: u64) -> Sealed {
     Sealed(issue.to_string())
 }
 
-const ASK: Ask = Ask { decoy: false, same_account: true };
+const ASK: Ask = Ask { channel: Channel::Sms, decoy: false, same_account: true };
 
 fn start(present: Option<&Challenge>, now: i64) -> Result<Start, TooManyCodes> {
     Challenge::start(present, &key(), ASK, Timestamp(now), &Policy::default(), seal)
@@ -271,14 +271,14 @@ fn a_decoy_has_no_right_code_and_is_replaced_when_its_number_gets_an_account() {
     let decoy = sent(Challenge::start(
         None,
         &key(),
-        Ask { decoy: true, same_account: true },
+        Ask { decoy: true, same_account: true, ..ASK },
         Timestamp(0),
         &Policy::default(),
         seal,
     ));
     assert!(matches!(guess(&decoy, true, 1), Ok(Verdict::Wrong { attempts_left: 4, .. })));
     assert!(handed_over(&decoy, 1, 1).is_some(), "it goes the way of a message, up to the provider");
-    let ask = Ask { decoy: false, same_account: false };
+    let ask = Ask { decoy: false, same_account: false, ..ASK };
     let real = sent(Challenge::start(Some(&decoy), &key(), ask, Timestamp(1), &Policy::default(), seal));
     assert!(!real.decoy && real.issue > decoy.issue);
     assert!(handed_over(&real, real.send_number, 1).is_some());
@@ -336,7 +336,7 @@ fn a_message_that_waits_until_its_code_expires_has_failed_and_says_so() {
 
 #[test]
 fn a_notice_waits_for_a_day() {
-    let notice = Challenge::notice(&key(), seal(0), Timestamp(0), &Policy::default());
+    let notice = Challenge::notice(&key(), Channel::Sms, seal(0), Timestamp(0), &Policy::default());
     assert!(handed_over(&notice, 1, 24 * 60 * MINUTE - 1).is_some());
     assert_eq!(handed_over(&notice, 1, 24 * 60 * MINUTE), None);
     assert!(notice.ttl > notice.expires_at);
@@ -488,7 +488,7 @@ proptest! {
             match step {
                 Step::Wait { seconds } => now += seconds,
                 Step::Start { same_account } => {
-                    let ask = Ask { decoy: false, same_account };
+                    let ask = Ask { decoy: false, same_account, ..ASK };
                     if let Ok(Start::Send(next)) = Challenge::start(challenge.as_ref(), &key(), ask, Timestamp(now), &policy, seal) {
                         let former = challenge.as_ref();
                         if former.is_none_or(|former| former.issue != next.issue) {

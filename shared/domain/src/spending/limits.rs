@@ -49,9 +49,10 @@ impl Limits {
     pub fn of_number(&self, purpose: PurposeName) -> RateLimit {
         let most = match purpose {
             PurposeName::Register | PurposeName::Profile => self.number_day.div_ceil(3),
-            PurposeName::Login | PurposeName::Verification => (self.number_day * 2).div_ceil(3),
-            PurposeName::SecondStep => (self.number_day / 2).max(1),
-            PurposeName::Notice => self.number_day,
+            PurposeName::Login | PurposeName::Reset | PurposeName::Verification => (self.number_day * 2).div_ceil(3),
+            PurposeName::SecondStep | PurposeName::ResetSecondStep => (self.number_day / 2).max(1),
+            // Emails are limited by their address.
+            PurposeName::Notice | PurposeName::Email => self.number_day,
         };
         RateLimit { most, window: DAY }
     }

@@ -1,7 +1,9 @@
 //! Challenges, and the body that starts one.
 
 use serde::{Deserialize, Serialize};
-use twostep_domain::{challenge::DeliveryFailure, country::Country, one_time_code::OneTimeCode, phone::PhoneNumber};
+use twostep_domain::{
+    challenge::DeliveryFailure, country::Country, email::EmailAddress, one_time_code::OneTimeCode, phone::PhoneNumber,
+};
 use twostep_usecases::codes::ChallengeView;
 
 use super::settings::named;
@@ -28,10 +30,29 @@ impl PhoneBody {
     }
 }
 
+/// The body of every route that starts with an email address.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmailBody {
+    email: String,
+}
+
+impl EmailBody {
+    /// # Errors
+    /// [`Problem::InvalidEmail`]
+    pub fn parse(&self) -> Result<EmailAddress, Problem> {
+        Ok(EmailAddress::parse(&self.email)?)
+    }
+}
+
 #[derive(Serialize)]
 pub struct ChallengeBody {
     challenge_id: String,
     purpose: &'static str,
+    channel: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// For SMS, the same as `hint`.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_hint: Option<String>,
     /// What a second step accepts.
@@ -51,7 +72,9 @@ impl From<ChallengeView> for ChallengeBody {
         Self {
             challenge_id: challenge.id,
             purpose: challenge.purpose.as_str(),
-            phone_hint: challenge.phone_hint,
+            channel: challenge.channel.as_str(),
+            phone_hint: challenge.hint.clone().filter(|_| challenge.channel.is_sms()),
+            hint: challenge.hint,
             methods: challenge.methods.map(|methods| methods.into_iter().map(Into::into).collect()),
             code_length: OneTimeCode::LENGTH,
             expires_at: challenge.expires_at.rfc3339(),

@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod oauth;
 pub mod profile;
 pub mod registration;
+pub mod reset;
 pub mod session;
 pub mod settings;
 pub mod sign_in;
@@ -19,6 +20,6 @@ pub mod user;
 pub mod verifications;
 pub mod verify;
 
-pub use challenge::{ChallengeBody, PhoneBody};
+pub use challenge::{ChallengeBody, EmailBody, PhoneBody};
 pub use session::SessionBody;
 pub use user::UserBody;

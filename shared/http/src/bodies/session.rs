@@ -5,7 +5,7 @@ use twostep_crypto::{access_token, device_token::DeviceToken};
 use twostep_domain::account::Device;
 use twostep_usecases::SignedIn;
 
-use super::UserBody;
+use super::{ChallengeBody, UserBody};
 use crate::cookies::KeptToken;
 
 #[derive(Serialize)]
@@ -20,6 +20,8 @@ pub struct SessionBody {
     user: UserBody,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) device_token: Option<KeptToken>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_challenge: Option<ChallengeBody>,
 }
 
 impl From<SignedIn> for SessionBody {
@@ -33,6 +35,7 @@ impl From<SignedIn> for SessionBody {
             refresh_token: Some(KeptToken::new(signed_in.refresh_token.expose(), signed_in.refresh_token_lasts)),
             user: signed_in.user.into(),
             device_token: signed_in.device_token.map(device),
+            email_challenge: signed_in.email_challenge.map(ChallengeBody::from),
         }
     }
 }

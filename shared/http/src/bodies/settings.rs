@@ -29,6 +29,8 @@ pub struct SettingsBody {
     prices: PricesBody,
     limits: LimitsBody,
     breaker: BreakerPolicyBody,
+    email_per_hour: u64,
+    phone_idle_days: u32,
 }
 
 #[derive(Serialize)]
@@ -53,6 +55,8 @@ impl From<Settings> for SettingsBody {
             prices: settings.prices.into(),
             limits: settings.limits.into(),
             breaker: settings.breaker.into(),
+            email_per_hour: settings.email_per_hour,
+            phone_idle_days: settings.phone_idle_days,
         }
     }
 }
@@ -209,6 +213,8 @@ pub struct SettingsChangeBody {
     prices: Option<Unambiguous>,
     limits: Option<Unambiguous>,
     breaker: Option<Unambiguous>,
+    email_per_hour: Option<u64>,
+    phone_idle_days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -235,6 +241,8 @@ impl SettingsChangeBody {
             prices: part::<PricesChange>(self.prices, "prices")?.map(PricesChange::into_change),
             limits: part::<LimitsChange>(self.limits, "limits")?.map(LimitsChange::into_change),
             breaker: part::<BreakerChange>(self.breaker, "breaker")?.map(BreakerChange::into_change),
+            email_per_hour: self.email_per_hour,
+            phone_idle_days: self.phone_idle_days,
             clickatell: self.clickatell.map(ClickatellChangeBody::parse).transpose()?.unwrap_or_default(),
         })
     }

@@ -1,10 +1,11 @@
-//! The body of a password sign-in.
+//! The bodies of a password sign-in, and of what confirms a sign-in by phone.
 
 use lambda_http::Request;
 use secrecy::SecretString;
 use serde::Deserialize;
-use twostep_crypto::{device_token::DeviceToken, password::Password};
-use twostep_domain::email::EmailAddress;
+use twostep_crypto::{device_token::DeviceToken, password::Password, recovery_code::RecoveryCode};
+use twostep_domain::{email::EmailAddress, one_time_code::OneTimeCode};
+use twostep_usecases::sign_in::confirm::Proof;
 
 use crate::{Problem, TokenTransport, request};
 
@@ -14,6 +15,35 @@ struct SignInBody {
     email: String,
     password: SecretString,
     device_token: Option<SecretString>,
+}
+
+/// What confirms a sign-in by a number that was not used for long.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmBody {
+    registration_token: String,
+    password: Option<SecretString>,
+    totp: Option<String>,
+    recovery_code: Option<String>,
+}
+
+impl ConfirmBody {
+    /// The registration token, and what confirms it.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`] unless there is exactly one proof; [`Problem::InvalidTotpFormat`],
+    /// [`Problem::InvalidRecoveryCodeFormat`]
+    pub fn parse(self) -> Result<(String, Proof), Problem> {
+        let proof = match (self.password, self.totp, self.recovery_code) {
+            (Some(password), None, None) => Proof::Password(Password::read(&password)),
+            (None, Some(code), None) => Proof::Totp(OneTimeCode::parse(&code).map_err(|_| Problem::InvalidTotpFormat)?),
+            (None, None, Some(code)) => {
+                Proof::RecoveryCode(RecoveryCode::parse(&code).map_err(|_| Problem::InvalidRecoveryCodeFormat)?)
+            }
+            _ => return Err(Problem::InvalidRequest),
+        };
+        Ok((self.registration_token, proof))
+    }
 }
 
 /// A password sign-in, parsed.

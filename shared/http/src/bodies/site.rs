@@ -10,17 +10,21 @@ pub struct SiteBody {
     two_step_enabled: bool,
     /// Whether codes can be sent.
     phone_enabled: bool,
+    /// Whether emails can be sent.
+    email_enabled: bool,
     allowed_countries: Vec<String>,
     languages: [&'static str; Language::ALL.len()],
 }
 
-impl From<&Settings> for SiteBody {
-    fn from(settings: &Settings) -> Self {
+impl SiteBody {
+    #[must_use]
+    pub fn new(settings: &Settings, email_enabled: bool) -> Self {
         Self {
             name: settings.site_name.clone(),
             host: settings.site_host.clone(),
             two_step_enabled: settings.two_step_enabled,
             phone_enabled: settings.can_send_codes(),
+            email_enabled,
             allowed_countries: <Vec<String>>::from(AllowedCountries::clone(&settings.allowed_countries)),
             languages: Language::ALL.map(Language::tag),
         }

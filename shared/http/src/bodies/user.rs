@@ -29,7 +29,7 @@ impl From<User> for UserBody {
             role: user.role.into(),
             name: user.name.into(),
             email: user.email.into(),
-            email_verified: false,
+            email_verified: user.email_verified_at.is_some(),
             phone: user.phone.map(|phone| phone.e164().to_owned()),
             two_step: user.two_step,
             created_at: user.created_at.rfc3339(),

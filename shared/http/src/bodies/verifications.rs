@@ -68,7 +68,7 @@ impl From<ChallengeView> for VerificationBody {
     fn from(challenge: ChallengeView) -> Self {
         Self {
             verification_id: challenge.id,
-            hint: challenge.phone_hint.unwrap_or_default(),
+            hint: challenge.hint.unwrap_or_default(),
             code_length: OneTimeCode::LENGTH,
             expires_at: challenge.expires_at.rfc3339(),
             resend_at: challenge.resend_at.rfc3339(),

@@ -3,10 +3,10 @@
 use lambda_http::Request;
 use serde::{Deserialize, Serialize};
 use twostep_crypto::{recovery_code::RecoveryCode, registration_token};
-use twostep_domain::one_time_code::OneTimeCode;
+use twostep_domain::{one_time_code::OneTimeCode, reset};
 use twostep_usecases::codes::verify::{Entry, Guess, Verified};
 
-use super::UserBody;
+use super::{ChallengeBody, UserBody};
 use crate::{Answer, Problem, TokenTransport};
 
 #[derive(Deserialize)]
@@ -55,6 +55,33 @@ struct PhoneSetBody {
     recovery_codes: Option<Vec<String>>,
 }
 
+#[derive(Serialize)]
+struct PhoneIdleBody {
+    outcome: &'static str,
+    registration_token: String,
+    expires_in: u64,
+    confirm_with: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct EmailVerifiedBody {
+    outcome: &'static str,
+    user: UserBody,
+}
+
+#[derive(Serialize)]
+struct MayResetBody {
+    outcome: &'static str,
+    reset_token: String,
+    expires_in: u64,
+}
+
+#[derive(Serialize)]
+struct SecondStepBody {
+    outcome: &'static str,
+    challenge: ChallengeBody,
+}
+
 /// The response to a correct code.
 #[must_use]
 pub fn verified(transport: TokenTransport, request: &Request, verified: Verified) -> Answer {
@@ -68,6 +95,25 @@ pub fn verified(transport: TokenTransport, request: &Request, verified: Verified
                 expires_in: registration_token::LIFETIME.as_secs(),
             },
         ),
+        Verified::PhoneIdle { registration_token, confirm_with } => Answer::json(
+            200,
+            &PhoneIdleBody {
+                outcome: "phone_idle",
+                registration_token,
+                expires_in: registration_token::LIFETIME.as_secs(),
+                confirm_with: confirm_with.into_iter().map(<&str>::from).collect(),
+            },
+        ),
+        Verified::EmailVerified { user } => {
+            Answer::json(200, &EmailVerifiedBody { outcome: "email_verified", user: (*user).into() })
+        }
+        Verified::MayReset { reset_token } => Answer::json(
+            200,
+            &MayResetBody { outcome: "may_reset", reset_token, expires_in: reset::LIFETIME.as_secs() },
+        ),
+        Verified::SecondStep(challenge) => {
+            Answer::json(200, &SecondStepBody { outcome: "second_step", challenge: challenge.into() })
+        }
         Verified::PhoneSet { user, recovery_codes } => {
             Answer::json(200, &PhoneSetBody { outcome: "phone_verified", user: (*user).into(), recovery_codes })
         }

@@ -2,10 +2,12 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete};
 use twostep_domain::{
-    account::{AccountSnapshot, User, user::PasswordHash},
+    account::{AccountSnapshot, PhoneOwner, User, user::PasswordHash},
     email::EmailAddress,
     ids::{SessionId, UserId},
     person_name::PersonName,
+    phone::PhoneNumber,
+    time::Timestamp,
 };
 
 use super::{ChangeError, Part, UserStore, email_key, phone_key, user_key};
@@ -20,18 +22,51 @@ impl UserStore {
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::PhoneTaken`]
     pub async fn create(&self, user: &User, companions: Vec<Write>) -> Result<(), ChangeError> {
-        let owner = table::write(&user.snapshot());
-        let mut writes = vec![
-            (Part::Account, self.put_new(user_key(&user.id), table::write(user))),
-            (Part::Email, self.put_new(email_key(&user.email), owner.clone())),
-        ];
+        let mut writes = Vec::new();
         if let Some(phone) = &user.phone {
-            writes.push((Part::Phone, self.put_new(phone_key(phone), owner)));
+            writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&owner_of_phone(user)))));
         }
+        writes.extend(self.new_account(user));
         self.transact(writes, companions).await
     }
 
-    /// Changes the name, the email address or both, if the account is still as `user` says, together with `companions`.
+    /// [`Self::create`] for a number that was verified, using up the registration token with `token`. A number that an idle
+    /// `former` owner had is taken from that account. Whether the address is taken is told only where everything else is in
+    /// order.
+    ///
+    /// # Errors
+    /// [`ChangeError::TokenSpent`], [`ChangeError::PhoneTaken`], also if the former owner has used the account since;
+    /// [`ChangeError::EmailTaken`]
+    pub async fn create_by_phone(
+        &self,
+        user: &User,
+        phone: &PhoneNumber,
+        former: Option<&User>,
+        token: Write,
+        companions: Vec<Write>,
+    ) -> Result<(), ChangeError> {
+        let mut writes = vec![(Part::Token, token)];
+        match former {
+            None => writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&owner_of_phone(user))))),
+            Some(former) => {
+                let taken = self.take_phone(phone, former, &owner_of_phone(user));
+                writes.extend(taken.into_iter().map(|write| (Part::Phone, write)));
+            }
+        }
+        writes.extend(self.new_account(user));
+        self.transact(writes, companions).await
+    }
+
+    fn new_account(&self, user: &User) -> [(Part, Write); 2] {
+        let owner = table::write(&user.snapshot());
+        [
+            (Part::Account, self.put_new(user_key(&user.id), table::write(user))),
+            (Part::Email, self.put_new(email_key(&user.email), owner)),
+        ]
+    }
+
+    /// Changes the name, the email address or both, if the account is still as `user` says, together with `companions`. A new
+    /// address is not verified.
     ///
     /// # Errors
     /// [`ChangeError::EmailTaken`], [`ChangeError::Outdated`]
@@ -60,7 +95,8 @@ impl UserStore {
         if changes.is_empty() {
             return Ok(());
         }
-        let account = account.update_expression(format!("SET {}", changes.join(", ")));
+        let forgets = if email.is_some() { " REMOVE email_verified_at" } else { "" };
+        let account = account.update_expression(format!("SET {}{forgets}", changes.join(", ")));
         let mut writes = vec![(Part::Account, transaction::update(account))];
         if let Some(email) = email.filter(|email| email.normalised() != user.email.normalised()) {
             writes.push((Part::Email, self.put_new(email_key(email), table::write(&user.snapshot()))));
@@ -69,8 +105,8 @@ impl UserStore {
         self.transact(writes, companions).await
     }
 
-    /// The writes that set the password. All other sessions and all remembered devices end. `recovery_codes` replace the
-    /// present ones.
+    /// The writes that set the password. All sessions but `kept_session` and all remembered devices end. `recovery_codes`
+    /// replace the present ones. With `email_verified_at`, the address counts as verified from then on.
     #[must_use]
     pub fn set_password(
         &self,
@@ -78,25 +114,27 @@ impl UserStore {
         password: &PasswordHash,
         kept_session: &SessionId,
         recovery_codes: Option<&[String]>,
+        email_verified_at: Option<Timestamp>,
     ) -> Vec<Write> {
         let next = AccountSnapshot { epoch: user.epoch + 1, has_password: true, ..user.snapshot() };
-        let account = self
+        let mut changes = "SET password = :password, kept_session = :kept, epoch = :next, devices = :none".to_owned();
+        let mut account = self
             .update_unchanged(&user.snapshot())
             .condition_expression("epoch = :epoch")
             .expression_attribute_values(":password", text(password.0.as_str()))
             .expression_attribute_values(":kept", text(kept_session.as_str()))
             .expression_attribute_values(":next", number(next.epoch))
             .expression_attribute_values(":none", AttributeValue::M(Item::new()));
-        let mut changes = "SET password = :password, kept_session = :kept, epoch = :next, devices = :none".to_owned();
-        let account = match recovery_codes {
-            Some(codes) => {
-                changes.push_str(", recovery_codes = :codes");
-                account.expression_attribute_values(":codes", table::texts(codes))
-            }
-            None => account,
-        };
+        if let Some(codes) = recovery_codes {
+            changes.push_str(", recovery_codes = :codes");
+            account = account.expression_attribute_values(":codes", table::texts(codes));
+        }
+        if let Some(verified_at) = email_verified_at {
+            changes.push_str(", email_verified_at = :verified");
+            account = account.expression_attribute_values(":verified", number(verified_at.0));
+        }
         let mut writes = vec![transaction::update(account.update_expression(changes))];
-        writes.extend(user.phone.as_ref().map(|phone| self.put_phone_owner(phone, &next)));
+        writes.extend(self.put_phone_owner(user, &next));
         writes
     }
 
@@ -111,7 +149,7 @@ impl UserStore {
             .expression_attribute_values(":kept", text(kept_session.as_str()))
             .expression_attribute_values(":next", number(next.epoch));
         let mut writes = vec![transaction::update(account)];
-        writes.extend(user.phone.as_ref().map(|phone| self.put_phone_owner(phone, &next)));
+        writes.extend(self.put_phone_owner(user, &next));
         writes
     }
 
@@ -157,4 +195,9 @@ impl UserStore {
                 .expression_attribute_values(":epoch", number(account.epoch)),
         )
     }
+}
+
+/// What the uniqueness item of the account's number says.
+fn owner_of_phone(user: &User) -> PhoneOwner {
+    PhoneOwner { account: user.snapshot(), last_used_at: user.last_used_at }
 }

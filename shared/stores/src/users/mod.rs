@@ -4,9 +4,11 @@
 //! change of a name is one transaction over the account and the uniqueness items, so no name ever has two owners.
 
 mod account;
+mod email;
 mod phone;
 mod second_step;
 mod totp;
+mod use_record;
 
 use std::time::Duration;
 
@@ -17,11 +19,12 @@ use aws_sdk_dynamodb::{
         builders::{ConditionCheckBuilder, UpdateBuilder},
     },
 };
+pub use email::EMAIL_OWNER_WRITE;
 pub use phone::PHONE_OWNER_WRITE;
 pub use second_step::{SecondStepTaken, StoredRecoveryCode};
 pub use totp::{TotpChange, TotpStep};
 use twostep_domain::{
-    account::{AccountSnapshot, User},
+    account::{AccountSnapshot, PhoneOwner, User},
     email::EmailAddress,
     ids::UserId,
     phone::PhoneNumber,
@@ -46,6 +49,9 @@ pub enum ChangeError {
     /// The account has changed since it was read, or is gone.
     #[error("the account has changed since it was read")]
     Outdated,
+    /// The registration token was used before, or too often in vain.
+    #[error("the registration token is spent")]
+    TokenSpent,
     #[error(transparent)]
     Table(#[from] TableError),
 }
@@ -56,6 +62,7 @@ enum Part {
     Account,
     Email,
     Phone,
+    Token,
 }
 
 #[derive(Clone)]
@@ -81,7 +88,7 @@ impl UserStore {
     pub async fn find_by_email(&self, email: &EmailAddress) -> Result<Option<User>, TableError> {
         let owner = self.get(&email_key(email)).await?.map(owner_in).transpose()?;
         // An unknown address takes as many round trips as a known one.
-        let id = owner.map_or_else(|| UserId::from_stored("nobody"), |owner| owner.user_id);
+        let id = owner.map_or_else(|| UserId::from_stored("nobody"), |owner| owner.account.user_id);
         self.find(&id).await
     }
 
@@ -90,7 +97,7 @@ impl UserStore {
     /// # Errors
     /// [`TableError`]
     pub async fn phone_owner(&self, phone: &PhoneNumber) -> Result<Option<AccountSnapshot>, TableError> {
-        self.get(&phone_key(phone)).await?.map(owner_in).transpose()
+        Ok(self.get(&phone_key(phone)).await?.map(owner_in).transpose()?.map(|owner| owner.account))
     }
 
     /// Writes that belong to an account, which must be as it was read.
@@ -125,6 +132,7 @@ impl UserStore {
                 Some(Part::Email) => Err(ChangeError::EmailTaken),
                 Some(Part::Phone) => Err(ChangeError::PhoneTaken),
                 Some(Part::Account) => Err(ChangeError::Outdated),
+                Some(Part::Token) => Err(ChangeError::TokenSpent),
                 None => Err(TableError::from(error).into()),
             };
         }
@@ -156,14 +164,14 @@ impl UserStore {
         )
     }
 
-    /// Writes a uniqueness item of `owner`, if `condition` holds of it; the condition can name `:user`.
-    fn put_owner(&self, key: String, owner: &AccountSnapshot, condition: &str) -> Write {
+    /// Writes a number's uniqueness item, if `condition` holds of it; the condition can name `:user`.
+    fn put_owner(&self, key: String, owner: &PhoneOwner, condition: &str) -> Write {
         transaction::put(
             Put::builder()
                 .table_name(&self.table)
                 .set_item(Some(keyed(key, table::write(owner))))
                 .condition_expression(condition)
-                .expression_attribute_values(":user", text(owner.user_id.as_str())),
+                .expression_attribute_values(":user", text(owner.account.user_id.as_str())),
         )
     }
 
@@ -179,11 +187,11 @@ impl UserStore {
     }
 }
 
-/// The owner that a uniqueness item names.
+/// The owner that a uniqueness item names; only that of a number says when the account was used.
 ///
 /// # Errors
 /// [`TableError::Malformed`]
-pub fn owner_in(item: Item) -> Result<AccountSnapshot, TableError> {
+pub fn owner_in(item: Item) -> Result<PhoneOwner, TableError> {
     table::read(TABLE, item)
 }
 

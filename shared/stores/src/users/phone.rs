@@ -1,14 +1,14 @@
 //! Phone ownership: which account a number belongs to.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure};
 use twostep_domain::{
-    account::{AccountSnapshot, User},
+    account::{AccountSnapshot, PhoneOwner, User},
     ids::SessionId,
     phone::PhoneNumber,
     time::Timestamp,
 };
 
-use super::{UserStore, phone_key};
+use super::{UserStore, keyed, phone_key};
 use crate::{
     table::{self, Item, number, text},
     transaction::{self, Write},
@@ -35,7 +35,8 @@ impl UserStore {
         // A number that is verified once more keeps the time of its first verification.
         let verified_at = if former == Some(phone) { account.verified_at } else { Some(now) };
         let next = AccountSnapshot { epoch: account.epoch + 1, verified_at, ..account.clone() };
-        let owner = self.put_owner(phone_key(phone), &next, "attribute_not_exists(pk) OR user_id = :user");
+        let owner = PhoneOwner { account: next, last_used_at: Some(now) };
+        let owner = self.put_owner(phone_key(phone), &owner, "attribute_not_exists(pk) OR user_id = :user");
         let update = self.change_phone(account, former, Some((phone, verified_at)), true, kept_session, recovery_codes);
         let mut writes = vec![owner, update];
         if let Some(former) = former.filter(|former| *former != phone) {
@@ -55,17 +56,60 @@ impl UserStore {
         ]
     }
 
-    /// A condition for another store's transaction: `phone` belongs to `owner`, and no change has ended the owner's
-    /// sessions since it was read.
-    #[must_use]
-    pub fn phone_belongs_to(&self, phone: &PhoneNumber, owner: &AccountSnapshot) -> Write {
-        transaction::check(
-            self.check(phone_key(phone))
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    /// The writes that give `phone` to the new account `owner` and take it from the idle account `former`, if that is still
+    /// as it was read: all its sessions and remembered devices end, and two-step is off there from then on, unless that
+    /// account has an app for codes.
+    pub(super) fn take_phone(&self, phone: &PhoneNumber, former: &User, owner: &PhoneOwner) -> [Write; 2] {
+        let used_at = former.last_used_at.unwrap_or_default();
+        let taken = transaction::put(
+            Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(keyed(phone_key(phone), table::write(owner))))
                 .condition_expression("user_id = :user AND epoch = :epoch")
-                .expression_attribute_values(":user", text(owner.user_id.as_str()))
-                .expression_attribute_values(":epoch", number(owner.epoch)),
-        )
+                .expression_attribute_values(":user", text(former.id.as_str()))
+                .expression_attribute_values(":epoch", number(former.epoch)),
+        );
+        let two_step = former.totp().is_some();
+        let mut changes =
+            "SET phone = :gone, phone_proven_at = :gone, two_step = :on, kept_session = :gone, epoch = :next, \
+                           devices = :none"
+                .to_owned();
+        let mut given_up = self
+            .update_unchanged(&former.snapshot())
+            .condition_expression("phone = :former AND epoch = :epoch AND last_used_at = :used")
+            .expression_attribute_values(":former", text(phone.e164()))
+            .expression_attribute_values(":used", number(used_at.0))
+            .expression_attribute_values(":gone", AttributeValue::Null(true))
+            .expression_attribute_values(":on", AttributeValue::Bool(two_step))
+            .expression_attribute_values(":next", number(former.epoch + 1))
+            .expression_attribute_values(":none", AttributeValue::M(Item::new()));
+        if !two_step {
+            changes.push_str(", recovery_codes = :codes");
+            given_up = given_up.expression_attribute_values(":codes", table::texts(&[]));
+        }
+        [taken, transaction::update(given_up.update_expression(changes))]
+    }
+
+    /// A condition for another store's transaction: `phone` belongs to `owner`, no change has ended the owner's sessions
+    /// since it was read, and the account was used after `used_since`, as far as that is recorded.
+    #[must_use]
+    pub fn phone_belongs_to(
+        &self,
+        phone: &PhoneNumber,
+        owner: &AccountSnapshot,
+        used_since: Option<Timestamp>,
+    ) -> Write {
+        let mut condition = "user_id = :user AND epoch = :epoch".to_owned();
+        let mut check = self
+            .check(phone_key(phone))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .expression_attribute_values(":user", text(owner.user_id.as_str()))
+            .expression_attribute_values(":epoch", number(owner.epoch));
+        if let Some(used_since) = used_since {
+            condition.push_str(" AND (attribute_not_exists(last_used_at) OR last_used_at >= :since)");
+            check = check.expression_attribute_values(":since", number(used_since.0));
+        }
+        transaction::check(check.condition_expression(condition))
     }
 
     /// A condition for another store's transaction: no account owns `phone`.
@@ -76,6 +120,13 @@ impl UserStore {
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
                 .condition_expression("attribute_not_exists(pk)"),
         )
+    }
+
+    /// The uniqueness item of the account's own number, if it has one, after a change that ended its other sessions.
+    pub(super) fn put_phone_owner(&self, user: &User, next: &AccountSnapshot) -> Option<Write> {
+        let phone = user.phone.as_ref()?;
+        let owner = PhoneOwner { account: next.clone(), last_used_at: user.last_used_at };
+        Some(self.put_owner(phone_key(phone), &owner, "user_id = :user"))
     }
 
     /// Changes the account's own item, if it is still as `account` and `former` say.

@@ -36,7 +36,8 @@ pub struct SecondStepTaken<'a> {
 }
 
 impl UserStore {
-    /// The write that replaces the recovery codes of an account that has two-step on.
+    /// The write that replaces the recovery codes of an account that has two-step on. Save it with [`Self::commit`], which
+    /// fails with [`ChangeError::Outdated`] if two-step is off by now.
     #[must_use]
     pub fn set_recovery_codes(&self, account: &AccountSnapshot, hashes: &[String]) -> Write {
         let update = self

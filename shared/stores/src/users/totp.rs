@@ -6,10 +6,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use twostep_domain::{
     account::{AccountSnapshot, Authenticator, PendingTotp, User},
     ids::{SessionId, UserId},
-    phone::PhoneNumber,
 };
 
-use super::{ChangeError, UserStore, phone_key};
+use super::{ChangeError, UserStore};
 use crate::{
     table::{self, number, text},
     transaction::{self, Write},
@@ -91,12 +90,7 @@ impl UserStore {
         changes.push_str(" REMOVE pending_totp");
         let update = update.condition_expression(condition).update_expression(changes);
         let mut writes = vec![transaction::update(update)];
-        writes.extend(user.phone.as_ref().map(|phone: &PhoneNumber| self.put_phone_owner(phone, &next)));
+        writes.extend(self.put_phone_owner(user, &next));
         writes
-    }
-
-    /// The uniqueness item of the account's own number, after a change that ended its other sessions.
-    pub(super) fn put_phone_owner(&self, phone: &PhoneNumber, account: &AccountSnapshot) -> Write {
-        self.put_owner(phone_key(phone), account, "user_id = :user")
     }
 }

@@ -45,6 +45,8 @@ pub struct SettingsChange {
     pub prices: Option<Change<Prices>>,
     pub limits: Option<Change<Limits>>,
     pub breaker: Option<Change<BreakerPolicy>>,
+    pub email_per_hour: Option<u64>,
+    pub phone_idle_days: Option<u32>,
 }
 
 /// A change of one part of the settings, made from what the part is now.
@@ -172,6 +174,14 @@ impl SettingsChange {
         apply(&mut after.prices, self.prices.as_ref(), Prices::is_valid, "prices")?;
         apply(&mut after.limits, self.limits.as_ref(), Limits::is_valid, "limits")?;
         apply(&mut after.breaker, self.breaker.as_ref(), BreakerPolicy::is_valid, "breaker")?;
+        set(&mut after.email_per_hour, self.email_per_hour.as_ref());
+        if !Settings::is_email_budget(after.email_per_hour) {
+            return Err(SettingsError::Invalid("email_per_hour"));
+        }
+        set(&mut after.phone_idle_days, self.phone_idle_days.as_ref());
+        if !Settings::is_idle_time(after.phone_idle_days) {
+            return Err(SettingsError::Invalid("phone_idle_days"));
+        }
         self.clickatell.apply(&mut after.clickatell)?;
         Ok(after)
     }
@@ -232,6 +242,8 @@ fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {
         ("prices", before.prices != after.prices),
         ("limits", before.limits != after.limits),
         ("breaker", before.breaker != after.breaker),
+        ("email_per_hour", before.email_per_hour != after.email_per_hour),
+        ("phone_idle_days", before.phone_idle_days != after.phone_idle_days),
     ];
     fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }

@@ -114,6 +114,17 @@ impl Admission {
         self.client_ips.release(asking).await;
     }
 
+    /// What `read` finds, and the request as its client IP counts it while the read is under way.
+    pub(crate) async fn count_client_ip_while<T>(
+        &self,
+        caller: &Caller,
+        ring: &KeyRing,
+        read: impl Future<Output = T>,
+    ) -> Result<(T, Asking), StartError> {
+        let (counted, found) = tokio::join!(Box::pin(self.client_ips.count(caller, ring)), Box::pin(read));
+        Ok((found, counted?))
+    }
+
     /// Whether the settings and the breaker allow a code to `phone`. What is known about the number is left out, so the
     /// answer says nothing about it: without a `trust` only a spent budget refuses.
     pub(crate) async fn admit(

@@ -15,6 +15,7 @@ use twostep_domain::{
     language::Language,
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
+    recipient::{Channel, Recipient},
     time::{Clock, Timestamp},
 };
 use twostep_runtime::{
@@ -26,6 +27,7 @@ use twostep_runtime::{
 use twostep_stores::{
     ChallengeStore, TableError, Tables,
     compare_and_swap::{Race, Swap},
+    transaction::Write,
 };
 
 use super::asking::Asking;
@@ -42,8 +44,9 @@ pub struct Challenges {
 pub struct ChallengeView {
     pub id: String,
     pub purpose: PurposeName,
-    /// The last two digits of the number, if there is one.
-    pub phone_hint: Option<String>,
+    pub channel: Channel,
+    /// What may be shown of the number or address; `None` if nothing is sent.
+    pub hint: Option<String>,
     /// What a second step accepts now.
     pub methods: Option<Vec<SecondStepMethod>>,
     pub expires_at: Timestamp,
@@ -103,29 +106,9 @@ impl From<SecretError> for StartError {
     }
 }
 
-/// Whether a challenge needs its message.
-#[derive(Clone, Copy)]
-pub(crate) enum Message<'a> {
-    /// Without a message there is no challenge.
-    To(&'a PhoneNumber),
-    /// If no message may be sent now, the challenge accepts something else.
-    IfPossibleTo(&'a PhoneNumber),
-    /// There is no number.
-    None,
-}
-
-impl<'a> Message<'a> {
-    fn phone(self) -> Option<&'a PhoneNumber> {
-        match self {
-            Self::To(phone) | Self::IfPossibleTo(phone) => Some(phone),
-            Self::None => None,
-        }
-    }
-}
-
 /// What a new code is made for.
 pub(crate) struct NewCode<'a> {
-    pub message: Message<'a>,
+    pub to: &'a Recipient,
     pub purpose: Purpose,
     pub language: Language,
     /// Looks like a challenge, but no message is sent and no code is correct.
@@ -136,7 +119,7 @@ impl NewCode<'_> {
     fn payload(&self, weighed: bool) -> Payload {
         Payload {
             code: OneTimeCode::random(&mut entropy::system()),
-            phone: self.message.phone().cloned(),
+            to: self.to.clone(),
             language: self.language,
             weighed,
             purpose: self.purpose.clone(),
@@ -156,13 +139,8 @@ impl Challenges {
         derive_client_key(&ring.pepper, client, phone)
     }
 
-    pub(crate) fn key(
-        ring: &KeyRing,
-        purpose: PurposeName,
-        subject: Option<&UserId>,
-        phone: Option<&PhoneNumber>,
-    ) -> ChallengeKey {
-        derive_key(&ring.pepper, purpose, subject, phone)
+    pub(crate) fn key(ring: &KeyRing, purpose: PurposeName, subject: Option<&UserId>, to: &Recipient) -> ChallengeKey {
+        derive_key(&ring.pepper, purpose, subject, to)
     }
 
     /// Starts a challenge under `key`, or sends the code of the present one again. The write is the only one: the table's
@@ -179,11 +157,11 @@ impl Challenges {
         let mut race = Race::on(present);
         loop {
             let present = race.next_round()?;
-            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, &new, asking)? {
+            let (challenge, is_sent) = match self.next(ring, &key, present.as_ref(), &fresh, new.decoy, asking)? {
                 Next::Unchanged(challenge) => {
                     return Ok(Started { view: self.view(ring, challenge, &fresh), is_sent: false });
                 }
-                Next::SameMessage(challenge) => (challenge, false),
+                Next::Save(challenge) => (challenge, false),
                 Next::Send(challenge) => (challenge, true),
             };
             match self.store.save(&challenge).await? {
@@ -198,6 +176,23 @@ impl Challenges {
         }
     }
 
+    /// A challenge under a key that nothing was saved under yet, such as one of a new account, and the write that saves it.
+    pub(crate) fn first(
+        &self,
+        ring: &KeyRing,
+        key: &ChallengeKey,
+        new: NewCode<'_>,
+    ) -> Result<(ChallengeView, Write), ChallengeError> {
+        let asking = Asking::uncounted();
+        let fresh = new.payload(asking.weighed);
+        let challenge = match self.next(ring, key, None, &fresh, new.decoy, &asking)? {
+            Next::Send(challenge) | Next::Save(challenge) => challenge,
+            Next::Unchanged(challenge) => challenge.clone(),
+        };
+        self.count(Name::CodesAsked, &fresh);
+        Ok((self.view(ring, &challenge, &fresh), self.store.insert(&challenge)))
+    }
+
     /// What asking for a code changes in `present`.
     fn next<'a>(
         &self,
@@ -205,7 +200,7 @@ impl Challenges {
         key: &ChallengeKey,
         present: Option<&'a Challenge>,
         fresh: &Payload,
-        new: &NewCode<'_>,
+        decoy: bool,
         asking: &Asking,
     ) -> Result<Next<'a>, ChallengeError> {
         let now = self.clock.now();
@@ -216,31 +211,31 @@ impl Challenges {
             (None, _) => true,
             (Some(_), opened) => opened.as_ref().is_some_and(|payload| payload.purpose.serves(&fresh.purpose)),
         };
-        let ask = Ask { decoy: new.decoy, same_account };
+        let ask = Ask { channel: fresh.to.channel(), decoy, same_account };
         let unsent =
             |failure| Challenge::start_unsent(present, key, ask, now, &self.policy, failure, |_issue| seal(fresh));
-        let start = match new.message {
-            Message::None => unsent(None),
-            Message::To(_) | Message::IfPossibleTo(_) => {
-                let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
-                let start = match (start, asking.refused) {
-                    (Ok(Start::Send(_)), Some(wait)) => Err(ChallengeError::TooManyRequests { wait }),
-                    (Ok(start), _) => Ok(start),
-                    (Err(TooManyCodes { until }), _) => Err(ChallengeError::TooManyCodes { wait: now.until(until) }),
-                };
-                match (start, new.message) {
-                    (Err(_), Message::IfPossibleTo(_)) => unsent(Some(DeliveryFailure::TooManyCodes)),
-                    (start, _) => start?,
-                }
+        let start = if fresh.to == Recipient::Nobody {
+            unsent(None)
+        } else {
+            let start = Challenge::start(present, key, ask, now, &self.policy, |_issue| seal(fresh));
+            let start = match (start, asking.refused) {
+                (Ok(Start::Send(_)), Some(wait)) => Err(ChallengeError::TooManyRequests { wait }),
+                (Ok(start), _) => Ok(start),
+                (Err(TooManyCodes { until }), _) => Err(ChallengeError::TooManyCodes { wait: now.until(until) }),
+            };
+            match start {
+                Ok(start) => start,
+                Err(refusal) if fresh.purpose.name().needs_message() => return Err(refusal),
+                Err(_) => unsent(Some(DeliveryFailure::TooManyCodes)),
             }
         };
         match (start, present, opened) {
             (Start::Send(challenge), ..) => Ok(Next::Send(challenge)),
-            (Start::Unsent(challenge), ..) => Ok(Next::SameMessage(challenge)),
+            (Start::Unsent(challenge), ..) => Ok(Next::Save(challenge)),
             // The same code, now for the session that asks: that one outlives the change.
             (Start::Alive, Some(present), Some(opened)) if !opened.purpose.same_session(&fresh.purpose) => {
                 let sealed = seal(&Payload { code: opened.code, ..fresh.clone() });
-                Ok(Next::SameMessage(Challenge { sealed, ..present.clone() }))
+                Ok(Next::Save(Challenge { sealed, ..present.clone() }))
             }
             (Start::Alive, Some(present), _) => Ok(Next::Unchanged(present)),
             (Start::Alive, None, _) => unreachable!("only a present challenge is alive"),
@@ -256,34 +251,39 @@ impl Challenges {
         Ok(ring.open(challenge.key.as_str(), &challenge.sealed, self.clock.now())?)
     }
 
-    /// The delivery of a sign-in always reads `sent`: anything else would tell whether the number has an account.
+    /// The delivery of a sign-in or a reset always reads `sent`: anything else would tell whether the number or address has
+    /// an account.
     pub(crate) fn view(&self, ring: &KeyRing, challenge: &Challenge, payload: &Payload) -> ChallengeView {
         let now = self.clock.now();
-        let (delivery, failure) = match payload.purpose {
-            Purpose::Login { .. } => (DeliveryStatus::Sent, None),
-            _ => (challenge.delivery_status(now, &self.policy), challenge.delivery_failure(now)),
+        let (delivery, failure) = if payload.purpose.name().can_be_decoy() {
+            (DeliveryStatus::Sent, None)
+        } else {
+            (challenge.delivery_status(now, &self.policy), challenge.delivery_failure(now))
         };
         let methods = match payload.purpose {
-            Purpose::SecondStep { totp, recovery_code, .. } => {
-                let sms = payload.phone.is_some() && challenge.accepts_code(now, &self.policy);
-                let all = [
-                    (sms, SecondStepMethod::Sms),
-                    (totp, SecondStepMethod::Totp),
-                    (recovery_code, SecondStepMethod::RecoveryCode),
-                ];
-                Some(all.into_iter().filter_map(|(offered, method)| offered.then_some(method)).collect())
+            Purpose::SecondStep { totp, recovery_code, .. } | Purpose::ResetSecondStep { totp, recovery_code, .. } => {
+                let by_code = match payload.to {
+                    Recipient::Phone(_) => Some(SecondStepMethod::Sms),
+                    Recipient::Email(_) => Some(SecondStepMethod::Email),
+                    Recipient::Nobody => None,
+                };
+                let by_code = by_code.filter(|_| challenge.accepts_code(now, &self.policy));
+                let others = [(totp, SecondStepMethod::Totp), (recovery_code, SecondStepMethod::RecoveryCode)];
+                let others = others.into_iter().filter_map(|(offered, method)| offered.then_some(method));
+                Some(by_code.into_iter().chain(others).collect())
             }
             _ => None,
         };
         // Nothing to send again is like a message that must wait until the challenge ends.
-        let resend_at = match payload.phone {
-            Some(_) => challenge.resend_at(&self.policy),
-            None => challenge.expires_at,
+        let resend_at = match payload.to {
+            Recipient::Nobody => challenge.expires_at,
+            _ => challenge.resend_at(&self.policy),
         };
         ChallengeView {
             id: ChallengeId::write(&ring.pepper, &challenge.key, challenge.issue),
             purpose: payload.purpose.name(),
-            phone_hint: payload.phone.as_ref().map(PhoneNumber::hint),
+            channel: payload.to.channel(),
+            hint: payload.to.hint(),
             methods,
             expires_at: challenge.expires_at,
             resend_at,
@@ -297,11 +297,21 @@ impl Challenges {
     }
 }
 
+/// The second step that was started: it begins without a message too.
+pub(crate) fn second_step(started: Result<Started, ChallengeError>) -> Result<ChallengeView, Outage> {
+    started.map(|started| started.view).map_err(|error| match error {
+        ChallengeError::Outage(outage) => outage,
+        ChallengeError::TooManyCodes { .. } | ChallengeError::TooManyRequests { .. } => {
+            unreachable!("a second step begins without a message too")
+        }
+    })
+}
+
 enum Next<'a> {
     /// A code is alive and it is too early to send it again.
     Unchanged(&'a Challenge),
     /// Save this; no message is sent.
-    SameMessage(Challenge),
+    Save(Challenge),
     /// Save this; the table's stream sends it.
     Send(Challenge),
 }

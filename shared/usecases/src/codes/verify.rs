@@ -2,7 +2,7 @@
 //!
 //! A correct code is used up in the same transaction that gives what it is worth, so it is worth something once, and it is
 //! not lost when something fails half-way. What each purpose gives stands beside its start: `registration::by_phone`,
-//! `sign_in::by_phone`, `sign_in::second_step` and `profile::phone`.
+//! `sign_in::by_phone`, `sign_in::second_step`, `profile::phone`, `profile::email` and `reset::start`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,12 @@ use twostep_domain::{
     challenge::{Challenge, GuessRefusal, Purpose, Verdict, state_machine},
     ids::UserId,
     one_time_code::OneTimeCode,
+    proof::Confirmation,
+    recipient::{Channel, Recipient},
     time::Timestamp,
 };
 use twostep_runtime::{
-    config::ConfigError,
+    config::{self, ConfigError},
     metrics::{Dimension, Metric, Name},
     secrets::{Keys, Secrets},
 };
@@ -28,10 +30,11 @@ use twostep_stores::{
     transaction::Write,
 };
 
-use super::Challenges;
+use super::{ChallengeView, Challenges};
 use crate::{
     audit::Audit,
     caller::Caller,
+    messages::notice::Notices,
     outage::{Outage, from_outage},
     repeat::{Earlier, Outcome, Repeatable, Repeats, Ticket},
     signed_in::SignedIn,
@@ -44,6 +47,9 @@ pub struct VerifyCode {
     pub(crate) users: UserStore,
     pub(crate) sessions: SessionStore,
     pub(crate) settings: Arc<CachedSettings>,
+    pub(crate) notices: Notices,
+    /// Whether codes can be sent by email.
+    pub(crate) email_is_on: bool,
     pub(crate) audit: Audit,
     repeats: Repeats,
 }
@@ -69,10 +75,25 @@ pub enum Verified {
     MayRegister {
         registration_token: String,
     },
+    /// The number belongs to an account that has been idle for long, so it may have a new owner.
+    PhoneIdle {
+        registration_token: String,
+        /// What the account's owner can confirm the sign-in with.
+        confirm_with: Vec<Confirmation>,
+    },
     PhoneSet {
         user: Box<User>,
         recovery_codes: Option<Vec<String>>,
     },
+    EmailVerified {
+        user: Box<User>,
+    },
+    /// Every proof was given: a new password may be set.
+    MayReset {
+        reset_token: String,
+    },
+    /// The reset needs a second proof.
+    SecondStep(ChallengeView),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +103,7 @@ pub enum Rejection {
     CodeExpired,
     TooManyAttempts { wait: Duration },
     PhoneTaken,
+    EmailTaken,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +157,8 @@ impl VerifyCode {
             users: tables.users()?,
             sessions: tables.sessions()?,
             settings: tables.settings()?,
+            notices: Notices::open(tables)?,
+            email_is_on: config::email_from(tables.env())?.is_some(),
             audit: Audit::open(tables)?,
             repeats: Repeats::open(tables)?,
         })
@@ -199,10 +223,7 @@ impl VerifyCode {
             Outcome::MayRegister { registration_token } => Ok(Some(Verified::MayRegister { registration_token })),
             Outcome::WrongCode { attempts_left } => Err(VerifyError::Rejected(Rejection::WrongCode { attempts_left })),
             Outcome::PhoneSet { recovery_codes } => {
-                let Some(challenge) = challenge else { return Ok(None) };
-                let payload = self.challenges.payload(request.ring, challenge)?;
-                let Some(account) = payload.purpose.account() else { return Ok(None) };
-                let user = self.users.find(&account.user_id).await?;
+                let user = self.account_of(request, challenge).await?;
                 Ok(user.map(|user| Verified::PhoneSet { user: Box::new(user), recovery_codes }))
             }
             Outcome::SignedIn { .. } => {
@@ -210,8 +231,35 @@ impl VerifyCode {
                 let again = self.repeats.sign_in_again(stores, issuer, ring, ticket).await?;
                 Ok(again.map(|signed_in| Verified::SignedIn(Box::new(signed_in))))
             }
+            Outcome::PhoneIdle { registration_token, confirm_with } => {
+                Ok(Some(Verified::PhoneIdle { registration_token, confirm_with }))
+            }
+            Outcome::MayReset { reset_token } => Ok(Some(Verified::MayReset { reset_token })),
+            Outcome::SecondStep { challenge_id } => {
+                let Ok(id) = ChallengeId::parse(&challenge_id) else { return Ok(None) };
+                let found = self.challenges.store.find(id.key()).await?;
+                let Some(next) = Challenges::named(request.ring, &id, found) else { return Ok(None) };
+                let payload = self.challenges.payload(request.ring, &next)?;
+                Ok(Some(Verified::SecondStep(self.challenges.view(request.ring, &next, &payload))))
+            }
+            Outcome::EmailVerified => {
+                let user = self.account_of(request, challenge).await?;
+                Ok(user.map(|user| Verified::EmailVerified { user: Box::new(user) }))
+            }
             Outcome::RecoveryCodes { .. } | Outcome::TotpOn { .. } => Ok(None),
         }
+    }
+
+    /// The account that a challenge is about, as it is now.
+    async fn account_of(
+        &self,
+        request: Request<'_>,
+        challenge: Option<&Challenge>,
+    ) -> Result<Option<User>, VerifyError> {
+        let Some(challenge) = challenge else { return Ok(None) };
+        let payload = self.challenges.payload(request.ring, challenge)?;
+        let Some(account) = payload.purpose.account() else { return Ok(None) };
+        Ok(self.users.find(&account.user_id).await?)
     }
 
     /// Judges a guess, and uses a correct code up.
@@ -224,10 +272,11 @@ impl VerifyCode {
         }
         // What is not the challenge's own code is judged against the account, which is read before.
         let step = match (&payload.purpose, &entry.guess) {
-            (Purpose::SecondStep { account, .. }, guess) => {
+            (Purpose::ResetSecondStep { .. }, _) if entry.remember_device => return Err(VerifyError::NotAccepted),
+            (Purpose::SecondStep { account, .. } | Purpose::ResetSecondStep { account, .. }, guess) => {
                 let step = self.open_second_step(ring, account, entry).await?;
                 let is_offered = match guess {
-                    Guess::Code(_) => payload.phone.is_some(),
+                    Guess::Code(_) => payload.to != Recipient::Nobody,
                     Guess::Totp(_) => step.has_totp(),
                     Guess::RecoveryCode(_) => true,
                 };
@@ -235,7 +284,7 @@ impl VerifyCode {
             }
             _ if entry.remember_device => return Err(VerifyError::NotAccepted),
             (Purpose::Login { account }, Guess::RecoveryCode(code)) => {
-                self.open_recovery(ring, account.as_ref(), payload.phone.as_ref(), code).await?
+                self.open_recovery(ring, account.as_ref(), payload.to.phone(), code).await?
             }
             (_, Guess::Code(_)) => None,
             _ => return Err(VerifyError::NotAccepted),
@@ -264,17 +313,26 @@ impl VerifyCode {
                 return self.reject(&next, kept, Rejection::WrongCode { attempts_left }).await;
             }
         };
-        let purpose = payload.purpose.name();
+        let (purpose, channel) = (payload.purpose.name(), payload.to.channel());
         let code = CorrectCode { caller, issuer, ring, ticket, next };
-        let used = match (payload.purpose, step, payload.phone) {
-            (Purpose::Register, _, Some(phone)) => self.use_for_registration(code, phone).await?,
-            (Purpose::Login { .. }, Some(step), _) => self.use_recovery_code_for_sign_in(code, step).await?,
-            (Purpose::Login { account: Some(account) }, None, Some(phone)) => {
+        let used = match (payload.purpose, payload.to, step) {
+            (Purpose::Register, Recipient::Phone(phone), _) => self.use_for_registration(code, phone).await?,
+            (Purpose::Login { .. }, _, Some(step)) => self.use_recovery_code_for_sign_in(code, step).await?,
+            (Purpose::Login { account: Some(account) }, Recipient::Phone(phone), None) => {
                 self.use_for_sign_in(code, phone, account).await?
             }
-            (Purpose::Profile(change), _, Some(phone)) => self.use_for_phone_change(code, &phone, change).await?,
-            (Purpose::SecondStep { account, .. }, Some(step), _) => {
+            (Purpose::Profile(change), Recipient::Phone(phone), _) => {
+                self.use_for_phone_change(code, &phone, change).await?
+            }
+            (Purpose::Email(change), Recipient::Email(email), _) => {
+                self.use_for_email_change(code, email, change).await?
+            }
+            (Purpose::SecondStep { account, .. }, _, Some(step)) => {
                 self.use_for_second_step(code, account, step).await?
+            }
+            (Purpose::Reset { account: Some(account) }, to, _) => self.use_for_reset(code, to, account).await?,
+            (Purpose::ResetSecondStep { account, first, .. }, _, Some(step)) => {
+                self.use_for_reset_second_step(code, account, first, step).await?
             }
             // No caller holds the id of a notice, and a client's verification was refused above.
             (Purpose::Verification(_) | Purpose::Notice { .. }, ..) => return Err(VerifyError::UnknownChallenge),
@@ -282,7 +340,8 @@ impl VerifyCode {
         };
         if matches!((&used, &entry.guess), (Round::Done(_), Guess::Code(_))) {
             // The usage and the breaker count it later, by the table's stream: the user does not wait for that.
-            Metric::count(Name::CodesVerified).by(Dimension::Purpose, purpose.as_str()).emit(now);
+            let name = if channel == Channel::Email { Name::EmailCodesVerified } else { Name::CodesVerified };
+            Metric::count(name).by(Dimension::Purpose, purpose.as_str()).emit(now);
         }
         Ok(used)
     }

@@ -6,10 +6,12 @@ pub mod provider;
 pub mod queue;
 pub mod reservation;
 pub mod send;
+pub mod send_email;
 pub mod watch;
 
 pub use delivery_reports::RecordDeliveryReports;
 pub use queue::QueueMessages;
 pub use reservation::{MessageIntent, Reservation, ReserveError, Spending};
 pub use send::SendMessages;
+pub use send_email::SendEmails;
 pub use watch::Watch;

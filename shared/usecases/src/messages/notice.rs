@@ -1,51 +1,87 @@
-//! Notices: messages without a code, such as the one to a number that was removed from an account.
+//! Notices: messages without a code that tell the owner of an account of a change to it.
 
 use std::sync::Arc;
 
 use twostep_crypto::KeyRing;
 use twostep_domain::{
-    challenge::{Challenge, DeliveryFailure, Payload, Purpose},
+    account::User,
+    challenge::{Challenge, DeliveryFailure, Notice, Payload, Purpose},
+    email::EmailAddress,
     ids::{ChallengeKey, UserId},
     language::Language,
     notice_reserve::{OF_ACCOUNT, with_reserve},
     one_time_code::OneTimeCode,
     phone::PhoneNumber,
+    recipient::Recipient,
     time::Clock,
 };
-use twostep_runtime::{config::ConfigError, entropy};
+use twostep_runtime::{
+    config::{self, ConfigError},
+    entropy,
+};
 use twostep_stores::{SlidingWindowStore, Tables, sliding_window::LimitError, transaction::Write};
 
 use super::reservation::{MessageIntent, Reservation, ReserveError, Spending};
 use crate::codes::Challenges;
 
-/// The notice to a number that was removed from the account of `user`. Save it together with that change.
-pub(crate) fn write(
-    challenges: &Challenges,
-    ring: &KeyRing,
-    user: &UserId,
-    phone: &PhoneNumber,
-    language: Language,
-) -> Write {
-    let (rng, now) = (&mut entropy::system(), challenges.clock.now());
-    let key = ChallengeKey::random(rng);
-    let payload = Payload {
-        code: OneTimeCode::random(rng),
-        phone: Some(phone.clone()),
-        language,
-        weighed: true,
-        purpose: Purpose::Notice { user: Some(user.clone()) },
-    };
-    let sealed = ring.seal(key.as_str(), &payload, now, rng);
-    challenges.store.insert(&Challenge::notice(&key, sealed, now, &challenges.policy))
+/// Makes notices. Save each together with the change that it tells of.
+pub struct Notices {
+    challenges: Challenges,
+    email_is_on: bool,
 }
 
-/// Reserves notices.
-pub(crate) struct Notices {
+impl Notices {
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
+        let email_is_on = config::email_from(tables.env())?.is_some();
+        Ok(Self { challenges: Challenges::open(tables)?, email_is_on })
+    }
+
+    /// The notice to a number that was removed from the account of `user`.
+    pub(crate) fn to_removed_number(
+        &self,
+        ring: &KeyRing,
+        user: &UserId,
+        phone: &PhoneNumber,
+        language: Language,
+    ) -> Write {
+        self.write(ring, user, phone.clone().into(), Notice::PhoneRemoved, language)
+    }
+
+    /// The notice to the user, if the account has a verified address.
+    pub(crate) fn to_user(&self, ring: &KeyRing, user: &User, about: Notice, language: Language) -> Option<Write> {
+        self.to_address(ring, &user.id, user.verified_email()?, about, language)
+    }
+
+    pub(crate) fn to_address(
+        &self,
+        ring: &KeyRing,
+        user: &UserId,
+        email: &EmailAddress,
+        about: Notice,
+        language: Language,
+    ) -> Option<Write> {
+        self.email_is_on.then(|| self.write(ring, user, email.clone().into(), about, language))
+    }
+
+    fn write(&self, ring: &KeyRing, user: &UserId, to: Recipient, about: Notice, language: Language) -> Write {
+        let (rng, now) = (&mut entropy::system(), self.challenges.clock.now());
+        let (key, channel) = (ChallengeKey::random(rng), to.channel());
+        let purpose = Purpose::Notice { about, user: Some(user.clone()) };
+        let payload = Payload { code: OneTimeCode::random(rng), to, language, weighed: true, purpose };
+        let sealed = ring.seal(key.as_str(), &payload, now, rng);
+        self.challenges.store.insert(&Challenge::notice(&key, channel, sealed, now, &self.challenges.policy))
+    }
+}
+
+/// Reserves notices to numbers.
+pub(crate) struct NoticeReserve {
     clock: Arc<dyn Clock>,
     windows: SlidingWindowStore,
 }
 
-impl Notices {
+impl NoticeReserve {
     pub(crate) fn open(tables: &Tables) -> Result<Self, ConfigError> {
         Ok(Self { clock: tables.clock(), windows: tables.sliding_windows()? })
     }

@@ -191,7 +191,7 @@ impl Spending {
         // A sign-in that was refused stays counted at its range, as a decoy does.
         let stays = match &reserved {
             Ok(_) => true,
-            Err(ReserveError::Refused(_)) => intent.purpose == PurposeName::Login,
+            Err(ReserveError::Refused(_)) => intent.purpose.can_be_decoy(),
             Err(ReserveError::Table(_)) => false,
         };
         if !stays {
@@ -243,12 +243,12 @@ impl Spending {
         let to_new = Window { list: TO_NEW, limits: &limit, enforced: true };
         let to_all = |enforced| Window { list: TO_ALL, limits: &limit, enforced };
         let to_established = Window { list: TO_ESTABLISHED, limits: &unwatched, enforced: false };
-        let windows = match (intent.trust, intent.purpose) {
-            // A decoy counts like the sign-in of an account.
-            (PhoneTrust::New, PurposeName::Login) | (PhoneTrust::Verified, _) => vec![to_all(true)],
-            (PhoneTrust::New, _) => vec![to_new, to_all(false)],
-            (PhoneTrust::Established, PurposeName::Login) => vec![to_all(true), to_established],
-            (PhoneTrust::Established, _) => vec![to_established],
+        let windows = match (intent.trust, intent.purpose.can_be_decoy()) {
+            // A decoy counts like the sign-in or the reset of an account.
+            (PhoneTrust::New, true) | (PhoneTrust::Verified, _) => vec![to_all(true)],
+            (PhoneTrust::New, false) => vec![to_new, to_all(false)],
+            (PhoneTrust::Established, true) => vec![to_all(true), to_established],
+            (PhoneTrust::Established, false) => vec![to_established],
         };
         let id = format!("quota#{}", intent.phone.prefix());
         let mut reserved = self.windows.reserve_in(&id, &windows, now).await;
@@ -406,9 +406,10 @@ impl Spending {
         Person { asked: Some(Asked { in_country, range, in_range, ..fresh }), places }
     }
 
-    /// Ends the reservation of a message that was refused for good. A sign-in stays counted at its range, as a decoy does.
+    /// Ends the reservation of a message that was refused for good. A sign-in or a reset stays counted at its range, as a decoy
+    /// does.
     pub async fn forfeit(&self, mut reservation: Reservation, purpose: PurposeName) {
-        if purpose == PurposeName::Login {
+        if purpose.can_be_decoy() {
             reservation.in_windows.clear();
         }
         self.release(reservation).await;

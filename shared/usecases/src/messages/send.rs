@@ -31,7 +31,7 @@ use twostep_stores::{
 
 use super::{
     delivery_reports::Deliveries,
-    notice::Notices,
+    notice::NoticeReserve,
     provider::{OpenError, clickatell},
     queue::{QueuedMessage, unreadable},
     reservation::{MessageIntent, Reservation, ReserveError, Spending},
@@ -50,7 +50,7 @@ pub struct SendMessages {
     account: CachedAccount,
     settings: Arc<CachedSettings>,
     spending: Spending,
-    notices: Notices,
+    notices: NoticeReserve,
 }
 
 /// An entry of the queue, as it was received.
@@ -151,7 +151,7 @@ impl SendMessages {
             account: secrets.open("CLICKATELL_SECRET", Account::parse)?,
             settings: tables.settings()?,
             spending: Spending::open(tables)?,
-            notices: Notices::open(tables)?,
+            notices: NoticeReserve::open(tables)?,
         })
     }
 
@@ -288,8 +288,8 @@ impl SendMessages {
             tracing::error!(%error, "a message cannot be opened");
             Unprepared::Never(DeliveryFailure::Unreadable, None)
         })?;
-        // A challenge without a number has no message.
-        let Some(phone) = payload.phone.clone() else {
+        // Only messages to numbers are put on the queue.
+        let Some(phone) = payload.to.phone().cloned() else {
             return Err(Unprepared::Never(DeliveryFailure::Unreadable, None));
         };
         let country = Country::of_mobile(&phone);
@@ -319,7 +319,7 @@ impl SendMessages {
             return Ok(None);
         }
         let reserved = match &payload.purpose {
-            Purpose::Notice { user } => self.notices.reserve(&self.spending, &intent, user.as_ref()).await,
+            Purpose::Notice { user, .. } => self.notices.reserve(&self.spending, &intent, user.as_ref()).await,
             _ => self.spending.reserve(&intent).await,
         };
         reserved.map(Some)

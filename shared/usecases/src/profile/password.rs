@@ -8,7 +8,10 @@ use twostep_crypto::{
     password::{self, Password, WeakPassword},
     recovery_code,
 };
-use twostep_domain::account::{Event, User};
+use twostep_domain::{
+    account::{Event, User},
+    challenge::Notice,
+};
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{TableError, Tables, failed_attempts::Subject};
 
@@ -55,8 +58,8 @@ impl ChangePassword {
         Ok(Self { attempts: Attempts::open(tables)? })
     }
 
-    /// Sets the password. Other sessions and remembered devices end. A caller who `wants_codes` gets recovery codes if this
-    /// turns the second step on.
+    /// Sets the password. Other sessions and remembered devices end, and the user is told. A caller who `wants_codes` gets
+    /// recovery codes if this turns the second step on.
     ///
     /// # Errors
     /// [`PasswordChangeError`]
@@ -89,9 +92,10 @@ impl ChangePassword {
         let (recovery_codes, hashes) = (wants_codes && turns_two_step_on)
             .then(|| recovery_code::fresh_set(&account.ring.pepper, &user.id, &mut entropy::system()))
             .unzip();
-        let mut writes = access.users.set_password(&user, &hash, &claims.sid, hashes.as_deref());
+        let mut writes = access.users.set_password(&user, &hash, &claims.sid, hashes.as_deref(), None);
         writes.push(access.sessions.is_live(&claims.sid, access.clock.now()));
         writes.push(access.audit.write(&access.audit.of_claims(Event::PasswordChanged, claims, caller)));
+        writes.extend(access.notices.to_user(&account.ring, &user, Notice::PasswordChanged, caller.language));
         access.users.commit(writes).await.map_err(|error| AccessError::Outage(Outage::from(error)))?;
         let stored = hashes.unwrap_or_else(|| user.recovery_codes.clone());
         let user = User { password: Some(hash), recovery_codes: stored, ..user };

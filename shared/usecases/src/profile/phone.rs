@@ -4,8 +4,9 @@ use twostep_crypto::{access_token::Claims, recovery_code};
 use twostep_domain::{
     account::{Activity, Event, PhoneTrust},
     authentication_method::Method,
-    challenge::{Purpose, PurposeName, purpose::PhoneChange},
+    challenge::{Notice, Purpose, PurposeName, purpose::PhoneChange},
     phone::PhoneNumber,
+    recipient::Recipient,
 };
 use twostep_runtime::{config::ConfigError, entropy, secrets::Secrets};
 use twostep_stores::{
@@ -20,10 +21,9 @@ use crate::{
     codes::{
         Admission, ChallengeView, Challenges, StartError,
         admission::Admitted,
-        challenges::{Message, NewCode},
+        challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
-    messages::notice,
     outage::Outage,
     repeat::Outcome,
 };
@@ -78,7 +78,8 @@ impl ChangePhone {
         phone: &PhoneNumber,
     ) -> Result<ChallengeView, StartChangeError> {
         let ring = self.access.keys.get().await.map_err(StartError::from)?;
-        let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), Some(phone));
+        let to = Recipient::from(phone.clone());
+        let key = Challenges::key(&ring, PurposeName::Profile, Some(&claims.sub), &to);
         let load = async { Ok::<_, Outage>(self.challenges.store.find(&key).await?) };
         let read = async { tokio::try_join!(load, self.access.open_account(claims)) };
         let Admitted { found, settings, asking } = self.admission.admit_while(caller, &ring, phone, None, read).await?;
@@ -104,12 +105,7 @@ impl ChangePhone {
             turns_two_step_on: user.password.is_some() && !user.two_step,
             former_phone: user.phone,
         };
-        let new = NewCode {
-            message: Message::To(phone),
-            purpose: Purpose::Profile(change),
-            language: caller.language,
-            decoy: false,
-        };
+        let new = NewCode { to: &to, purpose: Purpose::Profile(change), language: caller.language, decoy: false };
         Ok(self.admission.start(&self.challenges, &ring, key, present, new, asking).await?)
     }
 
@@ -124,16 +120,18 @@ impl ChangePhone {
         if user.password.is_none() {
             return Err(RemovePhoneError::LastWayIn);
         }
-        let notice = notice::write(&self.challenges, &account.ring, &user.id, phone, caller.language);
+        let (notices, language) = (&self.access.notices, caller.language);
         let mut writes = self.access.users.remove_phone(&user, phone, &claims.sid);
-        let entry = self.access.audit.of_claims(Event::PhoneRemoved, claims, caller);
-        writes.extend([notice, self.access.audit.write(&entry)]);
+        writes.push(self.access.audit.write(&self.access.audit.of_claims(Event::PhoneRemoved, claims, caller)));
+        writes.push(notices.to_removed_number(&account.ring, &user.id, phone, language));
+        writes.extend(notices.to_user(&account.ring, &user, Notice::PhoneRemoved, language));
         Ok(self.access.users.commit(writes).await.map_err(|error| AccessError::Outage(error.into()))?)
     }
 }
 
 impl VerifyCode {
-    /// Gives the number to the account that asked, unless another account owns it. The former number is told.
+    /// Gives the number to the account that asked, unless another account owns it. The former number and the user's address
+    /// are told.
     pub(crate) async fn use_for_phone_change(
         &self,
         code: CorrectCode<'_>,
@@ -141,13 +139,18 @@ impl VerifyCode {
         change: PhoneChange,
     ) -> Result<Use, VerifyError> {
         let PhoneChange { account, former_phone, session, turns_two_step_on, after_password } = &change;
+        let found = self.users.find(&account.user_id).await?;
+        let Some(mut user) = found else { return self.use_for_nothing(code, Rejection::CodeExpired).await };
         let (codes, hashes) = turns_two_step_on
             .then(|| recovery_code::fresh_set(&code.ring.pepper, &account.user_id, &mut entropy::system()))
             .unzip();
         let former = former_phone.as_ref();
         let mut writes = self.users.set_phone(account, phone, former, session, hashes.as_deref(), self.now());
-        if let Some(former) = former.filter(|former| *former != phone) {
-            writes.push(notice::write(&self.challenges, code.ring, &account.user_id, former, code.caller.language));
+        if former != Some(phone) {
+            let language = code.caller.language;
+            let told = former.map(|former| self.notices.to_removed_number(code.ring, &user.id, former, language));
+            writes.extend(told);
+            writes.extend(self.notices.to_user(code.ring, &user, Notice::PhoneChanged, language));
         }
         // The change dies with the session that asked for it.
         writes.push(if *after_password {
@@ -161,10 +164,8 @@ impl VerifyCode {
             ..self.audit.of_user(Event::PhoneVerified, &account.user_id)
         }));
         writes.extend(self.kept(&code, &Outcome::PhoneSet { recovery_codes: codes.clone() }));
-        let (used, user) = tokio::join!(self.use_with(&code, writes), self.users.find(&account.user_id));
-        match used? {
+        match self.use_with(&code, writes).await? {
             SwapWith::Saved => {
-                let mut user = self.read_again(user, &account.user_id).await?;
                 user.phone = Some(phone.clone());
                 user.two_step = true;
                 if let Some(hashes) = hashes {

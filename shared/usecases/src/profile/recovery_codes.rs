@@ -1,7 +1,7 @@
 //! Make new recovery codes.
 
 use twostep_crypto::{KeyRing, access_token::Claims, recovery_code};
-use twostep_domain::account::Event;
+use twostep_domain::{account::Event, challenge::Notice};
 use twostep_runtime::entropy;
 use twostep_stores::users::ChangeError;
 
@@ -22,7 +22,7 @@ pub enum RecoveryCodesError {
 }
 
 impl Access {
-    /// Makes ten new recovery codes. The old ones stop working.
+    /// Makes ten new recovery codes. The old ones stop working, and the user is told.
     ///
     /// # Errors
     /// [`RecoveryCodesError`]
@@ -46,6 +46,7 @@ impl Access {
         let mut writes = vec![self.users.set_recovery_codes(&user.snapshot(), &hashes), self.audit.write(&entry)];
         let outcome = Outcome::RecoveryCodes { recovery_codes: codes.clone() };
         writes.extend(self.repeats.write(ring, ticket.as_ref(), &outcome));
+        writes.extend(self.notices.to_user(ring, &user, Notice::RecoveryCodesReplaced, caller.language));
         match self.users.commit(writes).await {
             Ok(()) => Ok(codes),
             // The same request may have run twice at once.

@@ -6,6 +6,7 @@ use twostep_crypto::{access_token::Claims, recovery_code, totp::TotpSecret};
 use twostep_domain::{
     account::{Authenticator, Event, PendingTotp, Totp, User},
     authentication_method::Method,
+    challenge::Notice,
     one_time_code::OneTimeCode,
     random,
 };
@@ -118,6 +119,7 @@ impl Access {
         writes.push(self.audit.write(&self.audit.of_claims(Event::TotpAdded, claims, caller)));
         let outcome = Outcome::TotpOn { recovery_codes: codes.clone() };
         writes.extend(self.repeats.write(&account.ring, ticket.as_ref(), &outcome));
+        writes.extend(self.notices.to_user(&account.ring, &user, Notice::TotpAdded, caller.language));
         match self.users.commit(writes).await {
             Ok(()) => {}
             // Another request confirmed it, or the session or the account changed meanwhile.
@@ -150,7 +152,7 @@ impl Access {
     /// # Errors
     /// [`AccessError`]
     pub async fn remove_totp(&self, caller: &Caller, claims: &Claims) -> Result<(), AccessError> {
-        let (_, user) = self.open_for_change(claims).await?;
+        let (account, user) = self.open_for_change(claims).await?;
         if user.totp().is_none() {
             return Ok(());
         }
@@ -163,6 +165,7 @@ impl Access {
             TotpChange { authenticators: &authenticators, two_step, recovery_codes: none, kept_session: &claims.sid };
         let mut writes = self.users.change_totp(&user, None, &change);
         writes.push(self.audit.write(&self.audit.of_claims(Event::TotpRemoved, claims, caller)));
+        writes.extend(self.notices.to_user(&account.ring, &user, Notice::TotpRemoved, caller.language));
         Ok(self.users.commit(writes).await.map_err(Outage::from)?)
     }
 }

@@ -23,6 +23,7 @@ use twostep_runtime::{
 };
 use twostep_stores::{SessionStore, Tables, UserStore, users::ChangeError};
 
+use super::address::AddressCheck;
 use crate::{
     audit::Audit,
     caller::Caller,
@@ -39,6 +40,7 @@ pub struct RegisterByPassword {
     users: UserStore,
     sessions: SessionStore,
     attempts: ClientIpAttempts,
+    address: AddressCheck,
     repeats: Repeats,
     audit: Audit,
 }
@@ -69,6 +71,7 @@ impl RegisterByPassword {
             users: tables.users()?,
             sessions: tables.sessions()?,
             attempts: ClientIpAttempts::open(tables)?,
+            address: AddressCheck::open(tables)?,
             repeats: Repeats::open(tables)?,
             audit: Audit::open(tables)?,
         })
@@ -107,8 +110,13 @@ impl RegisterByPassword {
         let mut companions =
             vec![self.sessions.insert(&session), self.audit.write(&self.audit.of_session(Event::Registered, &session))];
         companions.extend(self.repeats.write(&ring, ticket.as_ref(), &Outcome::signed_in(&token, None)));
+        let (email_challenge, write) = self.address.of_new_account(&ring, &user, &session.id, caller.language)?.unzip();
+        companions.extend(write);
         match self.users.create(&user, companions).await {
-            Ok(()) => Ok(SignedIn::new(issuer, &ring, &session, token, user, now)),
+            Ok(()) => {
+                let signed_in = SignedIn::new(issuer, &ring, &session, token, user, now);
+                Ok(SignedIn { email_challenge, ..signed_in })
+            }
             Err(ChangeError::EmailTaken | ChangeError::Refused { .. }) => {
                 // The same request may have run twice at once.
                 let again = self.registered_before(issuer, &ring, ticket.as_ref()).await?;
@@ -129,7 +137,8 @@ impl RegisterByPassword {
             (Earlier::OtherBody, _) => Err(RegisterError::IdempotencyMismatch),
             (Earlier::Outcome(_), Some(ticket)) => {
                 let stores = (&self.users, &self.sessions);
-                Ok(Box::pin(self.repeats.sign_in_again(stores, issuer, ring, ticket)).await?)
+                let again = Box::pin(self.repeats.sign_in_again(stores, issuer, ring, ticket)).await?;
+                Ok(self.address.again(ring, again).await?)
             }
             _ => Ok(None),
         }

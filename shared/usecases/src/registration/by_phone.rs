@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use twostep_crypto::{
+    KeyRing,
     access_token::Issuer,
-    registration_token::{self, InvalidRegistrationToken},
+    registration_token::{self, InvalidRegistrationToken, VerifiedPhone},
 };
 use twostep_domain::{
-    account::{Event, PhoneTrust, User},
-    challenge::{Purpose, PurposeName},
+    account::{AccountSnapshot, Event, PhoneTrust, User},
+    challenge::{Notice, Purpose, PurposeName},
     email::EmailAddress,
     ids::UserId,
     person_name::PersonName,
     phone::PhoneNumber,
+    recipient::Recipient,
     sign_in::{SignIn, may_sign_in_by_phone},
     time::Clock,
 };
@@ -22,22 +24,25 @@ use twostep_runtime::{
     secrets::{Keys, Secrets},
 };
 use twostep_stores::{
-    OutcomeStore, SessionStore, Tables, UserStore,
+    RegistrationTokenStore, SessionStore, Tables, UserStore,
     compare_and_swap::{Round, SwapWith},
+    registration_tokens::{Spent, TokenRecord},
     users::{ChangeError, owner_in},
 };
 
+use super::address::AddressCheck;
 use crate::{
     audit::Audit,
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, StartError,
         admission::Admitted,
-        challenges::{Message, NewCode},
+        challenges::NewCode,
         verify::{CorrectCode, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
+    messages::notice::Notices,
     outage::{Outage, from_outage},
-    repeat::{Earlier, Outcome, Repeatable, Repeats},
+    repeat::{Earlier, Outcome, Repeatable, Repeats, Ticket},
     signed_in::{self, SignedIn},
     warm_up,
 };
@@ -65,7 +70,8 @@ impl StartRegistration {
     /// [`StartError`]
     pub async fn start(&self, caller: &Caller, phone: &PhoneNumber) -> Result<ChallengeView, StartError> {
         let ring = self.keys.get().await?;
-        let key = Challenges::key(&ring, PurposeName::Register, None, Some(phone));
+        let to = Recipient::from(phone.clone());
+        let key = Challenges::key(&ring, PurposeName::Register, None, &to);
         let read = self.challenges.store.find(&key);
         let admitted = self.admission.admit_while(caller, &ring, phone, Some(PhoneTrust::New), read).await?;
         let Admitted { found, asking, .. } = admitted;
@@ -76,20 +82,19 @@ impl StartRegistration {
                 return Err(error.into());
             }
         };
-        let (message, language) = (Message::To(phone), caller.language);
-        let new = NewCode { message, purpose: Purpose::Register, language, decoy: false };
+        let new = NewCode { to: &to, purpose: Purpose::Register, language: caller.language, decoy: false };
         self.admission.start(&self.challenges, &ring, key, present, new, asking).await
     }
 }
 
 impl VerifyCode {
-    /// A free number may be registered. One that has an account signs in to it.
+    /// A free number may be registered. One that has an account signs in to it, unless that account has been idle for long.
     pub(crate) async fn use_for_registration(
         &self,
         code: CorrectCode<'_>,
         phone: PhoneNumber,
     ) -> Result<Use, VerifyError> {
-        let token = registration_token::issue(code.ring, phone.clone(), self.now(), &mut entropy::system());
+        let token = registration_token::issue(code.ring, phone.clone(), None, self.now(), &mut entropy::system());
         let mut companions = vec![self.users.phone_is_free(&phone)];
         companions.extend(self.kept(&code, &Outcome::MayRegister { registration_token: token.clone() }));
         match self.use_with(&code, companions).await? {
@@ -98,10 +103,14 @@ impl VerifyCode {
             SwapWith::Refused { companion: 1.., .. } => Err(VerifyError::IdempotencyMismatch),
             SwapWith::Refused { found, .. } => {
                 let owner = owner_in(found.unwrap_or_default())?;
-                if !may_sign_in_by_phone(&*self.settings.get().await?, &owner) {
+                let settings = self.settings.get().await?;
+                if owner.is_idle(settings.used_since(self.now())) {
+                    return self.use_for_idle_number(code, phone, owner.account).await;
+                }
+                if !may_sign_in_by_phone(&settings, &owner.account) {
                     return self.use_for_nothing(code, Rejection::PhoneTaken).await;
                 }
-                self.use_for_sign_in(code, phone, owner).await
+                self.use_for_sign_in(code, phone, owner.account).await
             }
         }
     }
@@ -112,14 +121,26 @@ pub struct CompleteRegistration {
     keys: Arc<Keys>,
     users: UserStore,
     sessions: SessionStore,
-    tokens: OutcomeStore,
+    tokens: RegistrationTokenStore,
     repeats: Repeats,
     audit: Audit,
+    notices: Notices,
+    address: AddressCheck,
+}
+
+/// A registration with a token that is in order.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    caller: &'a Caller,
+    issuer: &'a Issuer,
+    ring: &'a KeyRing,
+    verified: &'a VerifiedPhone,
+    ticket: Option<&'a Ticket>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
-    /// Not a registration token of this service, or it has expired or was used.
+    /// Not a registration token of this service, expired, used before, or tried too often in vain.
     #[error("the registration token is not valid")]
     InvalidRegistrationToken,
     #[error("another account has this email address")]
@@ -143,9 +164,11 @@ impl CompleteRegistration {
             keys: secrets.keys()?,
             users: tables.users()?,
             sessions: tables.sessions()?,
-            tokens: tables.outcomes()?,
+            tokens: tables.registration_tokens()?,
             repeats: Repeats::open(tables)?,
             audit: Audit::open(tables)?,
+            notices: Notices::open(tables)?,
+            address: AddressCheck::open(tables)?,
         })
     }
 
@@ -154,8 +177,8 @@ impl CompleteRegistration {
     }
 
     /// Creates the account of a verified number and signs in to it, in one transaction that also uses the token up. A used
-    /// token is refused before anything else is looked at, and so is one that has met five addresses with an account:
-    /// it must not tell which addresses exist.
+    /// token is refused before anything else is looked at, and so is one that has met five addresses with an account: it
+    /// must not tell which addresses exist. A number that an idle account had is taken from it; its owner is told.
     ///
     /// # Errors
     /// [`CompleteError`]
@@ -170,47 +193,96 @@ impl CompleteRegistration {
     ) -> Result<SignedIn, CompleteError> {
         let (ring, now) = (self.keys.get().await?, self.clock.now());
         let ticket = repeat.map(|repeat| repeat.ticket(&ring, "register/complete", ""));
-        let token_id = format!("registration#{}", ring.pepper.hide("registration-token", &registration_token));
-        let phone = registration_token::open(&ring, registration_token, now)
-            .map_err(|InvalidRegistrationToken| CompleteError::InvalidRegistrationToken)?;
-        match self.repeats.find(&ring, ticket.as_ref()).await? {
-            Earlier::OtherBody => return Err(CompleteError::IdempotencyMismatch),
-            Earlier::Outcome(_) => {
-                let (stores, ticket) = ((&self.users, &self.sessions), ticket.as_ref());
-                let ticket = ticket.ok_or(CompleteError::InvalidRegistrationToken)?;
-                let again = Box::pin(self.repeats.sign_in_again(stores, issuer, &ring, ticket)).await?;
-                return again.ok_or(CompleteError::InvalidRegistrationToken);
-            }
-            Earlier::None => {}
+        let invalid = |InvalidRegistrationToken| CompleteError::InvalidRegistrationToken;
+        let verified = registration_token::open(&ring, registration_token.clone(), now).map_err(invalid)?;
+        if let Some(again) = self.completed_before(issuer, &ring, ticket.as_ref()).await? {
+            return Ok(again);
         }
-        let user = User::new(UserId::random(&mut entropy::system()), name, email, Some(phone), None, now);
-        let (session, token) = signed_in::begin(caller, &user.snapshot(), SignIn::by_phone(now));
-        let expires_at = now.plus(registration_token::LIFETIME);
-        let mut companions = vec![
-            self.tokens.spend(&token_id, expires_at),
-            self.sessions.insert(&session),
-            self.audit.write(&self.audit.of_session(Event::Registered, &session)),
-        ];
-        companions.extend(self.repeats.write(&ring, ticket.as_ref(), &Outcome::signed_in(&token, None)));
-        match self.users.create(&user, companions).await {
-            Ok(()) => Ok(SignedIn::new(issuer, &ring, &session, token, user, now)),
-            Err(ChangeError::Refused { .. }) => {
-                // The same request may have run twice at once.
-                let (stores, earlier) =
-                    ((&self.users, &self.sessions), self.repeats.find(&ring, ticket.as_ref()).await?);
-                if let (Earlier::Outcome(_), Some(ticket)) = (earlier, &ticket)
-                    && let Some(again) = Box::pin(self.repeats.sign_in_again(stores, issuer, &ring, ticket)).await?
-                {
-                    return Ok(again);
+        let token = TokenRecord::of(&ring.pepper, &registration_token, verified.expires_at());
+        // Counted before it is judged: otherwise, many tries at once would tell which addresses have accounts.
+        let created = match self.tokens.reserve(&token).await? {
+            Ok(_) => {
+                let request = Request { caller, issuer, ring: &ring, verified: &verified, ticket: ticket.as_ref() };
+                let created = Box::pin(self.create(request, &token, name, email)).await;
+                if matches!(&created, Err(error) if !matches!(error, CompleteError::EmailTaken)) {
+                    self.tokens.release(&token).await?;
                 }
-                Err(CompleteError::InvalidRegistrationToken)
+                created
             }
-            Err(ChangeError::EmailTaken) if self.tokens.count_failure(&token_id, expires_at).await? => {
-                Err(CompleteError::EmailTaken)
+            Err(Spent) => Err(CompleteError::InvalidRegistrationToken),
+        };
+        match created {
+            // The same request may have run twice at once.
+            Err(CompleteError::InvalidRegistrationToken) if ticket.is_some() => {
+                let again = self.completed_before(issuer, &ring, ticket.as_ref()).await?;
+                again.ok_or(CompleteError::InvalidRegistrationToken)
             }
-            Err(ChangeError::EmailTaken) => Err(CompleteError::InvalidRegistrationToken),
-            Err(ChangeError::PhoneTaken) => Err(CompleteError::PhoneTaken),
-            Err(error @ (ChangeError::Outdated | ChangeError::Table(_))) => Err(CompleteError::Outage(error.into())),
+            created => created,
         }
+    }
+
+    /// The session that an earlier request with the same key began.
+    async fn completed_before(
+        &self,
+        issuer: &Issuer,
+        ring: &KeyRing,
+        ticket: Option<&Ticket>,
+    ) -> Result<Option<SignedIn>, CompleteError> {
+        match (self.repeats.find(ring, ticket).await?, ticket) {
+            (Earlier::OtherBody, _) => Err(CompleteError::IdempotencyMismatch),
+            (Earlier::Outcome(_), Some(ticket)) => {
+                let stores = (&self.users, &self.sessions);
+                let again = Box::pin(self.repeats.sign_in_again(stores, issuer, ring, ticket)).await?;
+                let again = again.ok_or(CompleteError::InvalidRegistrationToken)?;
+                Ok(self.address.again(ring, Some(again)).await?)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn create(
+        &self,
+        request: Request<'_>,
+        token: &TokenRecord,
+        name: PersonName,
+        email: EmailAddress,
+    ) -> Result<SignedIn, CompleteError> {
+        let Request { caller, issuer, ring, verified, ticket } = request;
+        let now = self.clock.now();
+        let former = match &verified.former {
+            None => None,
+            Some(owner) => Some(self.idle_owner(verified, owner).await?),
+        };
+        let (phone, id) = (&verified.phone, UserId::random(&mut entropy::system()));
+        let user = User::new(id, name, email, Some(phone.clone()), None, now);
+        let (session, refresh_token) = signed_in::begin(caller, &user.snapshot(), SignIn::by_phone(now));
+        let mut companions =
+            vec![self.sessions.insert(&session), self.audit.write(&self.audit.of_session(Event::Registered, &session))];
+        companions.extend(self.repeats.write(ring, ticket, &Outcome::signed_in(&refresh_token, None)));
+        if let Some(former) = &former {
+            companions.push(self.audit.write(&self.audit.of_user(Event::PhoneTakenOver, &former.id)));
+            companions.extend(self.notices.to_user(ring, former, Notice::PhoneTakenOver, caller.language));
+        }
+        let (email_challenge, write) = self.address.of_new_account(ring, &user, &session.id, caller.language)?.unzip();
+        companions.extend(write);
+        let token = self.tokens.use_up(token);
+        let created = self.users.create_by_phone(&user, phone, former.as_ref(), token, companions).await;
+        created.map_err(|error| match error {
+            ChangeError::TokenSpent | ChangeError::Refused { .. } => CompleteError::InvalidRegistrationToken,
+            ChangeError::EmailTaken => CompleteError::EmailTaken,
+            ChangeError::PhoneTaken => CompleteError::PhoneTaken,
+            error @ (ChangeError::Outdated | ChangeError::Table(_)) => CompleteError::Outage(error.into()),
+        })?;
+        let signed_in = SignedIn::new(issuer, ring, &session, refresh_token, user, now);
+        Ok(SignedIn { email_challenge, ..signed_in })
+    }
+
+    /// The account that had the number, if it was not used since the number was verified.
+    async fn idle_owner(&self, verified: &VerifiedPhone, owner: &AccountSnapshot) -> Result<User, CompleteError> {
+        let user = self.users.find(&owner.user_id).await?;
+        let is_idle = |user: &User| {
+            user.epoch == owner.epoch && user.last_used_at.is_some_and(|used| used < verified.verified_at())
+        };
+        user.filter(is_idle).ok_or(CompleteError::PhoneTaken)
     }
 }

@@ -1,5 +1,6 @@
 //! Create an account.
 
+mod address;
 pub mod by_password;
 pub mod by_phone;
 

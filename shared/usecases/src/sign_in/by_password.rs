@@ -169,6 +169,7 @@ impl SignInByPassword {
         let entry = self.audit.write(&self.audit.of_session(Event::SignedIn, &session));
         match self.users.commit(vec![unchanged, self.sessions.insert(&session), entry]).await {
             Ok(()) => {
+                signed_in::record_use(&self.users, &user, now).await;
                 let signed_in = SignedIn::new(issuer, ring, &session, token, user, now);
                 Ok(PasswordAccepted::SignedIn(Box::new(signed_in)))
             }

@@ -4,6 +4,7 @@ use twostep_crypto::{
     KeyRing,
     device_token::DeviceToken,
     recovery_code::{self, RecoveryCode},
+    sealing::UnsealError,
     totp::TotpSecret,
 };
 use twostep_domain::{
@@ -11,8 +12,11 @@ use twostep_domain::{
     authentication_method::Method,
     challenge::{Purpose, PurposeName},
     ids::UserId,
+    one_time_code::OneTimeCode,
     phone::PhoneNumber,
+    recipient::Recipient,
     sign_in::SignIn,
+    time::Timestamp,
 };
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{
@@ -24,9 +28,9 @@ use twostep_stores::{
 use crate::{
     caller::Caller,
     codes::{
-        ChallengeError, ChallengeView, Challenges, ClientIpLimit,
+        ChallengeView, Challenges, ClientIpLimit,
         asking::Asking,
-        challenges::{Message, NewCode},
+        challenges::{NewCode, second_step},
         verify::{CorrectCode, Entry, Guess, Rejection, Use, Verified, VerifyCode, VerifyError},
     },
     outage::Outage,
@@ -47,10 +51,10 @@ impl StartSecondStep {
     /// Begins the second step of a user whose password was correct. It always begins: if no code can be sent, the user can
     /// enter the code of an app or a recovery code.
     pub(crate) async fn start(&self, caller: &Caller, ring: &KeyRing, user: &User) -> Result<ChallengeView, Outage> {
-        let phone = user.phone.as_ref();
-        let key = Challenges::key(ring, PurposeName::SecondStep, Some(&user.id), phone);
+        let to = user.phone.clone().map_or(Recipient::Nobody, Recipient::Phone);
+        let key = Challenges::key(ring, PurposeName::SecondStep, Some(&user.id), &to);
         let count = async {
-            match phone {
+            match user.phone {
                 Some(_) => self.client_ips.count(caller, ring).await,
                 None => Ok(Asking::uncounted()),
             }
@@ -61,22 +65,16 @@ impl StartSecondStep {
             totp: user.totp().is_some(),
             recovery_code: !user.recovery_codes.is_empty(),
         };
-        let message = phone.map_or(Message::None, Message::IfPossibleTo);
-        let new = NewCode { message, purpose, language: caller.language, decoy: false };
+        let new = NewCode { to: &to, purpose, language: caller.language, decoy: false };
         let started = self.challenges.start(ring, key, present, new, &asking).await;
         self.client_ips.settle(asking, &started).await;
-        started.map(|started| started.view).map_err(|error| match error {
-            ChallengeError::Outage(outage) => outage,
-            ChallengeError::TooManyCodes { .. } | ChallengeError::TooManyRequests { .. } => {
-                unreachable!("a second step begins without a message too")
-            }
-        })
+        second_step(started)
     }
 }
 
 /// What a second step needs to know about its account before the guess is judged.
 pub(crate) struct SecondStep {
-    user: User,
+    pub user: User,
     /// The account's code that was entered, if it was one.
     pub recovery_code: Option<StoredRecoveryCode>,
     /// The code of the account's app that was entered, if it was one.
@@ -102,13 +100,9 @@ impl VerifyCode {
             Guess::Code(_) | Guess::Totp(_) => None,
             Guess::RecoveryCode(code) => stored_code(ring, &user, code),
         };
-        let totp = match (&entry.guess, user.totp()) {
-            (Guess::Totp(code), Some((id, totp))) => {
-                let secret = TotpSecret::open(ring, &user.id, &totp.secret)?;
-                let step = secret.step_of(code, totp.last_step, self.now());
-                step.map(|step| TotpStep { id: id.to_owned(), step })
-            }
-            _ => None,
+        let totp = match &entry.guess {
+            Guess::Totp(code) => totp_step(ring, &user, code, self.now())?,
+            Guess::Code(_) | Guess::RecoveryCode(_) => None,
         };
         Ok(SecondStep { user, recovery_code, totp, remember_device: entry.remember_device })
     }
@@ -150,6 +144,7 @@ impl VerifyCode {
         companions.extend(self.kept(&code, &Outcome::signed_in(&token, None)));
         match self.use_with(&code, companions).await? {
             SwapWith::Saved => {
+                signed_in::record_use(&self.users, &user, now).await;
                 let user = without_code(user, recovery_code.as_ref());
                 let signed_in = SignedIn::new(code.issuer, code.ring, &session, token, user, now);
                 Ok(Round::Done(Verified::SignedIn(Box::new(signed_in))))
@@ -190,6 +185,7 @@ impl VerifyCode {
         companions.extend(self.kept(&code, &Outcome::signed_in(&token, device_token)));
         match self.use_with(&code, companions).await? {
             SwapWith::Saved => {
+                signed_in::record_use(&self.users, &user, now).await;
                 let user = without_code(user, recovery_code.as_ref());
                 let mut signed_in = SignedIn::new(code.issuer, code.ring, &session, token, user, now);
                 signed_in.device_token = remembered.map(|(token, _)| token);
@@ -202,14 +198,27 @@ impl VerifyCode {
     }
 }
 
-fn stored_code(ring: &KeyRing, user: &User, code: &RecoveryCode) -> Option<StoredRecoveryCode> {
+/// The step of the account's app that `code` belongs to.
+pub(super) fn totp_step(
+    ring: &KeyRing,
+    user: &User,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Result<Option<TotpStep>, UnsealError> {
+    let Some((id, totp)) = user.totp() else { return Ok(None) };
+    let secret = TotpSecret::open(ring, &user.id, &totp.secret)?;
+    Ok(secret.step_of(code, totp.last_step, now).map(|step| TotpStep { id: id.to_owned(), step }))
+}
+
+/// The account's recovery code that was entered.
+pub(super) fn stored_code(ring: &KeyRing, user: &User, code: &RecoveryCode) -> Option<StoredRecoveryCode> {
     let hash = code.hash(&ring.pepper, &user.id);
     let index = recovery_code::position(&user.recovery_codes, &hash);
     index.map(|index| StoredRecoveryCode { index, hash })
 }
 
 /// The user as it is after the code was used up.
-fn without_code(mut user: User, used: Option<&StoredRecoveryCode>) -> User {
+pub(super) fn without_code(mut user: User, used: Option<&StoredRecoveryCode>) -> User {
     if let Some(used) = used {
         user.recovery_codes.remove(used.index);
     }
