@@ -5,7 +5,8 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
 BUILD := cargo build --workspace
 TEST := cargo test --workspace
-RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet tests/browser
+# Two processes, because a test waits for its page for half of its time.
+RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet --numprocesses 2 --dist worksteal tests/browser
 TEST_SCRIPTS = .venv/bin/python -m pytest -p no:cacheprovider --quiet scripts/tests
 WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 NPM_PACKAGES := tests/clients examples/express-verification

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OUTPUT = ROOT / "target" / "browser"
+# pytest-xdist runs the tests in several processes, each with its own stack.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+OUTPUT = ROOT / "target" / "browser" / WORKER
 PORTS = ["API_PORT", "SANDBOX_PORT", "DYNAMODB_PORT", "SECRETS_PORT", "SQS_PORT"]
 PATIENCE = 180
 
@@ -33,7 +35,7 @@ class Stack:
             "CLOCK_OFFSET_FILE": str(self.clock.file),
             "IAM": "enforced",
             "IAM_TEMPLATE": str(_expanded_template()),
-            "IAM_USAGE": str(ROOT / f"target/iam-usage/browser-{limits}.jsonl"),
+            "IAM_USAGE": str(ROOT / f"target/iam-usage/browser-{WORKER}-{limits}.jsonl"),
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
