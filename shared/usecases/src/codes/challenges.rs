@@ -181,7 +181,7 @@ impl Challenges {
         &self,
         ring: &KeyRing,
         key: &ChallengeKey,
-        new: NewCode<'_>,
+        new: &NewCode<'_>,
     ) -> Result<(ChallengeView, Write), ChallengeError> {
         let asking = Asking::uncounted();
         let fresh = new.payload(asking.weighed);

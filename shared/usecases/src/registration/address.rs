@@ -59,7 +59,7 @@ impl AddressCheck {
         let key = Challenges::key(ring, PurposeName::Email, Some(&user.id), &to);
         let change = EmailChange { account: user.snapshot(), former: user.email.clone(), session: session.clone() };
         let new = NewCode { to: &to, purpose: Purpose::Email(change), language, decoy: false };
-        match self.challenges.first(ring, &key, new) {
+        match self.challenges.first(ring, &key, &new) {
             Ok(check) => Ok(Some(check)),
             Err(ChallengeError::Outage(outage)) => Err(outage),
             Err(ChallengeError::TooManyCodes { .. } | ChallengeError::TooManyRequests { .. }) => {
