@@ -36,7 +36,7 @@ fn budgets(hour: u64, day: u64) -> Value {
 
 /// How many messages to numbers there are. Emails cost nothing.
 async fn messages(world: &World) -> usize {
-    world.client.all_messages().await.iter().filter(|message| message["channel"] == "sms").count()
+    world.client.all_messages("sms").await.len()
 }
 
 async fn spent(world: &World) -> u64 {

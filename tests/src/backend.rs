@@ -129,7 +129,7 @@ impl Backend {
         format!("http://localhost:{}", self.port)
     }
 
-    /// The calls of `function` since the last query.
+    /// The calls of `function` that ended since the last query.
     #[allow(clippy::must_use_candidate, reason = "asking also forgets")]
     pub fn calls_of(&self, function: &str) -> Vec<String> {
         let mut calls = lock(&self.state.calls);
@@ -202,8 +202,8 @@ async fn hand_on(State(state): State<Arc<Behind>>, headers: HeaderMap, body: Byt
     let call = Call { function, call: format!("{operation} {}", tables(&asked)), units: units(&operation, &asked) };
     let fault = lock(&state.faults).iter_mut().find_map(|fault| fault.strikes(&call).then_some(fault.mode));
     let (function, began) = (call.function.clone(), Instant::now());
-    lock(&state.calls).push(call);
     let answer = answer(&state, headers, body, fault).await;
+    lock(&state.calls).push(call);
     lock(&state.spans).push((function, began, Instant::now()));
     answer
 }

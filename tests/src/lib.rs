@@ -252,9 +252,11 @@ impl Client {
         Answer::read(request.send().await.expect("the sandbox answers")).await
     }
 
-    /// All messages, newest first.
-    pub async fn all_messages(&self) -> Vec<Value> {
-        self.messages("").await
+    /// All messages by `channel`, newest first.
+    pub async fn all_messages(&self, channel: &str) -> Vec<Value> {
+        let mut messages = self.messages("").await;
+        messages.retain(|message| message["channel"] == channel);
+        messages
     }
 
     async fn messages(&self, query: &str) -> Vec<Value> {
@@ -417,7 +419,7 @@ pub fn http_without_redirects() -> reqwest::Client {
 ///
 /// # Panics
 /// If it times out.
-pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {

@@ -85,7 +85,7 @@ pub async fn arrived(stack: &Stack, promised: usize) -> usize {
     let client = stack.client();
     let end = Instant::now() + DELIVERY;
     loop {
-        let count = client.all_messages().await.iter().filter(|message| message["channel"] == "sms").count();
+        let count = client.all_messages("sms").await.len();
         if count >= promised || Instant::now() >= end {
             return count;
         }
