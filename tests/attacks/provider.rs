@@ -54,7 +54,7 @@ pub async fn a_provider_that_misbehaves(world: &'static World) -> Seen {
         ("connection_reset", "unknown", 0),
         ("drop_after_accept", "unknown", 1),
         ("error_with_200", "account_refused", 0),
-        ("unknown_error_999", "number_refused", 0),
+        ("unknown_error_999", "account_refused", 0),
         ("bad_key", "account_refused", 0),
         ("no_credit", "account_refused", 0),
         ("invalid_destination", "number_refused", 0),

@@ -233,7 +233,53 @@ async fn a_delivery_report_that_is_faster_than_the_note_of_its_message_counts_li
         let id = inbox(&post, &phone).await[0]["api_message_id"].as_str().unwrap().to_owned();
         post.report(&id, None, status).await;
         assert_eq!(counts(&usage(&bench).await), counts(&unchanged), "a repeated report counts once");
+        if delivery == Delivery::Failed {
+            post.report(&id, None, 4).await;
+            assert_eq!(bench.stored(&challenge).await.delivery, Delivery::Delivered, "it arrived after all");
+            assert_eq!(counts(&usage(&bench).await), (counts(&before).0 + 1, counts(&before).1));
+        }
     }
+}
+
+#[tokio::test]
+async fn a_failure_of_the_account_is_not_blamed_on_the_number() {
+    let (bench, post) = office("lifted").await;
+    for (status, failure) in [
+        (12, DeliveryFailure::AccountRefused),
+        (14, DeliveryFailure::AccountRefused),
+        (9, DeliveryFailure::NotDelivered),
+    ] {
+        let phone = fresh_phone();
+        let challenge = bench.start_registration(&phone).await.unwrap();
+        post.send_present(&bench, &challenge).await;
+        let id = inbox(&post, &phone).await[0]["api_message_id"].as_str().unwrap().to_owned();
+        post.report(&id, None, status).await;
+        assert_eq!(bench.stored(&challenge).await.failure, Some(failure), "status {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_sender_serves_within_30_seconds_and_at_once_if_the_old_one_is_refused() {
+    let (bench, post) = office("lifted").await;
+    let first = bench.start_registration(&fresh_phone()).await.unwrap();
+    assert_eq!(post.send_present(&bench, &first).await.delivery, Delivery::Sent);
+    let change = async |from: &str| {
+        let account = json!({"api_key": twostep_local::clickatell::API_KEY, "api": "rest", "from": from}).to_string();
+        bench.secrets.put_secret_value().secret_id("twostep/clickatell").secret_string(account).send().await.unwrap();
+    };
+    change("14155550100").await;
+    let phone = fresh_phone();
+    let refused = bench.start_registration(&phone).await.unwrap();
+    post.fault(json!({"mode": "error_with_200", "to": phone, "count": 1})).await;
+    assert_eq!(post.send_present(&bench, &refused).await.delivery, Delivery::Sent);
+    assert_eq!(inbox(&post, &phone).await[0]["from"], "14155550100");
+
+    change("14155550101").await;
+    bench.clock.advance(31);
+    let phone = fresh_phone();
+    let later = bench.start_registration(&phone).await.unwrap();
+    assert_eq!(post.send_present(&bench, &later).await.delivery, Delivery::Sent);
+    assert_eq!(inbox(&post, &phone).await[0]["from"], "14155550101");
 }
 
 /// Saves a notice to `phone` as the change of a number does.

@@ -63,6 +63,12 @@ impl<T> CachedSecret<T> {
         Self { client, id, clock, parse, cached: Cached::new(Self::FRESH_FOR, Stale::Serve) }
     }
 
+    /// The same secret, read again as soon as it is `fresh_for` old.
+    #[must_use]
+    pub fn fresh_for(self, fresh_for: Duration) -> Self {
+        Self { cached: Cached::new(fresh_for, Stale::Serve), ..self }
+    }
+
     /// # Errors
     /// [`SecretError`] if it could never be read.
     pub async fn get(&self) -> Result<Arc<T>, SecretError> {

@@ -100,7 +100,7 @@ impl Outcome {
         match self {
             Self::Accepted { .. } => None,
             Self::Refused { fault: Fault::Recipient, .. } => Some(Failure::Recipient),
-            Self::Refused { fault: Fault::Account, .. } => Some(Failure::Account),
+            Self::Refused { .. } => Some(Failure::Account),
             Self::Later { reason } | Self::Unknown { reason } => Some(Failure::Said(reason)),
         }
     }

@@ -191,10 +191,10 @@ impl<T: Versioned> VersionedItems<T> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn advance(&self, current: T, rule: impl Fn(&T) -> Option<T>) -> Result<Option<T>, TableError> {
+    pub async fn advance(&self, current: T, mut rule: impl FnMut(&T) -> Option<T>) -> Result<Option<T>, TableError> {
         let mut race = Race::on(Some(current));
         loop {
-            let Some(next) = race.next_round()?.as_ref().and_then(&rule) else { return Ok(None) };
+            let Some(next) = race.next_round()?.as_ref().and_then(&mut rule) else { return Ok(None) };
             match self.save(&next).await? {
                 Swap::Saved(saved) => return Ok(Some(saved)),
                 Swap::Lost(winner) => race.lost_to(winner),

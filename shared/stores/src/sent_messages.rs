@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 };
 use serde::{Deserialize, Serialize};
 use twostep_domain::{
-    challenge::{Challenge, Delivery},
+    challenge::{Challenge, Reported},
     country::Country,
     ids::ChallengeKey,
     time::{HOUR, Timestamp},
@@ -69,7 +69,7 @@ impl SentMessage {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct EarlyReport {
     id: String,
-    reported: Delivery,
+    reported: Reported,
     ttl: Timestamp,
 }
 
@@ -89,7 +89,7 @@ impl SentMessageStore {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn save(&self, message: &SentMessage) -> Result<Option<Delivery>, TableError> {
+    pub async fn save(&self, message: &SentMessage) -> Result<Option<Reported>, TableError> {
         // An update leaves an early report where it is, so that a repeated write finds it too.
         let update = self
             .client
@@ -114,7 +114,7 @@ impl SentMessageStore {
     pub async fn keep(
         &self,
         message_id: &str,
-        reported: Delivery,
+        reported: Reported,
         now: Timestamp,
     ) -> Result<Option<SentMessage>, TableError> {
         let report = EarlyReport { id: SentMessage::key(message_id), reported, ttl: now.plus(HOUR) };

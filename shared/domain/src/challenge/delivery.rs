@@ -42,6 +42,15 @@ impl Delivery {
     }
 }
 
+/// What the provider reported of a message that it had accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reported {
+    Sent,
+    Delivered,
+    Failed(DeliveryFailure),
+}
+
 /// How far the present message got, as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -62,7 +71,7 @@ pub enum DeliveryStatus {
 pub enum DeliveryFailure {
     /// The provider does not send to this number or address.
     NumberRefused,
-    /// The provider does not serve this account: key, balance or sender.
+    /// The provider does not serve this account: key, balance or sender. It may say so after it accepted the message.
     AccountRefused,
     /// The provider accepted the message and could not deliver it.
     NotDelivered,
@@ -91,6 +100,11 @@ impl DeliveryFailure {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// Whether a report can say so of a message that was accepted.
+    pub(super) fn is_reported(self) -> bool {
+        matches!(self, Self::NotDelivered | Self::AccountRefused)
     }
 
     /// Whether the message was certainly not sent, so that it does not count at its number.

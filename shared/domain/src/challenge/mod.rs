@@ -9,7 +9,7 @@ pub mod policy;
 pub mod purpose;
 pub mod state_machine;
 
-pub use delivery::{Delivery, DeliveryFailure, DeliveryStatus};
+pub use delivery::{Delivery, DeliveryFailure, DeliveryStatus, Reported};
 pub use guesses::{GuessLimits, WrongGuesses};
 pub use policy::Policy;
 pub use purpose::{ClientVerification, Notice, Payload, Purpose, PurposeName, Reference, SecondStepMethod};

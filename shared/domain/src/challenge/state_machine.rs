@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, DeliveryFailure, DeliveryStatus, GuessLimits, Policy, WrongGuesses};
+use super::{Delivery, DeliveryFailure, DeliveryStatus, GuessLimits, Policy, Reported, WrongGuesses};
 use crate::{
     country::Country,
     ids::ChallengeKey,
@@ -387,6 +387,24 @@ impl Challenge {
     pub fn record_delivery(&self, send_number: u64, delivery: Delivery, now: Timestamp) -> Option<Self> {
         let is_new = self.send_number == send_number && self.delivery.may_become(delivery);
         is_new.then(|| self.with_delivery(delivery, now))
+    }
+
+    /// Records what the provider reported of message `send_number`. A message that it reported as failed can still arrive.
+    #[must_use]
+    pub fn record_report(&self, send_number: u64, reported: Reported, now: Timestamp) -> Option<Self> {
+        match reported {
+            Reported::Sent => self.record_delivery(send_number, Delivery::Sent, now),
+            Reported::Failed(failure) => self.record_failure(send_number, failure, now),
+            Reported::Delivered => {
+                let failed = self.failure.filter(|failure| failure.is_reported() && self.send_number == send_number);
+                let Some(failure) = failed else { return self.record_delivery(send_number, Delivery::Delivered, now) };
+                let mut arrived = self.with_delivery(Delivery::Delivered, now);
+                if failure.is_unsent() {
+                    arrived.unsent.retain(|at| Some(at) != self.sends.last());
+                }
+                Some(arrived)
+            }
+        }
     }
 
     /// Records why message `send_number` was refused by the provider or did not arrive. `None` if that is not new.

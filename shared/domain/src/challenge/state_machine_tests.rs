@@ -554,3 +554,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_message_that_was_reported_as_failed_can_still_arrive() {
+    let first = fresh(0);
+    let number = first.send_number;
+    let sent = handed_over(&first, number, 1).unwrap().record_delivery(number, Delivery::Sent, Timestamp(2)).unwrap();
+    let report = |challenge: &Challenge, reported| challenge.record_report(number, reported, Timestamp(3));
+    for failure in [DeliveryFailure::NotDelivered, DeliveryFailure::AccountRefused] {
+        let failed = report(&sent, Reported::Failed(failure)).unwrap();
+        assert_eq!((failed.delivery, failed.failure), (Delivery::Failed, Some(failure)));
+        assert_eq!(report(&failed, Reported::Sent), None);
+        assert_eq!(failed.record_report(number + 1, Reported::Delivered, Timestamp(3)), None, "of another message");
+        let arrived = report(&failed, Reported::Delivered).unwrap();
+        assert_eq!((arrived.delivery, arrived.failure, &arrived.unsent), (Delivery::Delivered, None, &sent.unsent));
+        assert_eq!(report(&arrived, Reported::Failed(failure)), None);
+    }
+    let refused = handed_over(&first, number, 1).unwrap();
+    let refused = refused.record_failure(number, DeliveryFailure::NumberRefused, Timestamp(2)).unwrap();
+    assert_eq!(report(&refused, Reported::Delivered), None, "it was never accepted");
+}

@@ -53,6 +53,9 @@ impl Counts {
 /// Something that happened to a message, for the usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageEvent {
-    Delivered,
+    Delivered {
+        /// What was reported, and counted, before.
+        failed: Option<DeliveryFailure>,
+    },
     Failed(DeliveryFailure),
 }

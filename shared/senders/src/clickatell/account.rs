@@ -40,6 +40,11 @@ impl Account {
         self.api_key.expose_secret() == other.api_key.expose_secret() && self.api == other.api
     }
 
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        self.same_key(other) && self.from == other.from
+    }
+
     /// The text that [`Account::parse`] reads.
     #[must_use]
     pub fn write(&self) -> SecretString {

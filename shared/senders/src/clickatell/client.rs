@@ -57,7 +57,7 @@ impl Client {
     /// Sends once. Everything that can go wrong is part of the [`Outcome`].
     pub async fn send(&self, account: &Account, message: &Message<'_>) -> Outcome {
         let Some(key) = account.header() else {
-            return Outcome::Refused { code: "key".into(), fault: Fault::Account };
+            return Outcome::Refused { code: "key".into(), fault: Fault::Key };
         };
         let path = match account.api {
             ClickatellApi::Rest => "/messages",

@@ -1,11 +1,12 @@
 //! Delivery reports: what Clickatell's callbacks say about a message.
 //!
-//! The same number means different things in the two APIs, so each has its own table.
-//! Source: Clickatell, "REST API status callback" and "One API message status table".
+//! Source: Clickatell, "REST API status callback" and "One API client callbacks".
 
 use serde::Deserialize;
 use serde_json::Value;
-use twostep_domain::challenge::Delivery;
+use twostep_domain::{challenge::Reported, settings::ClickatellApi};
+
+use super::codes;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeliveryReport {
@@ -13,7 +14,7 @@ pub struct DeliveryReport {
     /// Our own reference of the message, returned.
     pub reference: Option<String>,
     /// How far the message got; `None` if the status says nothing about that.
-    pub delivery: Option<Delivery>,
+    pub delivery: Option<Reported>,
 }
 
 impl DeliveryReport {
@@ -23,7 +24,11 @@ impl DeliveryReport {
         let Some(id) = query("messageId") else { return from_json(body) };
         let status = query("statusCode").and_then(|code| code.parse().ok());
         let reference = query("clientMessageId").map(str::to_owned);
-        vec![Self { message_id: id.to_owned(), reference, delivery: rest(status) }]
+        vec![Self {
+            message_id: id.to_owned(),
+            reference,
+            delivery: status.and_then(|status| codes::status(ClickatellApi::Rest, status)),
+        }]
     }
 }
 
@@ -36,8 +41,9 @@ struct StatusReport {
 }
 
 impl StatusReport {
-    fn report(self, delivery: fn(Option<u32>) -> Option<Delivery>) -> DeliveryReport {
-        let delivery = delivery(self.status_code.and_then(|code| code.value()));
+    fn report(self, api: ClickatellApi) -> DeliveryReport {
+        let status = self.status_code.and_then(|code| code.value());
+        let delivery = status.and_then(|status| codes::status(api, status));
         DeliveryReport { message_id: self.message_id, reference: self.client_message_id, delivery }
     }
 }
@@ -65,45 +71,32 @@ fn from_json(body: &[u8]) -> Vec<DeliveryReport> {
     match callback.get("event") {
         Some(event) => {
             let updates = event["messageStatusUpdate"].as_array().into_iter().flatten();
-            updates.filter_map(status).map(|status| status.report(one_api)).collect()
+            updates.filter_map(status).map(|status| status.report(ClickatellApi::One)).collect()
         }
-        None => status(&callback).map(|status| status.report(rest)).into_iter().collect(),
-    }
-}
-
-fn rest(status: Option<u32>) -> Option<Delivery> {
-    match status {
-        Some(3 | 8) => Some(Delivery::Sent),
-        Some(4) => Some(Delivery::Delivered),
-        Some(1 | 5..=7 | 9 | 10 | 12..=14) => Some(Delivery::Failed),
-        _ => None,
-    }
-}
-
-fn one_api(status: Option<u32>) -> Option<Delivery> {
-    match status {
-        Some(4) => Some(Delivery::Sent),
-        Some(5 | 6) => Some(Delivery::Delivered),
-        Some(20..=29 | 60 | 61 | 80..=85 | 100) => Some(Delivery::Failed),
-        _ => None,
+        None => status(&callback).map(|status| status.report(ClickatellApi::Rest)).into_iter().collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use twostep_domain::challenge::DeliveryFailure;
+
     use super::*;
 
-    fn read(body: &str) -> Vec<(String, Option<Delivery>)> {
+    fn read(body: &str) -> Vec<(String, Option<Reported>)> {
         from_json(body.as_bytes()).into_iter().map(|report| (report.message_id, report.delivery)).collect()
     }
 
     #[test]
     fn the_same_number_means_different_things_in_the_two_apis() {
         let rest = r#"{"integrationName":"otp","messageId":"a","clientMessageId":null,"statusCode":4,"status":"RECEIVED_BY_RECIPIENT","timestamp":1516217711000}"#;
-        assert_eq!(read(rest), vec![("a".into(), Some(Delivery::Delivered))]);
+        assert_eq!(read(rest), vec![("a".into(), Some(Reported::Delivered))]);
         let one = r#"{"integrationId":"f","event":{"messageStatusUpdate":[{"channel":"sms","messageId":"b","statusCode":4},{"messageId":"c","statusCode":"5"}]}}"#;
-        assert_eq!(read(one), vec![("b".into(), Some(Delivery::Sent)), ("c".into(), Some(Delivery::Delivered))]);
-        assert_eq!(read(r#"{"messageId":"a","statusCode":5}"#), vec![("a".into(), Some(Delivery::Failed))]);
+        assert_eq!(read(one), vec![("b".into(), Some(Reported::Sent)), ("c".into(), Some(Reported::Delivered))]);
+        assert_eq!(
+            read(r#"{"messageId":"a","statusCode":5}"#),
+            vec![("a".into(), Some(Reported::Failed(DeliveryFailure::NotDelivered)))]
+        );
     }
 
     #[test]
@@ -126,7 +119,7 @@ mod tests {
         let expected = DeliveryReport {
             message_id: "a".into(),
             reference: Some("key-1".into()),
-            delivery: Some(Delivery::Delivered),
+            delivery: Some(Reported::Delivered),
         };
         assert_eq!(DeliveryReport::read(query, b""), [expected]);
     }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod client;
+mod codes;
 pub mod delivery_report;
 pub mod outcome;
 pub mod request;

@@ -59,7 +59,13 @@ impl Outcome {
     /// Whether the key itself was refused.
     #[must_use]
     pub fn is_bad_key(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if matches!(code.as_str(), "1" | "108" | "401" | "403" | "key"))
+        matches!(self, Self::Refused { fault: Fault::Key, .. })
+    }
+
+    /// Whether a setting was refused that the admin may have changed since: the key, its API or the sender.
+    #[must_use]
+    pub fn is_of_the_settings(&self) -> bool {
+        matches!(self, Self::Refused { fault: Fault::Key | Fault::Sender, .. })
     }
 }
 
@@ -77,6 +83,10 @@ pub enum KeyCheck {
 pub enum Fault {
     /// The number, or a decision of its owner.
     Recipient,
-    /// The account: key, balance or configuration. The operator must act.
+    /// The key. The operator must act, as for the next two.
+    Key,
+    /// The sender, or the API that the key is for.
+    Sender,
+    /// The account: its balance, its state, or what this service asked of it.
     Account,
 }

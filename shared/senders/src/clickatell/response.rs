@@ -2,23 +2,27 @@
 //! read first. Unknown codes and fields never make a response unreadable.
 
 use serde::Deserialize;
+use serde_json::Value;
 use twostep_domain::settings::ClickatellApi;
 
-use super::outcome::{Fault, KeyCheck, Outcome};
+use super::{
+    codes::{self, Meaning},
+    outcome::{Fault, KeyCheck, Outcome},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BalanceAnswer {
-    balance: Option<serde_json::Value>,
-    error_code: Option<serde_json::Value>,
-    error: Option<serde_json::Value>,
+    balance: Option<Value>,
+    error_code: Option<Value>,
+    error: Option<Value>,
 }
 
 pub(super) fn read_balance(status: u16, body: &[u8]) -> KeyCheck {
     let answer = serde_json::from_slice::<BalanceAnswer>(body).ok();
-    let code = answer.as_ref().and_then(|answer| error_code(answer.error_code.as_ref(), answer.error.as_ref()));
-    match (status, code.as_deref(), answer.and_then(|answer| answer.balance)) {
-        (401 | 403, ..) | (_, Some("1" | "108"), _) => KeyCheck::Rejected,
+    let error = answer.as_ref().and_then(|answer| Said::read(answer.error_code.as_ref(), answer.error.as_ref()));
+    match (status, error.as_ref().map(|error| error.code), answer.as_ref().and_then(|answer| answer.balance.as_ref())) {
+        (401 | 403, ..) | (_, Some(Some(1 | 108)), _) => KeyCheck::Rejected,
         (200, None, Some(_)) => KeyCheck::Accepted,
         _ => KeyCheck::Unavailable,
     }
@@ -29,8 +33,8 @@ pub(super) fn read_balance(status: u16, body: &[u8]) -> KeyCheck {
 #[serde(rename_all = "camelCase")]
 struct Answer {
     messages: Option<Vec<Item>>,
-    error_code: Option<serde_json::Value>,
-    error: Option<serde_json::Value>,
+    error_code: Option<Value>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -38,24 +42,24 @@ struct Answer {
 struct Item {
     api_message_id: Option<String>,
     accepted: Option<bool>,
-    error_code: Option<serde_json::Value>,
-    error: Option<serde_json::Value>,
+    error_code: Option<Value>,
+    error: Option<Value>,
 }
 
 pub(super) fn read(api: ClickatellApi, status: u16, body: &[u8]) -> Outcome {
     let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
         return without_body(status);
     };
-    if let Some(code) = error_code(answer.error_code.as_ref(), answer.error.as_ref()) {
-        return refusal(api, status, code);
+    if let Some(error) = Said::read(answer.error_code.as_ref(), answer.error.as_ref()) {
+        return refusal(api, status, &error);
     }
     match answer.messages.as_deref() {
         Some([Item { api_message_id: Some(id), accepted: Some(true), .. }]) if !id.is_empty() => {
             Outcome::Accepted { message_id: id.clone() }
         }
         Some([item]) if item.accepted == Some(false) => {
-            let code = error_code(item.error_code.as_ref(), item.error.as_ref()).unwrap_or_else(|| "none".to_owned());
-            refusal(api, status, code)
+            let error = Said::read(item.error_code.as_ref(), item.error.as_ref()).unwrap_or_default();
+            refusal(api, status, &error)
         }
         _ => without_body(status),
     }
@@ -65,45 +69,47 @@ fn without_body(status: u16) -> Outcome {
     match status {
         // With 429 the request was turned away before anything was done with it.
         429 => Outcome::Later { reason: "rate_limited" },
-        401 | 403 => Outcome::Refused { code: status.to_string(), fault: Fault::Account },
+        401 | 403 => Outcome::Refused { code: status.to_string(), fault: Fault::Key },
         _ => Outcome::Unknown { reason: "answer_not_understood" },
     }
 }
 
-/// The code of an error as text: `105`, `"105"`, `{"code":25}` and a bare message all occur.
-fn error_code(code: Option<&serde_json::Value>, error: Option<&serde_json::Value>) -> Option<String> {
-    use serde_json::Value;
-    match (code, error) {
-        (Some(Value::Number(code)), _) => Some(code.to_string()),
-        (Some(Value::String(code)), _) => Some(digits_only(code)),
-        (_, Some(Value::Object(error))) => Some(match error.get("code") {
-            Some(Value::Number(code)) => code.to_string(),
-            Some(Value::String(code)) => digits_only(code),
-            _ => "none".to_owned(),
-        }),
-        (_, None | Some(Value::Null)) => None,
-        (_, Some(_)) => Some("none".to_owned()),
+/// What an error says: `105`, `"105"`, `{"code":25,"description":"…"}` and bare words all occur. The words serve to find the
+/// code and go no further, because they may name a number.
+#[derive(Default)]
+struct Said<'a> {
+    code: Option<u32>,
+    words: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    /// `None` if there is no error.
+    fn read(code: Option<&Value>, error: Option<&'a Value>) -> Option<Self> {
+        let number = |code: &Value| match code {
+            Value::String(digits) => digits.parse().ok(),
+            code => code.as_u64().and_then(|code| code.try_into().ok()),
+        };
+        match (code, error) {
+            (None | Some(Value::Null), None | Some(Value::Null)) => None,
+            (_, Some(Value::Object(error))) => {
+                let words = error.get("description").and_then(Value::as_str);
+                Some(Self { code: error.get("code").and_then(number), words })
+            }
+            (code, error) => Some(Self { code: code.and_then(number), words: error.and_then(Value::as_str) }),
+        }
     }
 }
 
-/// Codes are stored and logged, so only digits pass: a provider's words may name a number.
-fn digits_only(code: &str) -> String {
-    let is_code = (1..=6).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
-    if is_code { code.to_owned() } else { "none".to_owned() }
-}
-
-fn refusal(api: ClickatellApi, status: u16, code: String) -> Outcome {
-    let number = code.parse::<u32>().unwrap_or(0);
-    match (api, number) {
-        (ClickatellApi::One, 19) => Outcome::Later { reason: "provider_unavailable" },
+fn refusal(api: ClickatellApi, status: u16, error: &Said<'_>) -> Outcome {
+    let (code, meaning) = codes::error(api, error.code, error.words);
+    let refused = |fault| Outcome::Refused { code: if code == 0 { "none".into() } else { code.to_string() }, fault };
+    match meaning {
+        Some(Meaning::Later(reason)) => Outcome::Later { reason },
         _ if status == 503 => Outcome::Later { reason: "provider_unavailable" },
-        (ClickatellApi::One, 43) => Outcome::Later { reason: "rate_limited" },
-        // "Internal error": how far it got is unknown.
-        (ClickatellApi::One, 18) | (ClickatellApi::Rest, 901) => Outcome::Unknown { reason: "provider_error" },
-        (ClickatellApi::One, 1 | 2 | 3 | 7 | 20 | 38 | 39 | 45 | 46)
-        | (ClickatellApi::Rest, 1 | 7 | 106 | 108 | 301 | 607) => Outcome::Refused { code, fault: Fault::Account },
-        _ if status == 429 => Outcome::Later { reason: "rate_limited" },
-        _ => Outcome::Refused { code, fault: Fault::Recipient },
+        Some(Meaning::Unknown) => Outcome::Unknown { reason: "provider_error" },
+        Some(Meaning::Refused(fault)) => refused(fault),
+        None if status == 429 => Outcome::Later { reason: "rate_limited" },
+        None => refused(Fault::Account),
     }
 }
 
@@ -150,7 +156,7 @@ mod tests {
                 200,
                 r#"{"messages":[],"errorCode":108,"error":"Invalid or missing integration API Key.","errorDescription":"…"}"#
             ),
-            refused("108", Fault::Account)
+            refused("108", Fault::Key)
         );
         assert_eq!(
             rest(
@@ -164,9 +170,10 @@ mod tests {
                 202,
                 r#"{"messages":[{"apiMessageId":null,"accepted":false,"to":"1","error":"Invalid destination address."}],"error":null}"#
             ),
-            refused("none", Fault::Recipient)
+            refused("105", Fault::Recipient)
         );
-        assert_eq!(rest(200, r#"{"messages":[],"errorCode":999,"error":"New."}"#), refused("999", Fault::Recipient));
+        assert_eq!(rest(200, r#"{"messages":[],"errorCode":999,"error":"New."}"#), refused("999", Fault::Account));
+        assert_eq!(rest(200, r#"{"messages":[],"error":"New +14155552671"}"#), refused("none", Fault::Account));
         assert_eq!(
             one(
                 400,
@@ -176,13 +183,13 @@ mod tests {
         );
         assert_eq!(
             one(401, r#"{"error":{"code":1,"description":"Invalid or missing integration API Key"}}"#),
-            refused("1", Fault::Account)
+            refused("1", Fault::Key)
         );
         assert_eq!(
             one(402, r#"{"messages":[{"error":{"code":20,"description":"…"},"accepted":false}]}"#),
             refused("20", Fault::Account)
         );
-        assert_eq!(one(400, r#"{"error":{"code":"x+14155552671"}}"#), refused("none", Fault::Recipient));
+        assert_eq!(one(400, r#"{"error":{"code":"x+14155552671"}}"#), refused("none", Fault::Account));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::{
 use futures_util::future::try_join_all;
 use twostep_domain::{
     account::PhoneTrust,
+    challenge::DeliveryFailure,
     country::Country,
     spending::{Asked, Counts, Ledger, MessageEvent, Period, Scope, Spent, Sums},
     time::{DAY, Timestamp},
@@ -64,25 +65,30 @@ impl CounterStore {
     /// [`TableError`]
     pub async fn count(&self, country: Country, event: MessageEvent, now: Timestamp) -> Result<(), TableError> {
         let day = Counter::at(&Scope::Country(country), Period::Day, now);
-        let failed;
-        let name = match event {
-            MessageEvent::Delivered => "delivered",
+        let failed = |reason: DeliveryFailure| format!("{FAILED}{}", reason.as_str());
+        let add = match event {
+            MessageEvent::Delivered { failed: None } => "delivered :one".to_owned(),
+            MessageEvent::Delivered { failed: Some(reason) } => {
+                format!("delivered :one, {} :minus_one", failed(reason))
+            }
             MessageEvent::Failed(reason) => {
                 // Perhaps no message to this country is sent today.
                 self.index([country], now).await?;
-                failed = format!("{FAILED}{}", reason.as_str());
-                &failed
+                format!("{} :one", failed(reason))
             }
         };
-        let update = self
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(day.id()))
-            .update_expression(format!("ADD {name} :one SET #ttl = :ttl"))
+            .update_expression(format!("ADD {add} SET #ttl = :ttl"))
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":ttl", number(day.start.plus(KEPT_FOR).0));
+        if matches!(event, MessageEvent::Delivered { failed: Some(_) }) {
+            update = update.expression_attribute_values(":minus_one", number(-1));
+        }
         update.send().await?;
         Ok(())
     }

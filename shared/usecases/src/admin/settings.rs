@@ -20,7 +20,7 @@ use twostep_stores::{
 
 use super::key::{Authorised, hint};
 use crate::{
-    messages::provider::{OpenError, clickatell},
+    messages::provider::{OpenError, account, clickatell},
     outage::{Outage, from_outage},
 };
 
@@ -82,7 +82,7 @@ impl ChangeSettings {
             clock: tables.clock(),
             settings: tables.settings()?,
             breaker: tables.breaker()?,
-            account: secrets.open("CLICKATELL_SECRET", Account::parse)?,
+            account: account(secrets)?,
             clickatell: clickatell(tables)?,
         })
     }

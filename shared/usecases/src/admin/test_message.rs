@@ -17,7 +17,7 @@ use twostep_runtime::{
     entropy,
     secrets::{Keys, Secrets},
 };
-use twostep_senders::clickatell::{Account, CachedAccount, Client, FailureCode, Message, Outcome};
+use twostep_senders::clickatell::{CachedAccount, Client, FailureCode, Message, Outcome};
 use twostep_stores::{CachedSettings, TableError, Tables};
 
 use super::key::Authorised;
@@ -25,7 +25,7 @@ use crate::{
     caller::Caller,
     messages::{
         MessageIntent, Reservation, ReserveError, Spending,
-        provider::{OpenError, clickatell},
+        provider::{OpenError, account, clickatell},
     },
     outage::{Outage, from_outage},
 };
@@ -65,7 +65,7 @@ impl SendTestMessage {
             keys: secrets.keys()?,
             settings: tables.settings()?,
             spending: Spending::open(tables)?,
-            account: secrets.open("CLICKATELL_SECRET", Account::parse)?,
+            account: account(secrets)?,
             clickatell: clickatell(tables)?,
         })
     }

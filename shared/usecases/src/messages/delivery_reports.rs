@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use twostep_domain::{
-    challenge::{Challenge, Delivery, DeliveryFailure},
+    challenge::{Challenge, Reported},
     spending::MessageEvent,
     time::Clock,
 };
@@ -51,18 +51,18 @@ impl RecordDeliveryReports {
     /// # Errors
     /// [`TableError`]: Clickatell should repeat the report.
     pub async fn record(&self, report: &DeliveryReport) -> Result<(), TableError> {
-        let Some(delivery) = report.delivery else { return Ok(()) };
+        let Some(reported) = report.delivery else { return Ok(()) };
         let mut message = self.sent_messages.find(&report.message_id).await?;
         // A report can arrive before the message is remembered; our own reference serves as well.
         message = message.or_else(|| report.reference.as_deref().and_then(SentMessage::from_reference));
-        if message.is_none() && matches!(delivery, Delivery::Delivered | Delivery::Failed) {
-            message = self.sent_messages.keep(&report.message_id, delivery, self.deliveries.clock.now()).await?;
+        if message.is_none() && reported != Reported::Sent {
+            message = self.sent_messages.keep(&report.message_id, reported, self.deliveries.clock.now()).await?;
         }
         let Some(message) = message else {
             tracing::info!("a delivery report for an unknown message was put aside");
             return Ok(());
         };
-        self.deliveries.record(&message, delivery).await
+        self.deliveries.record(&message, reported).await
     }
 }
 
@@ -78,26 +78,26 @@ impl Deliveries {
         Ok(Self { clock: tables.clock(), challenges: tables.challenges()?, counters: tables.counters()? })
     }
 
-    pub(super) async fn record(&self, message: &SentMessage, delivery: Delivery) -> Result<(), TableError> {
+    pub(super) async fn record(&self, message: &SentMessage, reported: Reported) -> Result<(), TableError> {
         let Some(challenge) = self.challenges.find(&message.challenge).await? else { return Ok(()) };
-        let (now, failure) = (self.clock.now(), DeliveryFailure::NotDelivered);
-        let record = |current: &Challenge| match delivery {
-            Delivery::Failed => current.record_failure(message.send_number, failure, now),
-            delivery => current.record_delivery(message.send_number, delivery, now),
+        let (now, mut failed) = (self.clock.now(), None);
+        let record = |current: &Challenge| {
+            failed = current.failure;
+            current.record_report(message.send_number, reported, now)
         };
         let Some(recorded) = self.challenges.advance(challenge, record).await? else { return Ok(()) };
-        let event = match delivery {
-            Delivery::Delivered => {
+        let event = match reported {
+            Reported::Delivered => {
                 let requested = recorded.sends.last().copied().unwrap_or(now);
                 Metric::count(Name::SmsDelivered).emit(now);
                 Metric::seconds(Name::DeliverySeconds, requested.until(now).as_secs()).emit(now);
-                MessageEvent::Delivered
+                MessageEvent::Delivered { failed }
             }
-            Delivery::Failed => {
+            Reported::Failed(failure) => {
                 Metric::count(Name::SmsFailed).by(Dimension::Reason, failure.as_str()).emit(now);
                 MessageEvent::Failed(failure)
             }
-            _ => return Ok(()),
+            Reported::Sent => return Ok(()),
         };
         if let Some(country) = message.country.or(recorded.country)
             && let Err(error) = self.counters.count(country, event, now).await

@@ -1,9 +1,12 @@
 //! The provider that the environment names.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use twostep_runtime::config::{self, ConfigError};
-use twostep_senders::clickatell::Client;
+use twostep_runtime::{
+    config::{self, ConfigError},
+    secrets::Secrets,
+};
+use twostep_senders::clickatell::{Account, CachedAccount, Client};
 use twostep_stores::Tables;
 
 /// Why the function could not start.
@@ -26,4 +29,9 @@ impl fmt::Debug for OpenError {
 pub(crate) fn clickatell(tables: &Tables) -> Result<Client, OpenError> {
     let url = config::clickatell_url(tables.env())?.unwrap_or_else(|| Client::PRODUCTION.to_owned());
     Client::new(url).map_err(|error| OpenError::Client(error.to_string()))
+}
+
+/// The account at Clickatell. A change takes effect as fast as one of the settings does.
+pub(crate) fn account(secrets: &Secrets) -> Result<CachedAccount, ConfigError> {
+    Ok(secrets.open("CLICKATELL_SECRET", Account::parse)?.fresh_for(Duration::from_secs(30)))
 }

@@ -32,7 +32,7 @@ use twostep_stores::{
 use super::{
     delivery_reports::Deliveries,
     notice::NoticeReserve,
-    provider::{OpenError, clickatell},
+    provider::{OpenError, account, clickatell},
     queue::{QueuedMessage, unreadable},
     reservation::{MessageIntent, Reservation, ReserveError, Spending},
 };
@@ -148,7 +148,7 @@ impl SendMessages {
             sent_messages: tables.sent_messages()?,
             deliveries: Deliveries::open(tables)?,
             clickatell: clickatell(tables)?,
-            account: secrets.open("CLICKATELL_SECRET", Account::parse)?,
+            account: account(secrets)?,
             settings: tables.settings()?,
             spending: Spending::open(tables)?,
             notices: NoticeReserve::open(tables)?,
@@ -463,23 +463,23 @@ impl SendMessages {
 
     async fn hand_over(&self, account: &Account, message: &Message<'_>, deadline: Deadline) -> Outcome {
         let outcome = self.clickatell.send(account, message).await;
-        if !outcome.is_bad_key() {
+        if !outcome.is_of_the_settings() {
             return outcome;
         }
-        self.send_with_another_key(account, message, outcome, deadline).await
+        self.send_with_another_account(account, message, outcome, deadline).await
     }
 
-    /// A refused key sends nothing, so another may be tried at once: a newer one that was pasted since, else the previous
-    /// one, which serves until the present one works.
-    async fn send_with_another_key(
+    /// A refused key, API or sender sends nothing, so another may be tried at once: a newer one that was saved since, else
+    /// the previous key, which serves until the present one works.
+    async fn send_with_another_account(
         &self,
         refused: &Account,
         message: &Message<'_>,
         mut outcome: Outcome,
         deadline: Deadline,
     ) -> Outcome {
-        tracing::error!("the provider refuses the present key");
-        let newer = self.account.refetch().await.ok().filter(|newer| !newer.same_key(refused));
+        tracing::error!("the provider refuses the present key, API or sender");
+        let newer = self.account.refetch().await.ok().filter(|newer| !newer.same(refused));
         if let Some(newer) = newer.filter(|_| deadline.leaves(Self::ANOTHER_KEY)) {
             outcome = self.clickatell.send(&newer, message).await;
         }
@@ -501,7 +501,7 @@ fn refused(code: &str, fault: Fault) -> DeliveryFailure {
             tracing::warn!(code, "the provider refused a number");
             DeliveryFailure::NumberRefused
         }
-        Fault::Account => {
+        Fault::Key | Fault::Sender | Fault::Account => {
             tracing::error!(code, "the provider refuses this account: check key, balance and sender");
             DeliveryFailure::AccountRefused
         }

@@ -215,7 +215,7 @@ impl SendEmails {
                 tracing::warn!(code, "SES refused an address");
                 Ok(self.failed(DeliveryFailure::NumberRefused))
             }
-            Outcome::Refused { code, fault: Fault::Account } => {
+            Outcome::Refused { code, .. } => {
                 tracing::error!(code, "SES refuses this account: check permissions, identity, sandbox and quota");
                 Ok(self.failed(DeliveryFailure::AccountRefused))
             }
