@@ -12,6 +12,9 @@ PAGES = {
     "/login#phone": "login",
     "/login#email": "login",
     "/code": "code",
+    "/forgot#phone": "forgot",
+    "/forgot#email": "forgot",
+    "/reset": "reset",
     "/settings": "settings",
     "/docs": "docs",
 }

@@ -15,12 +15,14 @@ use crate::{
 };
 
 /// The path and the name of each page: `pages/<name>.html` with `scripts/<name>.js`.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 11] = [
     ("/", "home"),
     ("/register", "register"),
     ("/register/name", "name"),
     ("/login", "login"),
     ("/code", "code"),
+    ("/forgot", "forgot"),
+    ("/reset", "reset"),
     ("/profile", "profile"),
     ("/settings", "settings"),
     ("/docs", "docs"),

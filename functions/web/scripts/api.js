@@ -8,11 +8,15 @@ import { heard } from "./time.js";
 /** @typedef {{id: string, name: string, email: string, email_verified: boolean, phone: string | null, two_step: boolean, has_password: boolean, totp: boolean, recovery_codes_left: number, role: "user" | "admin", created_at: string}} User */
 /** @typedef {{phone: string, country?: string}} Phone a number as people in the country write it */
 /** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User}} Session */
-/** @typedef {"register" | "login" | "second_step" | "profile"} Purpose */
+/** @typedef {"register" | "login" | "second_step" | "profile" | "email" | "reset" | "reset_second_step"} Purpose */
 /** @typedef {"pending" | "sent" | "delivered" | "failed" | "unknown" | "none"} Delivery */
-/** @typedef {{challenge_id: string, purpose: Purpose, phone_hint?: string, methods?: ("sms" | "totp" | "recovery_code")[], code_length: number, expires_at: string, resend_at: string, delivery: Delivery, failure?: string}} Challenge */
+/** @typedef {{challenge_id: string, purpose: Purpose, channel: "sms" | "email" | "none", hint?: string, phone_hint?: string, methods?: ("sms" | "email" | "totp" | "recovery_code")[], code_length: number, expires_at: string, resend_at: string, delivery: Delivery, failure?: string}} Challenge */
 /** @typedef {{outcome: "phone_verified", registration_token: string, expires_in: number}} Verified */
 /** @typedef {{outcome: "phone_verified", user: User, recovery_codes?: string[]}} PhoneSet */
+/** @typedef {{outcome: "phone_idle", registration_token: string, expires_in: number, confirm_with: ("password" | "totp" | "recovery_code")[]}} PhoneIdle */
+/** @typedef {{outcome: "may_reset", reset_token: string, expires_in: number}} MayReset */
+/** @typedef {{outcome: "second_step", challenge: Challenge}} SecondStep */
+/** @typedef {{outcome: "email_verified", user: User}} EmailVerified */
 /** @typedef {{id: string, name: string, created_at: string, last_used_at: string, expires_at: string}} Device */
 /** @typedef {{name: string, host: string, two_step_enabled: boolean, phone_enabled: boolean, allowed_countries: string[], languages: string[]}} Site */
 /** @typedef {{configured: boolean, api: "rest" | "one", from: string | null, key_hint: string | null, updated_at: string | null}} Clickatell */
@@ -147,11 +151,23 @@ export const loginPhone = (/** @type {Phone} */ body) => call("POST", "/login/ph
 export const loginPassword = (/** @type {{email: string, password: string}} */ body) =>
   signing("/login/password", { body });
 
-/** @returns {Promise<Session | Verified | PhoneSet>} */
+/** @returns {Promise<Session | Verified | PhoneSet | PhoneIdle | MayReset | SecondStep | EmailVerified>} */
 export const verify = (
   /** @type {string} */ id,
   /** @type {{code?: string, totp?: string, recovery_code?: string, remember_device?: boolean}} */ body,
 ) => signing(`/codes/${encodeURIComponent(id)}/verify`, { body, once: true });
+
+/** @returns {Promise<Session>} */
+export const confirmLogin = (
+  /** @type {{registration_token: string, password?: string, totp?: string, recovery_code?: string}} */ body,
+) => signing("/login/confirm", { body });
+
+/** @returns {Promise<Challenge>} */
+export const forgotPassword = (/** @type {Phone | {email: string}} */ body) => call("POST", "/password/forgot", { body });
+
+/** @returns {Promise<Session>} */
+export const resetPassword = (/** @type {{reset_token: string, new_password: string}} */ body) =>
+  signing("/password/reset", { body, once: true });
 
 /** @returns {Promise<Challenge>} */
 export const resend = (/** @type {string} */ id) => call("POST", `/codes/${encodeURIComponent(id)}/resend`);

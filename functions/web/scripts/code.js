@@ -22,10 +22,29 @@ let recovering = false;
 let tried = "";
 
 /** @type {Record<string, string>} */
-const BACK = { register: "/register", login: "/login", second_step: "/login", profile: "/profile" };
+const BACK = {
+  register: "/register",
+  login: "/login",
+  second_step: "/login",
+  profile: "/profile",
+  email: "/profile",
+  reset: "/forgot",
+  reset_second_step: "/forgot",
+};
 
-/** Whether this can be entered now. Only second steps have a choice. @param {"sms" | "totp" | "recovery_code"} method */
-const accepts = (method) => current.methods?.includes(method) ?? method === "sms";
+/** Whether this can be entered now. Only second steps have a choice. @param {"sms" | "email" | "totp" | "recovery_code"} method */
+const accepts = (method) => current.methods?.includes(method) ?? method === current.channel;
+
+/** Whether a code of a message can be entered. */
+const acceptsMessage = () => accepts("sms") || accepts("email");
+
+const isSecond = () => ["second_step", "reset_second_step"].includes(current.purpose);
+
+/** Whether nobody may learn from this page if there is such an account. */
+const isSilent = () => ["login", "reset"].includes(current.purpose);
+
+/** Whether the user enters a code of an authenticator app instead of the one in the message. */
+let byApp = false;
 
 /** Failures that another message to this number can't mend. */
 const FINAL = ["number_refused", "not_allowed"];
@@ -39,40 +58,52 @@ const OF_THE_SITE = ["account_refused", "prefix_limit", "held_back", "budget_spe
 function numberOf() {
   const phone = recall("phone");
   const end = (current.phone_hint ?? "").replace(/\D/g, "");
-  const isThis = current.purpose !== "second_step" && phone?.number?.phone?.endsWith(end);
+  const isThis = !isSecond() && phone?.number?.phone?.endsWith(end);
   return isThis ? ltr(phone.shown) : "";
+}
+
+/** What was sent to whom. */
+function destination() {
+  if (current.channel === "email") {
+    return say(isSilent() ? "sent_to_email_reset" : "sent_to_email", { address: ltr(current.hint ?? "") });
+  }
+  const number = numberOf();
+  const place = number ? { number } : { digits: (current.phone_hint ?? "").replace(/\D/g, "") };
+  return say(`sent_to${number ? "_number" : ""}${isSilent() ? "_login" : ""}`, place);
 }
 
 function describe() {
   const { purpose, delivery, failure, attempts_left: left } = current;
-  const number = numberOf();
-  const failed = delivery === "failed" && purpose !== "login";
-  const second = purpose === "second_step";
+  const silent = isSilent();
+  const failed = delivery === "failed" && !silent;
+  const second = isSecond();
   // There is no code to enter, unless an earlier message arrived.
   const noCode = failed && !second;
-  $("sent-to").textContent = number
-    ? say(purpose === "login" ? "sent_to_number_login" : "sent_to_number", { number })
-    : say(purpose === "login" ? "sent_to_login" : "sent_to", { digits: (current.phone_hint ?? "").replace(/\D/g, "") });
+  $("sent-to").textContent = destination();
   // Without a message, `delivery` says what to enter.
-  show($("to"), !failed && delivery !== "none");
+  show($("to"), !failed && delivery !== "none" && !byApp);
   $("code-heading").textContent = say(noCode ? "no_code_sent" : "enter_code");
   const state = $("delivery");
   // Hidden for a sign-in: its delivery state would reveal whether an account exists.
-  show(state, purpose !== "login");
-  const reason = `failure.${failure}`;
-  const text = say(delivery === "failed" && canSay(reason) ? reason : `delivery.${delivery}`);
+  show(state, !silent || byApp);
+  const reason = current.channel === "email" ? "email_failed" : `failure.${failure}`;
+  const text = say(byApp ? "delivery.none" : delivery === "failed" && canSay(reason) ? reason : `delivery.${delivery}`);
   // Set only when it changes, or screen readers would announce it after every poll.
   if (state.textContent !== text) {
-    state.dataset.state = delivery;
+    state.dataset.state = byApp ? "none" : delivery;
     state.textContent = text;
   }
   const hadFocus = $("code-form").contains(document.activeElement);
   show($("code-form"), !noCode && !recovering);
-  show($("resend"), alive && delivery !== "none" && !(failed && FINAL.includes(String(failure))));
+  show($("resend"), alive && !byApp && delivery !== "none" && !(failed && FINAL.includes(String(failure))));
   const other = $("other-way");
   other.classList.toggle("button", noCode && alive);
-  other.textContent = say(noCode && !OF_THE_SITE.includes(String(failure)) ? "change_number" : "other_way");
-  show(other, !second && (purpose !== "profile" || noCode));
+  const ofNumber = current.channel === "sms" && !OF_THE_SITE.includes(String(failure));
+  other.textContent = say(noCode && ofNumber ? "change_number" : "other_way");
+  show(other, !second && (!["profile", "email"].includes(purpose) || noCode));
+  const app = $("use-app");
+  show(app, alive && !recovering && accepts("totp") && acceptsMessage());
+  app.textContent = say(byApp ? "use_message" : "use_app");
   $("use-recovery").classList.toggle("quiet", !failed);
   if (noCode && hadFocus) other.focus();
   $("attempts").textContent = left === undefined ? "" : say("attempts_left", { count: left });
@@ -96,7 +127,7 @@ let pause = FIRST_POLL;
 /** @type {number | undefined} */
 let polling;
 
-const canChange = () => current.purpose !== "login" && ["pending", "sent"].includes(current.delivery);
+const canChange = () => !isSilent() && ["pending", "sent"].includes(current.delivery);
 
 async function look() {
   if (!alive || document.visibilityState !== "visible") return;
@@ -148,10 +179,10 @@ function end(why, { wait = 0, more = [] } = {}) {
   clearInterval(ticking);
   clearTimeout(polling);
   // A second step can still be taken with a recovery code.
-  if (current.purpose !== "second_step") forgetChallenge();
+  if (!isSecond()) forgetChallenge();
   input.disabled = true;
   for (const id of ["expiry", "attempts", "resend-wait"]) $(id).textContent = "";
-  for (const id of ["code-submit", "resend", "delivery", "to", "remember"]) show($(id), false);
+  for (const id of ["code-submit", "resend", "delivery", "to", "remember", "use-app"]) show($(id), false);
   show($("again"), more.length === 0);
   fieldError("code", "");
   answerAt($("code-form"));
@@ -198,20 +229,32 @@ input.addEventListener("input", (event) => {
 /** @param {Awaited<ReturnType<typeof verify>>} answer */
 async function proceed(answer) {
   if (answer.outcome === "signed_in") return signedIn(answer);
+  if (answer.outcome === "second_step") {
+    keepChallenge(answer.challenge);
+    return location.reload();
+  }
   forgetChallenge();
   forget("phone");
   alive = false;
+  if (answer.outcome === "may_reset") {
+    keep("reset", { token: answer.reset_token });
+    return go("/reset", { replace: true });
+  }
+  if (answer.outcome === "phone_idle") {
+    keep("idle", { token: answer.registration_token, with: answer.confirm_with });
+    return go("/register/name", { replace: true });
+  }
   if ("registration_token" in answer) {
     keep("registration", { token: answer.registration_token });
     return go("/register/name", { replace: true });
   }
-  if (answer.recovery_codes) {
+  if ("recovery_codes" in answer && answer.recovery_codes) {
     show($("entry"), false);
     show($("done"), true);
     await showRecoveryCodes(answer.recovery_codes);
   }
   if (pending) return backToClient();
-  keep("flash", say("phone_saved"));
+  keep("flash", say(answer.outcome === "email_verified" ? "email_verified" : "phone_saved"));
   go("/profile", { replace: true });
 }
 
@@ -235,7 +278,7 @@ submits(
     tried = code;
     $("announced").textContent = say("checking");
     const remember = $("remember-device").checked && { remember_device: true };
-    const entered = !accepts("sms") && accepts("totp") ? { totp: code } : { code };
+    const entered = byApp ? { totp: code } : { code };
     await proceed(await verify(current.challenge_id, { ...entered, ...remember }));
   },
   {
@@ -332,6 +375,12 @@ function choose(recovery) {
 
 $("use-recovery").addEventListener("click", () => choose(true));
 $("use-code").addEventListener("click", () => choose(false));
+$("use-app").addEventListener("click", () => {
+  byApp = !byApp;
+  input.value = tried = "";
+  describe();
+  input.focus();
+});
 
 /** Autofills the code from the message (WebOTP). The last line of the message names this site. */
 function listen() {
@@ -350,10 +399,11 @@ function listen() {
 }
 
 if (current) {
-  const second = current.purpose === "second_step";
-  show($("use-recovery"), second && accepts("recovery_code"));
-  show($("remember"), second);
-  show($("wrong-number"), !second);
+  byApp = accepts("totp") && !acceptsMessage();
+  show($("use-recovery"), isSecond() && accepts("recovery_code"));
+  if (!accepts("sms")) $("use-code").textContent = say(acceptsMessage() ? "use_message" : "use_app");
+  for (const id of ["remember", "remember-too"]) show($(id), current.purpose === "second_step");
+  show($("wrong-number"), !isSecond() && current.channel === "sms");
   for (const id of ["other-way", "wrong-number"]) {
     $(id).setAttribute("href", keeping(BACK[current.purpose]));
     if (current.purpose === "profile") $(id).addEventListener("click", () => keep("resume", "phone"));
@@ -364,7 +414,7 @@ if (current) {
   tick();
   look();
   listen();
-  if (!accepts("sms") && !accepts("totp") && accepts("recovery_code")) choose(true);
+  if (!acceptsMessage() && !accepts("totp") && accepts("recovery_code")) choose(true);
 } else {
   ready();
 }

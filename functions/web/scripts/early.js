@@ -17,7 +17,7 @@
   if (!navigator.cookieEnabled) marks.storage = "off";
   const host = marks.host;
   if (host && host !== location.hostname) marks.elsewhere = "";
-  for (const name of ["challenge", "registration", "codes-shown"]) {
+  for (const name of ["challenge", "registration", "idle", "reset", "codes-shown"]) {
     if (found(() => sessionStorage.getItem(name))) root.setAttribute(`data-${name}`, "");
   }
   if (found(() => localStorage.getItem("signed-in"))) marks.signedIn = "";

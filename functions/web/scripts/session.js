@@ -111,7 +111,7 @@ function signInAgain(why) {
 export function signedIn(session) {
   signedInUser.set(session.user.id);
   const next = take("next");
-  for (const name of ["challenge", "registration"]) forget(name);
+  for (const name of ["challenge", "registration", "idle", "reset"]) forget(name);
   // The profile page still needs a phone number whose change was interrupted by the sign-in.
   if (!next) forget("phone");
   // A page that the user left earlier must not come before a client.

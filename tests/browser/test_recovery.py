@@ -1,0 +1,189 @@
+"""The ways back in: forgotten passwords, a second step by app, and numbers whose account was not used for long."""
+
+import re
+import time
+
+import pyotp
+import pytest
+from playwright.sync_api import expect
+
+from conftest import READERS
+from people import PASSWORD, eventually
+
+NEW_PASSWORD = "another horse battery staple"
+DAY = 24 * 60 * 60
+
+
+def email_code(person, number):
+    """The code in email `number` to the person."""
+    inbox = f"{person.inbox.origin}/inbox?to={person.email}"
+
+    def emails():
+        return person.context.request.get(inbox, headers={"accept": "application/json"}).json()
+
+    eventually(f"email {number}", lambda: len(emails()) >= number)
+    return re.sub(r"\D", "", re.search(r"\b\d{3} ?\d{3}\b", emails()[0]["content"])[0])
+
+
+def forget(person, way):
+    person.open("/login#email")
+    person.at("login")
+    person.locator("#password-form a").click()
+    person.at("forgot")
+    person.locator(f"#way-{way}").check(force=True)
+    if way == "email":
+        person.locator("#email").fill(person.email)
+    else:
+        person.locator("#phone").fill(person.phone.written)
+    person.locator(f"#{way}-submit").click()
+    person.at("code")
+
+
+def choose_password(person):
+    person.at("reset")
+    person.locator("#password").fill("short")
+    person.locator("#password-submit").click()
+    person.reads("#password-error", "errors.weak_password")
+    person.locator("#password").fill(NEW_PASSWORD)
+    person.locator("#password-submit").click()
+    person.at("profile")
+
+
+def test_a_forgotten_password_is_reset_with_a_code_by_email(person):
+    person.register_with_password()
+    person.sign_out()
+    forget(person, "email")
+    expect(person.locator("#sent-to")).to_contain_text("@")
+    expect(person.locator("#wrong-number")).to_be_hidden()
+    person.enter("000000")
+    person.reads("#code-error", "errors.wrong_code")
+    person.enter(email_code(person, 2))
+    choose_password(person)
+    person.sign_out()
+    person.log_in_with_password()
+    person.reads("#password-error", "errors.invalid_credentials")
+    person.locator("#password").fill(NEW_PASSWORD)
+    person.locator("#password-submit").click()
+    person.at("profile")
+
+
+def test_a_two_step_account_is_reset_with_two_proofs(person):
+    person.register_with_password()
+    codes = person.add_phone()
+    person.sign_out()
+    forget(person, "phone")
+    person.enter(person.inbox.code(person.phone, 2))
+    expect(person.locator("#recovery-form")).to_be_visible()
+    person.locator("#recovery-code").fill(codes[0])
+    person.locator("#recovery-submit").click()
+    choose_password(person)
+
+
+def test_a_reset_page_without_a_code_says_where_to_get_one(person):
+    person.open("/reset")
+    person.at("reset")
+    person.locator("#nothing a").click()
+    person.at("forgot")
+
+
+def test_a_lost_answer_to_a_reset_is_asked_for_again(person):
+    person.register_with_password()
+    person.sign_out()
+    forget(person, "email")
+    person.enter(email_code(person, 2))
+    person.at("reset")
+    lost = []
+
+    def lose(route):
+        if lost:
+            return route.continue_()
+        lost.append(route.fetch().status)
+        return route.abort()
+
+    person.context.route("**/v1/password/reset", lose)
+    person.locator("#password").fill(NEW_PASSWORD)
+    person.locator("#password-submit").click()
+    person.reads("#problem", "errors.offline")
+    assert lost == [200]
+    person.complaints.clear()
+    person.locator("#password-submit").click()
+    person.at("profile")
+
+
+@pytest.mark.parametrize("person", [READERS["Spanish, narrow"]], ids=["Spanish, narrow"], indirect=True)
+def test_a_code_of_an_app_serves_beside_the_message(person):
+    person.register_with_password()
+    person.add_phone()
+    secret = start_totp(person)
+    person.sign_out()
+    person.log_in_with_password()
+    person.at("code")
+    person.locator("#use-app").click()
+    person.reads("#delivery", "delivery.none")
+    person.look("code of an app")
+    person.locator("#use-app").click()
+    expect(person.locator("#to")).to_be_visible()
+    person.locator("#use-app").click()
+    # The step in which it was confirmed is used up.
+    person.advance(60)
+    person.enter(pyotp.TOTP(secret).at(time.time() + person.clock.ahead))
+    person.at("profile")
+
+
+def start_totp(person):
+    """Sets an authenticator app up with the API, in the person's session."""
+    begun = person.page.evaluate(
+        """async () => {
+          const session = await (await fetch("/v1/session/refresh", { method: "POST", headers: { "x-session": "cookie" } })).json();
+          const headers = { authorization: `Bearer ${session.access_token}`, "content-type": "application/json" };
+          const { secret } = await (await fetch("/v1/profile/totp", { method: "POST", headers })).json();
+          return { secret, headers };
+        }"""
+    )
+    now = time.time() + person.clock.ahead
+    answer = person.context.request.post(
+        f"{person.origin}/v1/profile/totp/confirm", headers=begun["headers"], data={"code": pyotp.TOTP(begun["secret"]).at(now)}
+    )
+    assert answer.ok, answer.text()
+    return begun["secret"]
+
+
+@pytest.mark.parametrize("proof", ["password", "recovery_code"])
+def test_the_owner_of_an_idle_number_confirms_the_account(person, proof):
+    person.register_with_password()
+    codes = person.add_phone()
+    person.sign_out()
+    idle(person)
+    person.look("name of an idle number")
+    person.locator("#confirm-submit").click()
+    person.reads("#password-error", "required")
+    if proof == "password":
+        person.locator("#password").fill(PASSWORD)
+    else:
+        person.locator("#confirm-code").fill(codes[0])
+    person.locator("#confirm-submit").click()
+    person.at("profile")
+
+
+def test_the_next_owner_of_an_idle_number_makes_an_account_of_their_own(person):
+    person.register_by_phone()
+    person.sign_out()
+    idle(person)
+    expect(person.locator("#confirm-form")).to_be_hidden()
+    person.look("name of an idle number without a proof")
+    person.locator("#not-mine").click()
+    person.at("name")
+    person.locator("#name").fill("Grace Hopper")
+    person.locator("#email").fill(f"next-{person.email}")
+    person.locator("#name-submit").click()
+    person.at("profile")
+    expect(person.locator("body")).to_contain_text("Grace Hopper")
+
+
+def idle(person):
+    person.advance(181 * DAY)
+    person.open("/register#phone")
+    person.at("register")
+    person.ask_for_a_code(person.phone)
+    person.enter(person.inbox.code(person.phone, 2))
+    person.at("name")
