@@ -98,7 +98,7 @@ class Person(Page):
         self.texts = {**texts["messages"], **texts["messages_of"]["settings"]}
         self.sms = texts["sms"]
         if self.clock.ahead:
-            self._follow_the_clock()
+            self.follow_the_clock()
 
     def close(self):
         self.inbox.close()
@@ -149,10 +149,10 @@ class Person(Page):
     def advance(self, seconds):
         """Moves the functions' clock and the browser's."""
         self.clock.advance(seconds)
-        self._follow_the_clock()
+        self.follow_the_clock()
         self.page.clock.fast_forward(seconds * 1000)
 
-    def _follow_the_clock(self):
+    def follow_the_clock(self):
         if self.page.evaluate("location.protocol") == "about:":
             self.page.clock.install(time=datetime.now() + timedelta(seconds=self.clock.ahead))
         self.context.unroute_all()

@@ -43,7 +43,7 @@ impl UserClaims {
         Self {
             name: scopes.contains(Scope::Profile).then(|| user.name.as_str().to_owned()),
             email: has_email.then(|| user.email.as_written().to_owned()),
-            email_verified: has_email.then_some(false),
+            email_verified: has_email.then_some(user.email_verified_at.is_some()),
             phone_number: phone.map(|phone| phone.e164().to_owned()),
             // An account has no number that was not verified.
             phone_number_verified: phone.map(|_| true),

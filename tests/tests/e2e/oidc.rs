@@ -90,6 +90,19 @@ async fn scopes_decide_what_a_client_learns() {
 }
 
 #[tokio::test]
+async fn a_client_learns_that_an_address_is_verified() {
+    let (_, client, party) = website().await;
+    let account = json!({"name": "Grace Hopper", "email": fresh_email(), "password": PASSWORD});
+    let registered = client.post("/register/password", account).await.expect(201);
+    client.verify_email(&registered).await;
+    let session = SignedIn::from_session(&registered);
+    let sent = party.authorize(Some(&session.refresh_token), &[("scope", "openid email")]).await;
+    let tokens = party.exchange(&sent.code()).await.expect(200);
+    assert_eq!(claims(text(&tokens, "id_token"))["email_verified"], true);
+    assert_eq!(party.user_info(text(&tokens, "access_token")).await.expect(200)["email_verified"], true);
+}
+
+#[tokio::test]
 async fn a_browser_without_a_session_goes_through_the_pages_and_back() {
     let (_, client, party) = website().await;
     let changes = [("login_hint", "ada@example.com"), ("ui_locales", "es en")];

@@ -4,14 +4,15 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use twostep_domain::{email::EmailAddress, phone::PhoneNumber};
 
+use super::challenge::{EmailBody, PhoneBody};
 use crate::Problem;
 
 /// Whom the code goes to.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ForgotBody {
-    email: Option<String>,
-    phone: Option<String>,
+#[serde(untagged)]
+pub enum ForgotBody {
+    Email(EmailBody),
+    Phone(PhoneBody),
 }
 
 pub enum Forgot {
@@ -21,14 +22,12 @@ pub enum Forgot {
 
 impl ForgotBody {
     /// # Errors
-    /// [`Problem::InvalidRequest`] unless there is exactly one of both; [`Problem::InvalidEmail`],
-    /// [`Problem::InvalidPhone`]
+    /// [`Problem::InvalidEmail`], and those of [`PhoneBody::parse`]
     pub fn parse(&self) -> Result<Forgot, Problem> {
-        match (&self.email, &self.phone) {
-            (Some(email), None) => Ok(Forgot::Email(EmailAddress::parse(email)?)),
-            (None, Some(phone)) => Ok(Forgot::Phone(PhoneNumber::parse(phone)?)),
-            _ => Err(Problem::InvalidRequest),
-        }
+        Ok(match self {
+            Self::Email(email) => Forgot::Email(email.parse()?),
+            Self::Phone(phone) => Forgot::Phone(phone.parse()?),
+        })
     }
 }
 
