@@ -86,6 +86,7 @@ def test_a_reset_page_without_a_code_says_where_to_get_one(person):
     person.at("forgot")
 
 
+@pytest.mark.parametrize("person", [READERS["English, wide"]], ids=["English, wide"], indirect=True)
 def test_a_lost_answer_to_a_reset_is_asked_for_again(person):
     person.register_with_password()
     person.sign_out()
@@ -148,7 +149,12 @@ def start_totp(person):
     return begun["secret"]
 
 
-@pytest.mark.parametrize("proof", ["password", "recovery_code"])
+@pytest.mark.parametrize(
+    "person, proof",
+    [(READERS["English, wide"], "password"), (READERS["Arabic, phone"], "recovery_code")],
+    ids=["English, password", "Arabic, recovery code"],
+    indirect=["person"],
+)
 def test_the_owner_of_an_idle_number_confirms_the_account(person, proof):
     person.register_with_password()
     codes = person.add_phone()

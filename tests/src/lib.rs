@@ -352,12 +352,18 @@ impl Client {
         self.post("/session/refresh", json!({ "refresh_token": token })).await
     }
 
-    /// Invokes a function with `event` through the stack's Lambda API.
+    /// Invokes a function with `event` through the stack's Lambda API. Like AWS's SDKs, asks again while there is no room.
     pub async fn invoke(&self, function: &str, event: String) -> Value {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.api);
-        let answer = self.http.post(url).body(event).send().await.expect("the stack answers");
-        assert!(answer.status().is_success(), "{function}: {}", answer.status());
-        answer.json().await.expect("a function answers with JSON")
+        eventually(&format!("an invocation of {function}"), async || {
+            let answer = self.http.post(&url).body(event.clone()).send().await.expect("the stack answers");
+            if answer.status() == 429 {
+                return None;
+            }
+            assert!(answer.status().is_success(), "{function}: {}", answer.status());
+            Some(answer.json().await.expect("a function answers with JSON"))
+        })
+        .await
     }
 
     /// [`Self::invoke`] where the function may be killed meanwhile.
