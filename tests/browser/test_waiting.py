@@ -11,6 +11,13 @@ from people import PASSWORD, Person
 # 400 kbit/s with 400 ms of latency: a phone at the edge of its network.
 SLOW = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
 
+# An observer, because an installed clock hides the entries of `performance`, and because the paint can follow the script.
+FIRST_PAINT = """
+  () => new Promise((done) => new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (entry.name === "first-contentful-paint") done(entry.startTime);
+  }).observe({type: "paint", buffered: true}))
+"""
+
 WATCH = """
   window.shifts = 0;
   new PerformanceObserver((list) => {
@@ -56,7 +63,7 @@ def test_a_form_can_be_used_after_seconds_on_a_slow_network(phone_user, path, fi
     expect(page.locator(field)).to_be_visible()
     page.locator("main[data-ready]").wait_for(state="attached")
     usable = time.monotonic() - began
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+    painted = page.evaluate(FIRST_PAINT) / 1000
     print(f"{path}: first paint {painted:.2f} s, usable {usable:.2f} s")
     assert painted <= 3 and usable <= 4
 
