@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import chrome
-from people import Inbox, Person
+from people import Person
 from stack import OUTPUT, Stack
 
 expect.set_options(timeout=20_000)
@@ -40,13 +40,6 @@ def a_person(request, browser, stack):
     if request.node.failed:
         person.page.screenshot(path=OUTPUT / f"{request.node.name}.png", full_page=True)
     person.close()
-
-
-@pytest.fixture
-def inbox(browser, stack):
-    inbox = Inbox(browser, stack.sandbox)
-    yield inbox
-    inbox.close()
 
 
 @pytest.hookimpl(wrapper=True)

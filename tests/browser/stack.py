@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # pytest-xdist runs the tests in several processes, each with its own stack.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
 OUTPUT = ROOT / "target" / "browser" / WORKER
 PORTS = ["API_PORT", "SANDBOX_PORT", "DYNAMODB_PORT", "SECRETS_PORT", "SQS_PORT"]
 PATIENCE = 180

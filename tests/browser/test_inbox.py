@@ -4,9 +4,17 @@ import json
 import re
 import urllib.request
 
+import pytest
 from playwright.sync_api import expect
 
-from people import Phone, eventually, look_at
+from people import Page, Phone, eventually, look_at
+
+
+@pytest.fixture
+def inbox(browser, stack):
+    inbox = Page(browser, stack.sandbox)
+    yield inbox
+    inbox.close()
 
 
 def ask(stack, method, path, body=None):

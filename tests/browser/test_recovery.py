@@ -1,6 +1,5 @@
 """The ways back in: forgotten passwords, a second step by app, and numbers whose account was not used for long."""
 
-import re
 import time
 
 import pyotp
@@ -8,21 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from conftest import READERS
-from people import PASSWORD, eventually
+from people import PASSWORD
 
 NEW_PASSWORD = "another horse battery staple"
 DAY = 24 * 60 * 60
-
-
-def email_code(person, number):
-    """The code in email `number` to the person."""
-    inbox = f"{person.inbox.origin}/inbox?to={person.email}"
-
-    def emails():
-        return person.context.request.get(inbox, headers={"accept": "application/json"}).json()
-
-    eventually(f"email {number}", lambda: len(emails()) >= number)
-    return re.sub(r"\D", "", re.search(r"\b\d{3} ?\d{3}\b", emails()[0]["content"])[0])
 
 
 def forget(person, way):
@@ -57,7 +45,7 @@ def test_a_forgotten_password_is_reset_with_a_code_by_email(person):
     expect(person.locator("#wrong-number")).to_be_hidden()
     person.enter("000000")
     person.reads("#code-error", "errors.wrong_code")
-    person.enter(email_code(person, 2))
+    person.enter(person.inbox.code(person.email, 2))
     choose_password(person)
     person.sign_out()
     person.log_in_with_password()
@@ -91,7 +79,7 @@ def test_a_lost_answer_to_a_reset_is_asked_for_again(person):
     person.register_with_password()
     person.sign_out()
     forget(person, "email")
-    person.enter(email_code(person, 2))
+    person.enter(person.inbox.code(person.email, 2))
     person.at("reset")
     lost = []
 
