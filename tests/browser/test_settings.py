@@ -7,6 +7,9 @@ from conftest import a_person
 from people import Phone
 
 
+REGIONS = {"en": "US", "es": "ES"}
+
+
 # What is typed here depends on the language, and these two write numbers and names of countries differently.
 @pytest.fixture(params=[("en", 1280), ("es", 320)], ids=["English, wide", "Spanish, narrow"])
 def person(request, browser, stack):
@@ -109,6 +112,91 @@ def test_costs_are_saved_and_loaded(person, stack):
     person.reads("#status", "nothing_changed")
 
 
+def test_the_look_of_the_site(person, stack):
+    person.open_settings(stack.admin_key)
+    person.locator("#theme-accent").fill("#ffff00")
+    person.locator("#settings-submit").click()
+    person.reads("#theme-accent-error", "look.invalid_accent")
+    expect(person.locator("#unsaved")).to_be_visible()
+    person.locator("#theme-accent").fill("#8a1c5c")
+    person.locator("#theme-logo").fill("https://cdn.example/logo.svg")
+    person.locator("#theme-radius").select_option("0")
+    person.locator("#link-privacy").fill("http://example.com/privacy")
+    person.locator("#settings-submit").click()
+    person.reads("#link-privacy-error", "look.invalid_url")
+    person.look("settings with refused links")
+    person.locator("#link-privacy").fill("https://example.com/privacy")
+    assert saved(person) == {
+        "theme": {"logo_url": "https://cdn.example/logo.svg", "accent": "#8a1c5c", "radius": "0"},
+        "links": {"privacy": "https://example.com/privacy"},
+    }
+    expect(person.locator("#unsaved")).to_be_hidden()
+
+    # A visitor sees it when the pages have read the settings anew. The browser asks only the logo's own origin for it.
+    person.friends.add("https://cdn.example")
+    picture = '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="20"><rect width="80" height="20" fill="#8a1c5c"/></svg>'
+    person.context.route("https://cdn.example/**", lambda route: route.fulfill(content_type="image/svg+xml", body=picture))
+    person.advance(31)
+    person.open("/login")
+    person.at("login")
+    person.look("sign in with the look of a site")
+    assert person.locator(".brand img").evaluate("image => image.complete && image.naturalWidth") == 80
+    colour = "getComputedStyle(document.querySelector('#phone-submit')).backgroundColor"
+    assert person.page.evaluate(colour) == "rgb(138, 28, 92)"
+    expect(person.locator("footer a")).to_have_count(1)
+    expect(person.locator("footer a")).to_have_attribute("href", "https://example.com/privacy")
+
+    person.open_settings(stack.admin_key)
+    for field in ["theme-logo", "theme-accent", "link-privacy"]:
+        person.locator(f"#{field}").fill("")
+    person.locator("#theme-radius").select_option("")
+    saved(person)
+    person.advance(31)
+    person.open("/login")
+    person.at("login")
+    expect(person.locator("footer a")).to_have_count(0)
+
+
+def test_clients_are_added_changed_renewed_and_removed(person, stack):
+    person.open_settings(stack.admin_key)
+    person.locator("#new-client").click()
+    person.locator("#client-name").fill("Shop")
+    person.locator("#client-redirects").fill("http://shop.example/callback")
+    person.locator("#client-submit").click()
+    person.reads("#client-redirects-error", "clients.invalid_addresses")
+    person.look("settings with a refused client")
+    person.locator("#client-redirects").fill("https://shop.example/callback\n\nhttps://shop.example/other")
+    person.locator("#client-submit").click()
+    expect(person.locator("#client-secret-note")).to_be_visible()
+    snippet = person.locator("#snippet")
+    first = dict(line.split("=", 1) for line in snippet.inner_text().splitlines())
+    assert first["ISSUER"] == person.origin and first["DISCOVERY"].startswith(person.origin)
+    person.look("settings with a new client")
+    person.locator("#snippet-stack").select_option("apache")
+    expect(snippet).to_contain_text("OIDCRedirectURI https://shop.example/callback")
+    person.locator("#copy-snippet").click()
+    person.reads("#snippet-status", "copied")
+    assert first["CLIENT_SECRET"] in person.page.evaluate("navigator.clipboard.readText()")
+    person.locator("#snippets-done").click()
+    expect(snippet).to_be_empty()
+
+    entry = person.locator("#clients li").filter(has_text=first["CLIENT_ID"])
+    entry.get_by_role("button", name=person.text("clients.edit")).click()
+    expect(person.locator("#client-redirects")).to_have_value("https://shop.example/callback\nhttps://shop.example/other")
+    person.locator("#client-name").fill("Bookshop")
+    person.locator("#client-submit").click()
+    expect(person.locator("#client-secret-note")).to_be_hidden()
+    expect(entry).to_contain_text("Bookshop")
+    entry.get_by_role("button", name=person.text("clients.renew")).click()
+    person.locator("#confirm-yes").click()
+    expect(person.locator("#client-secret-note")).to_be_visible()
+    assert first["CLIENT_SECRET"] not in snippet.inner_text()
+    entry.get_by_role("button", name=person.text("remove")).click()
+    person.locator("#confirm-yes").click()
+    person.reads("#status", "clients.removed", name="Bookshop")
+    expect(entry).to_have_count(0)
+
+
 def saved(person):
     """Saves the settings and returns the request's body."""
     with person.page.expect_request(lambda request: request.method == "PUT") as request:
@@ -154,18 +242,26 @@ def test_usage_after_a_registration(person, stack):
     person.register_by_phone()
     person.open_settings(stack.admin_key)
     figures = person.locator("#usage-total dd")
-    expect(figures).to_have_count(7)
+    expect(figures).to_have_count(8)
     country = "España" if person.language == "es" else "United States"
-    row = person.locator("#usage-days tr").filter(has_text=country).first
+    row = person.locator("#usage-countries tr").filter(has_text=country).first
     expect(row.locator("th")).to_have_text(country)
-    expect(row.locator("td")).to_have_count(7)
+    expect(row.locator("td")).to_have_count(8)
+    expect(person.locator("#usage-chart rect.sent")).to_have_count(30)
+    tallest = person.locator("#usage-chart rect.sent").last.evaluate("bar => Number(bar.getAttribute('height'))")
+    assert tallest == 140, "today has the most messages"
     before = int(figures.first.inner_text())
     assert before >= 1
     person.reads("#breaker-state", "usage.normal")
     person.look("settings with usage")
 
     # The table scrolls in its own region, which has keyboard focus.
-    region = person.locator("#usage-days")
+    with person.page.expect_download() as saved_file:
+        person.locator("#usage-csv").click()
+    lines = saved_file.value.path().read_text().splitlines()
+    assert lines[0].startswith("day,country,sent,delivered") and any(f",{REGIONS[person.language]}," in line for line in lines[1:])
+
+    region = person.locator("#usage-countries")
     region.focus()
     expect(region).to_be_focused()
     wider = region.evaluate("region => region.scrollWidth > region.clientWidth")

@@ -20,7 +20,10 @@ import { heard } from "./time.js";
 /** @typedef {{id: string, name: string, created_at: string, last_used_at: string, expires_at: string}} Device */
 /** @typedef {{name: string, host: string, two_step_enabled: boolean, phone_enabled: boolean, allowed_countries: string[], languages: string[]}} Site */
 /** @typedef {{configured: boolean, api: "rest" | "one", from: string | null, key_hint: string | null, updated_at: string | null}} Clickatell */
-/** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell} & Money} Settings */
+/** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell, theme: Theme, links: Links} & Money} Settings */
+/** @typedef {{logo_url?: string, accent?: string, radius?: "0" | "8" | "16"}} Theme */
+/** @typedef {{terms?: string, privacy?: string, help?: string}} Links */
+/** @typedef {{client_id: string, name: string, kind: "web" | "spa" | "native" | "server", redirect_uris: string[], post_logout_redirect_uris: string[], created_at: string, client_secret?: string}} Client */
 /** @typedef {{messages: number | null, spend: number | null}} Allowance */
 /** @typedef {{hour: Allowance, day: Allowance, month: Allowance}} Budget */
 /** @typedef {{all: Budget, country: Budget, countries: Record<string, Budget>}} Budgets */
@@ -204,6 +207,12 @@ export const account = (bearer) => ({
   removeDevice: (/** @type {string} */ id) => call("DELETE", `/profile/devices/${encodeURIComponent(id)}`, { bearer }),
 });
 
+/** The address that tokens name as their issuer. @returns {Promise<string>} */
+export async function issuer() {
+  const discovery = await fetch("/.well-known/openid-configuration").then(readJson).catch(() => ({}));
+  return discovery.issuer ?? location.origin;
+}
+
 /** The routes that need the admin key. @param {string} bearer */
 export const admin = (bearer) => ({
   /** @returns {Promise<Settings>} */
@@ -214,4 +223,13 @@ export const admin = (bearer) => ({
   usage: () => call("GET", "/settings/usage", { bearer }),
   /** @returns {Promise<{delivery: "sent", message_id: string}>} */
   testSms: (/** @type {Phone} */ body) => call("POST", "/settings/test-sms", { bearer, body }),
+  /** @returns {Promise<{items: Client[]}>} */
+  clients: () => call("GET", "/admin/clients", { bearer }),
+  /** @returns {Promise<Client>} */
+  addClient: (/** @type {object} */ body) => call("POST", "/admin/clients", { bearer, body }),
+  /** @returns {Promise<Client>} */
+  changeClient: (/** @type {string} */ id, /** @type {object} */ body) => call("PATCH", `/admin/clients/${id}`, { bearer, body }),
+  removeClient: (/** @type {string} */ id) => call("DELETE", `/admin/clients/${id}`, { bearer }),
+  /** @returns {Promise<Client>} */
+  renewSecret: (/** @type {string} */ id) => call("POST", `/admin/clients/${id}/secret`, { bearer }),
 });

@@ -1,5 +1,6 @@
 // Shows new recovery codes, which can't be read again, and lets the user copy or download them.
 
+import { download } from "./download.js";
 import { $, element, show, site } from "./page.js";
 import { say } from "./say.js";
 import { forget, keep } from "./tab.js";
@@ -23,10 +24,7 @@ export function showRecoveryCodes(codes) {
   };
   $("download-codes").onclick = () => {
     const text = `${say("codes_file", { site: site.name })}\n\n${codes.join("\n")}\n`;
-    const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    const link = /** @type {HTMLAnchorElement} */ (element("a", { href: address, download: "recovery-codes.txt" }));
-    link.click();
-    URL.revokeObjectURL(address);
+    download("recovery-codes.txt", "text/plain", text);
   };
   return new Promise((resolve) => {
     $("codes-saved").onclick = () => {

@@ -1,5 +1,7 @@
 import { Problem, admin } from "./api.js";
+import { openClients } from "./clients.js";
 import { combobox } from "./combobox.js";
+import { drawLook, refuseLook, storedLook, typedLook } from "./look.js";
 import { drawMoney, refuseMoney, typedMoney } from "./money.js";
 import { $, element, fieldError, hush, ready, restoreTyped, show, submits, tell, warn, words } from "./page.js";
 import { countries, nameOf, phoneField } from "./phone.js";
@@ -44,7 +46,23 @@ function draw() {
       ? say("key_present_since", { hint, date: day(updated) })
       : say("key_present", { hint });
   drawMoney(stored);
+  drawLook(stored);
+  changed(false);
 }
+
+/** Whether the form holds something that isn't saved. */
+let unsaved = false;
+
+/** @param {boolean} is */
+function changed(is) {
+  unsaved = is;
+  show($("unsaved"), is);
+}
+
+$("settings-form").addEventListener("input", () => changed(true));
+addEventListener("beforeunload", (event) => {
+  if (unsaved) event.preventDefault();
+});
 
 /** Loads and shows the usage, or an error in its place. */
 async function showUsage() {
@@ -70,6 +88,7 @@ function drawCountries() {
     ...names.map(({ region, name }) => {
       const remove = element("button", { type: "button", class: "remove", "aria-label": `${say("remove")}: ${name}` }, "×");
       remove.addEventListener("click", () => {
+        changed(true);
         chosen.delete(region);
         drawCountries();
         $("add-country").focus();
@@ -108,6 +127,8 @@ function changes() {
   /** @type {Record<string, any>} */
   const parts = { clickatell };
   for (const [part, typed] of Object.entries(typedMoney())) parts[part] = different(Object(stored)[part], typed);
+  const look = storedLook(stored);
+  for (const [part, typed] of Object.entries(typedLook())) parts[part] = different(look[part], typed);
   const changed = Object.entries(parts).filter(([, fields]) => Object.keys(fields).length > 0);
   return { ...different(before, after), ...Object.fromEntries(changed) };
 }
@@ -120,6 +141,7 @@ function different(before, after) {
 
 function lock() {
   key = "";
+  changed(false);
   $("admin-key").value = "";
   show($("opened"), false);
   show($("lock"), false);
@@ -146,8 +168,9 @@ submits(
     show($("key-form"), false);
     show($("opened"), true);
     show($("lock"), true);
-    $("two-step-enabled").focus();
+    $("usage-title").focus();
     showUsage();
+    openClients(() => admin(key), lockedOut);
   },
   { fields: { invalid_admin_key: "admin-key" } },
 );
@@ -156,7 +179,10 @@ submits(
   $("settings-form"),
   async () => {
     const change = changes();
-    if (Object.keys(change).length === 0) return tell(say("nothing_changed"));
+    if (Object.keys(change).length === 0) {
+      changed(false);
+      return tell(say("nothing_changed"));
+    }
     if (change.allowed_countries?.length === 0) {
       fieldError("countries", say("one_country"));
       return $("add-country").focus();
@@ -170,7 +196,7 @@ submits(
     fields: { clickatell_key_rejected: "clickatell-key" },
     problem: (problem) => {
       if (lockedOut(problem)) return true;
-      if (problem.code === "invalid_setting" && refuseMoney(problem.field)) {
+      if (problem.code === "invalid_setting" && (refuseMoney(problem.field) || refuseLook(problem.field))) {
         warn(say("check_fields"));
         return true;
       }
@@ -212,6 +238,7 @@ combobox($("add-country"), {
   options: () => countries(["*"]).filter(({ value }) => !chosen.has(value)),
   keeps: false,
   picked: ({ value }) => {
+    changed(true);
     chosen.add(value);
     drawCountries();
   },

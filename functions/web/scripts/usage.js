@@ -1,14 +1,18 @@
 // The usage section: messages, costs and sign-ins of the last 30 days, and the state of the breaker.
 
-import { counted, money } from "./amount.js";
+import { counted, decimal, money } from "./amount.js";
+import { download } from "./download.js";
 import { $, element, show } from "./page.js";
 import { nameOf } from "./phone.js";
 import { canSay, language, say } from "./say.js";
+import { now } from "./time.js";
+import { drawChart } from "./usage-chart.js";
 
 /** @typedef {import("./api.js").Figures} Figures */
 /** @typedef {import("./api.js").Tripped} Tripped */
 
 const DAY = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" });
+const PERCENT = new Intl.NumberFormat(language, { style: "percent" });
 const MOMENT = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
 /** The name and formatted value of each figure. @param {Figures} figures @param {string} currency @returns {[string, string][]} */
@@ -20,6 +24,7 @@ function columns(figures, currency) {
     ["delivered", counted(figures.delivered)],
     ["failed", counted(failed)],
     ["verified", counted(figures.verified)],
+    ["conversion", figures.sent === 0 ? "–" : PERCENT.format(figures.verified / figures.sent)],
     ["sign_ins", counted(figures.sign_ins)],
     ["spent", money(figures.spent, currency)],
     ["cost", cost === null ? "–" : money(cost, currency)],
@@ -50,7 +55,7 @@ function drawDays({ total, days, currency }) {
   const head = element("tr", {}, element("th", { scope: "col" }, heading("country")), ...names);
   const table = element("table", {}, element("thead", {}, head));
   for (const day of new Set(days.map(({ day }) => day))) {
-    const title = element("th", { scope: "rowgroup", colspan: "8" }, element("span", {}, DAY.format(new Date(day))));
+    const title = element("th", { scope: "rowgroup", colspan: "9" }, element("span", {}, DAY.format(new Date(day))));
     const rows = days.filter((row) => row.day === day).map((row) => {
       const cells = columns(row, currency).map(([, value]) => element("td", {}, value));
       return element("tr", {}, element("th", { scope: "row" }, nameOf(row.country)), ...cells);
@@ -58,6 +63,55 @@ function drawDays({ total, days, currency }) {
     table.append(element("tbody", {}, element("tr", { class: "day" }, title), ...rows));
   }
   $("usage-days").replaceChildren(table);
+}
+
+/** The figures of several rows together. @param {Figures[]} rows @returns {Figures} */
+function sum(rows) {
+  const of = (/** @type {(row: Figures) => number} */ figure) => rows.reduce((total, row) => total + figure(row), 0);
+  const reasons = new Set(rows.flatMap((row) => Object.keys(row.failed)));
+  const failed = Object.fromEntries([...reasons].map((reason) => [reason, of((row) => row.failed[reason] ?? 0)]));
+  const [spent, signIns] = [of((row) => row.spent), of((row) => row.sign_ins)];
+  return {
+    sent: of((row) => row.sent),
+    delivered: of((row) => row.delivered),
+    failed,
+    verified: of((row) => row.verified),
+    sign_ins: signIns,
+    spent,
+    cost_per_sign_in: signIns === 0 ? null : Math.floor(spent / signIns),
+  };
+}
+
+/** @param {import("./api.js").Usage} usage */
+function drawCountries({ days, currency }) {
+  const countries = [...new Set(days.map(({ country }) => country))].map((country) => ({
+    country,
+    figures: sum(days.filter((row) => row.country === country)),
+  }));
+  countries.sort((a, b) => b.figures.spent - a.figures.spent || b.figures.sent - a.figures.sent);
+  const head = columns(sum([]), currency).map(([name]) => element("th", { scope: "col" }, heading(name)));
+  const rows = countries.map(({ country, figures }) => {
+    const cells = columns(figures, currency).map(([, value]) => element("td", {}, value));
+    return element("tr", {}, element("th", { scope: "row" }, nameOf(country)), ...cells);
+  });
+  $("usage-countries").replaceChildren(
+    element(
+      "table",
+      {},
+      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, heading("country")), ...head)),
+      element("tbody", {}, ...rows),
+    ),
+  );
+}
+
+/** The days and countries as a table for spreadsheets (RFC 4180). Names and amounts are as in the API. @param {import("./api.js").Usage} usage */
+function csv({ days, currency }) {
+  const head = ["day", "country", "sent", "delivered", "failed", "verified", "sign_ins", `spent_${currency}`];
+  const rows = days.map((row) => {
+    const failed = Object.values(row.failed).reduce((total, count) => total + count, 0);
+    return [row.day, row.country, row.sent, row.delivered, failed, row.verified, row.sign_ins, decimal(row.spent, ".")];
+  });
+  return [head, ...rows].map((cells) => `${cells.join(",")}\r\n`).join("");
 }
 
 /** A list item about one tripped scope. @param {string} scope @param {Tripped} tripped */
@@ -85,7 +139,13 @@ export function drawUsage(usage) {
   show($("usage-empty"), empty);
   show($("usage-figures"), !empty);
   drawTotals(usage);
+  drawChart(
+    [...new Set(usage.days.map(({ day }) => day))].map((day) => ({ day, ...sum(usage.days.filter((row) => row.day === day)) })),
+    new Date(now()),
+  );
+  drawCountries(usage);
   drawDays(usage);
   drawBreaker(usage);
+  $("usage-csv").onclick = () => download("usage.csv", "text/csv", csv(usage));
   $("usage-status").textContent = say("usage.at", { time: MOMENT.format(new Date()) });
 }

@@ -1,15 +1,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lambda_http::{Body, Response, http};
 use serde_json::Value;
 use twostep_domain::{
-    country::AllowedCountries, language::Language, message_texts::Site, settings::Settings, spending::Budgets,
+    country::AllowedCountries,
+    language::Language,
+    message_texts::Site,
+    settings::Settings,
+    spending::Budgets,
+    theme::{Accent, Radius},
+    web_address::HttpsUrl,
 };
 
 use super::*;
 use crate::{
     live_pages::{LivePages, SiteData},
-    security,
+    security::{self, Sources},
 };
 
 fn settings() -> Settings {
@@ -27,13 +35,14 @@ fn get_with(site: &SiteData, path: &str, headers: &[(&str, &str)]) -> Result<Res
     }
     let path = path.split('?').next().unwrap();
     let request = request.body(Body::Empty).unwrap().with_raw_http_path(path);
-    let answer = match page_at(&request) {
+    let (answer, sources) = match page_at(&request) {
         Some(page) => {
-            LivePages::default().answer(page, request.headers(), request.uri().query().unwrap_or_default(), site)
+            let query = request.uri().query().unwrap_or_default();
+            (LivePages::default().answer(page, request.headers(), query, site), site.sources())
         }
-        None => find(&request)?,
+        None => (find(&request)?, &Sources::default()),
     };
-    Ok(security::protect(answer).into_response())
+    Ok(security::protect(answer, sources).into_response())
 }
 
 fn get(path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Problem> {
@@ -130,6 +139,49 @@ fn a_page_without_settings_offers_everything() {
         let html = text_of(&get_with(&SiteData::unknown(), page.path, &[]).unwrap());
         assert!(html.contains("data-phone=\"on\" data-host=\"\" data-site=\"\""), "{}", page.path);
         assert!(html.contains("<span>Home</span>") && !html.contains('⟪') && !html.contains('⟫'), "{}", page.path);
+    }
+}
+
+#[test]
+fn a_page_has_the_look_of_its_site_and_allows_nothing_else() {
+    let mut settings = settings();
+    let seen = |settings: &Settings| get_with(&SiteData::of(settings, true), "/login", &[]).unwrap();
+    let plain = seen(&settings);
+    settings.theme.logo = Some(HttpsUrl::parse("https://cdn.example/logo.svg?a=1&b=2").unwrap());
+    settings.theme.accent = Some(Accent::parse("#0f6d64").unwrap());
+    settings.theme.radius = Some(Radius::Square);
+    settings.links.privacy = Some(HttpsUrl::parse("https://example.com/privacy?a=1&b=2").unwrap());
+    let own = seen(&settings);
+
+    let html = text_of(&own);
+    assert!(html.contains("data-logo=\"on\"") && html.contains("<link rel=\"icon\" href=\"https://cdn.example/logo.svg"));
+    assert!(html.contains("<img src=\"https://cdn.example/logo.svg?a=1&amp;b=2\" alt=\"Ben &amp; Jerry's\""));
+    assert!(html.contains("<a href=\"https://example.com/privacy?a=1&amp;b=2\">Privacy</a>") && !html.contains("Terms"));
+    let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    assert!(style.contains("--accent:#0f6d64") && style.contains("--radius:0px"), "{style}");
+    let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+    let policy = header(&plain, "content-security-policy");
+    let expected = policy
+        .replace("style-src 'self'", &format!("style-src 'self' 'sha256-{hash}'"))
+        .replace("img-src 'self' data:", "img-src 'self' data: https://cdn.example");
+    assert_eq!(header(&own, "content-security-policy"), expected);
+    assert!(!policy.contains("sha256") && !text_of(&plain).contains("<style"));
+    assert_ne!(header(&plain, "etag"), header(&own, "etag"));
+}
+
+/// The colours that accents are compared with are those of the style sheet.
+#[test]
+fn the_style_sheet_has_the_backgrounds_that_accents_are_made_for() {
+    let style = ASSETS.iter().find(|asset| asset.name.starts_with("style")).unwrap();
+    let style = std::str::from_utf8(style.content.plain).unwrap();
+    let (light, dark) = style.split_once("prefers-color-scheme: dark").unwrap();
+    for (scheme, colours) in [
+        (light, ["--page: #f4f6f6", "--card: #ffffff", "--text: #17211f"]),
+        (dark, ["--page: #0f1514", "--card: #18201f", "--text: #e7efed"]),
+    ] {
+        for colour in colours {
+            assert!(scheme.contains(colour), "{colour}");
+        }
     }
 }
 
@@ -296,19 +348,20 @@ fn every_linked_asset_exists_and_every_asset_is_linked() {
     let mut wanted = BTreeSet::new();
     for text in pages.chain(ASSETS.iter().map(|asset| std::str::from_utf8(asset.content.plain).unwrap())) {
         wanted.extend(linked_from(text));
-        assert!(!text.contains("import ") && !text.contains("export "), "scripts are whole");
+        let is_module = |line: &str| line.starts_with("import ") || line.starts_with("export ");
+        assert!(!text.lines().any(|line| is_module(line.trim_start())), "scripts are whole");
     }
     assert_eq!(wanted, present);
 }
 
 fn linked_from(text: &str) -> impl Iterator<Item = &str> {
-    text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next())
+    text.split("/assets/").skip(1).filter_map(|rest| rest.split(['"', '⟫']).next())
 }
 
 #[test]
 fn pages_are_no_heavier_than_the_readme_says() {
     const KB: usize = 1_000;
-    let (most, of_large_pages) = (25, 38);
+    let (most, of_large_pages) = (25, 45);
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
     assert!(readme.contains(&format!(
         "transfers at most {most} kB, or {of_large_pages} kB for the settings page and the API\nreference"

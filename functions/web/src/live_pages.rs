@@ -11,13 +11,19 @@ use lambda_http::http::{
     HeaderMap, HeaderValue,
     header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE, COOKIE, VARY},
 };
-use twostep_domain::{language::Language, settings::Settings};
+use twostep_domain::{
+    language::Language,
+    settings::Settings,
+    theme::{Links, Theme},
+};
 use twostep_http::{Answer, bodies::site::SiteBody};
 
 use crate::{
     encoding::Encoding,
     files::{Page, Template, revalidated},
     header::text,
+    look::Look,
+    security::Sources,
 };
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -29,6 +35,7 @@ pub struct SiteData {
     name: String,
     host: String,
     phone_enabled: bool,
+    look: Look,
 }
 
 impl SiteData {
@@ -39,12 +46,19 @@ impl SiteData {
             name: settings.site_name.clone(),
             host: settings.site_host.clone(),
             phone_enabled: settings.can_send_codes(),
+            look: Look::new(&settings.theme, &settings.links),
         }
     }
 
     /// The page offers every way to sign in, and the API refuses those that are off.
     pub fn unknown() -> Self {
-        Self { json: String::new(), name: String::new(), host: String::new(), phone_enabled: true }
+        let look = Look::new(&Theme::default(), &Links::default());
+        Self { json: String::new(), name: String::new(), host: String::new(), phone_enabled: true, look }
+    }
+
+    /// What a page may load and apply besides its own files.
+    pub fn sources(&self) -> &Sources {
+        &self.look.sources
     }
 
     /// A hash of 64 bits, the same in every instance of a version.
@@ -56,30 +70,40 @@ impl SiteData {
 
     /// Fills the places that the templates leave for the site's settings.
     fn fill(&self, template: &Template) -> String {
-        let suffix = if self.name.is_empty() { String::new() } else { format!(" · {}", escaped(&self.name)) };
+        let name = escaped(&self.name);
+        let logo = self.look.logo.as_ref().map(|logo| escaped(logo.as_str()));
         let mut html = template.html.to_owned();
         for (place, value) in [
             ("⟪site⟫", escaped(&self.json)),
             ("⟪host⟫", escaped(&self.host)),
             ("⟪phone⟫", if self.phone_enabled { "on" } else { "off" }.to_owned()),
-            ("⟪title-suffix⟫", suffix),
+            ("⟪title-suffix⟫", if name.is_empty() { String::new() } else { format!(" · {name}") }),
+            ("⟪theme⟫", self.look.style_element()),
+            ("⟪logo⟫", if logo.is_some() { "on" } else { "off" }.to_owned()),
+            ("⟪logo-text⟫", if logo.is_some() { name.clone() } else { String::new() }),
         ] {
             html = html.replace(place, &value);
         }
-        self.name_in(&html)
+        let html = fill_each(&html, "⟪name|", |words| if name.is_empty() { words.to_owned() } else { name.clone() });
+        let html = fill_each(&html, "⟪icon|", |own| logo.clone().unwrap_or_else(|| own.to_owned()));
+        fill_each(&html, "⟪link|", |link| {
+            let (kind, words) = link.split_once('|').unwrap_or_default();
+            let Some(url) = self.look.link(kind) else { return String::new() };
+            format!(r#"<a href="{}">{words}</a>"#, escaped(url.as_str()))
+        })
     }
+}
 
-    /// Fills each `⟪name|words⟫` with the site's name, or with the words if it is unknown.
-    fn name_in(&self, html: &str) -> String {
-        let mut parts = html.split("⟪name|");
-        let mut filled = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let (words, rest) = part.split_once('⟫').unwrap_or_default();
-            filled.push_str(&if self.name.is_empty() { words.to_owned() } else { escaped(&self.name) });
-            filled.push_str(rest);
-        }
-        filled
+/// Fills each place `⟪kind|words⟫`, where `start` is `⟪kind|`, with what `value` makes of the words.
+fn fill_each(html: &str, start: &str, value: impl Fn(&str) -> String) -> String {
+    let mut parts = html.split(start);
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (words, rest) = part.split_once('⟫').unwrap_or_default();
+        filled.push_str(&value(words));
+        filled.push_str(rest);
     }
+    filled
 }
 
 /// For text and for attributes in double quotes.

@@ -4,6 +4,7 @@ mod encoding;
 mod files;
 mod header;
 mod live_pages;
+mod look;
 mod security;
 mod site;
 

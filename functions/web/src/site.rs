@@ -10,7 +10,7 @@ use twostep_usecases::public_site::PublicSite;
 use crate::{
     files, header,
     live_pages::{LivePages, SiteData},
-    security,
+    security::{self, Sources},
 };
 
 /// Where password managers look for the form (W3C, "A Well-Known URL for Changing Passwords").
@@ -36,7 +36,7 @@ impl Web {
         if request.raw_http_path() == CHANGE_PASSWORD {
             return Ok(Answer::redirect("/profile#new-password"));
         }
-        self.file(request).await.map(security::protect)
+        self.file(request).await
     }
 
     async fn file(&self, request: &Request) -> Result<Answer, Problem> {
@@ -47,13 +47,14 @@ impl Web {
             Err(Problem::NotFound) if wants_a_page(request) => {
                 Ok(self.page(files::missing(), request).await.not_found())
             }
-            found => found,
+            found => found.map(|file| security::protect(file, &Sources::default())),
         }
     }
 
     async fn page(&self, page: &'static files::Page, request: &Request) -> Answer {
         let query = request.uri().query().unwrap_or_default();
-        self.pages.answer(page, request.headers(), query, &site_data(&self.site).await)
+        let site = site_data(&self.site).await;
+        security::protect(self.pages.answer(page, request.headers(), query, &site), site.sources())
     }
 }
 

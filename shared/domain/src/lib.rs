@@ -35,4 +35,6 @@ pub mod session;
 pub mod settings;
 pub mod sign_in;
 pub mod spending;
+pub mod theme;
 pub mod time;
+pub mod web_address;

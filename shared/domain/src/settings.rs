@@ -6,6 +6,7 @@ use crate::{
     country::AllowedCountries,
     message_texts::{InvalidSite, Site},
     spending::{BreakerPolicy, Budgets, Limits, Prices},
+    theme::{Links, Theme},
     time::{DAY, Timestamp},
 };
 
@@ -34,6 +35,10 @@ pub struct Settings {
     /// never.
     #[serde(default = "Settings::default_phone_idle_days")]
     pub phone_idle_days: u32,
+    #[serde(default)]
+    pub theme: Theme,
+    #[serde(default)]
+    pub links: Links,
 }
 
 /// Which of Clickatell's APIs the key is for; a key works only with the API that its integration was made for.
@@ -75,6 +80,8 @@ impl Settings {
             breaker: BreakerPolicy::default(),
             email_per_hour: Self::default_email_per_hour(),
             phone_idle_days: Self::default_phone_idle_days(),
+            theme: Theme::default(),
+            links: Links::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClientKind;
+use crate::web_address::{WebAddress, is_uri_character};
 
 /// A registered redirect URI. It is compared as a string, so no two readings of one address can differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,17 +13,6 @@ pub struct RedirectUri(String);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a redirect URI for this kind of client")]
 pub struct InvalidRedirectUri;
-
-const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-
-/// The parts of an `http` or `https` URI with an authority.
-struct WebAddress<'a> {
-    is_https: bool,
-    host: &'a str,
-    port: Option<&'a str>,
-    /// Path and query.
-    rest: &'a str,
-}
 
 impl RedirectUri {
     pub const LONGEST: usize = 500;
@@ -60,46 +50,6 @@ impl RedirectUri {
         let is_loopback = !own.is_https && !given.is_https && own.is_loopback() && given.is_well_formed();
         is_loopback && own.host == given.host && own.rest == given.rest
     }
-}
-
-impl<'a> WebAddress<'a> {
-    fn parse(input: &'a str) -> Option<Self> {
-        let (is_https, rest) = match (input.strip_prefix("https://"), input.strip_prefix("http://")) {
-            (Some(rest), _) => (true, rest),
-            (_, Some(rest)) => (false, rest),
-            _ => return None,
-        };
-        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        // The colons of an IPv6 address are in brackets.
-        let host_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-        let (host, port) = match authority[host_end..].find(':') {
-            Some(colon) => (&authority[..host_end + colon], Some(&authority[host_end + colon + 1..])),
-            None => (authority, None),
-        };
-        Some(Self { is_https, host, port, rest })
-    }
-
-    fn is_loopback(&self) -> bool {
-        LOOPBACK_HOSTS.contains(&self.host)
-    }
-
-    fn is_well_formed(&self) -> bool {
-        let labels = || self.host.split('.');
-        let is_label = |label: &str| {
-            !label.is_empty()
-                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        let is_host = self.is_loopback() || (self.host.len() <= 253 && labels().all(is_label));
-        let is_port = |port: &str| {
-            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
-        };
-        is_host && self.port.is_none_or(is_port)
-    }
-}
-
-/// A character that RFC 3986 allows in a URI, but no `#`.
-fn is_uri_character(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:/?[]@!$&'()*+,;=%".contains(&byte)
 }
 
 /// `com.example.app:/callback`.

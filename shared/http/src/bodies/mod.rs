@@ -7,6 +7,7 @@ pub mod challenge;
 pub mod clients;
 pub mod delivery_reports;
 pub mod discovery;
+mod look;
 pub mod oauth;
 pub mod profile;
 pub mod registration;

@@ -14,6 +14,7 @@ use twostep_usecases::admin::settings::{Change, ClickatellChange, SettingsChange
 
 use crate::{
     Problem,
+    bodies::look::{LinksBody, LinksChange, ThemeBody, ThemeChange},
     json::{self, Unambiguous},
 };
 
@@ -31,6 +32,8 @@ pub struct SettingsBody {
     breaker: BreakerPolicyBody,
     email_per_hour: u64,
     phone_idle_days: u32,
+    theme: ThemeBody,
+    links: LinksBody,
 }
 
 #[derive(Serialize)]
@@ -57,6 +60,8 @@ impl From<Settings> for SettingsBody {
             breaker: settings.breaker.into(),
             email_per_hour: settings.email_per_hour,
             phone_idle_days: settings.phone_idle_days,
+            theme: settings.theme.into(),
+            links: settings.links.into(),
         }
     }
 }
@@ -198,7 +203,7 @@ impl From<ModeBody> for Mode {
     }
 }
 
-/// Any of the settings. A part (budgets, prices, limits, breaker) names fields, each of which is replaced as a whole.
+/// Any of the settings. A part (budgets, prices, limits, breaker, theme, links) names fields, each of which is replaced as a whole.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsChangeBody {
@@ -215,6 +220,8 @@ pub struct SettingsChangeBody {
     breaker: Option<Unambiguous>,
     email_per_hour: Option<u64>,
     phone_idle_days: Option<u32>,
+    theme: Option<Unambiguous>,
+    links: Option<Unambiguous>,
 }
 
 #[derive(Deserialize)]
@@ -243,6 +250,8 @@ impl SettingsChangeBody {
             breaker: part::<BreakerChange>(self.breaker, "breaker")?.map(BreakerChange::into_change),
             email_per_hour: self.email_per_hour,
             phone_idle_days: self.phone_idle_days,
+            theme: part::<ThemeChange>(self.theme, "theme")?.map(ThemeChange::parse).transpose()?,
+            links: part::<LinksChange>(self.links, "links")?.map(LinksChange::parse).transpose()?,
             clickatell: self.clickatell.map(ClickatellChangeBody::parse).transpose()?.unwrap_or_default(),
         })
     }

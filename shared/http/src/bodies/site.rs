@@ -3,6 +3,8 @@
 use serde::Serialize;
 use twostep_domain::{country::AllowedCountries, language::Language, settings::Settings};
 
+use super::look::{LinksBody, ThemeBody};
+
 #[derive(Serialize)]
 pub struct SiteBody {
     name: String,
@@ -14,6 +16,8 @@ pub struct SiteBody {
     email_enabled: bool,
     allowed_countries: Vec<String>,
     languages: [&'static str; Language::ALL.len()],
+    theme: ThemeBody,
+    links: LinksBody,
 }
 
 impl SiteBody {
@@ -27,6 +31,8 @@ impl SiteBody {
             email_enabled,
             allowed_countries: <Vec<String>>::from(AllowedCountries::clone(&settings.allowed_countries)),
             languages: Language::ALL.map(Language::tag),
+            theme: settings.theme.clone().into(),
+            links: settings.links.clone().into(),
         }
     }
 }

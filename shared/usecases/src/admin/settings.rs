@@ -8,6 +8,7 @@ use twostep_domain::{
     message_texts::InvalidSite,
     settings::{ClickatellApi, ClickatellSettings, Settings},
     spending::{BreakerPolicy, Budgets, Limits, Prices},
+    theme::{Links, Theme},
     time::Clock,
 };
 use twostep_runtime::secrets::{SecretError, Secrets};
@@ -47,6 +48,8 @@ pub struct SettingsChange {
     pub breaker: Option<Change<BreakerPolicy>>,
     pub email_per_hour: Option<u64>,
     pub phone_idle_days: Option<u32>,
+    pub theme: Option<Change<Theme>>,
+    pub links: Option<Change<Links>>,
 }
 
 /// A change of one part of the settings, made from what the part is now.
@@ -182,6 +185,12 @@ impl SettingsChange {
         if !Settings::is_idle_time(after.phone_idle_days) {
             return Err(SettingsError::Invalid("phone_idle_days"));
         }
+        if let Some(change) = &self.theme {
+            after.theme = change(&after.theme);
+        }
+        if let Some(change) = &self.links {
+            after.links = change(&after.links);
+        }
         self.clickatell.apply(&mut after.clickatell)?;
         Ok(after)
     }
@@ -244,6 +253,8 @@ fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {
         ("breaker", before.breaker != after.breaker),
         ("email_per_hour", before.email_per_hour != after.email_per_hour),
         ("phone_idle_days", before.phone_idle_days != after.phone_idle_days),
+        ("theme", before.theme != after.theme),
+        ("links", before.links != after.links),
     ];
     fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }
