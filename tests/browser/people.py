@@ -64,6 +64,8 @@ class Page:
         self.page = self.context.new_page()
 
     def close(self):
+        # Requests that the page doesn't wait for can be under way.
+        self.context.unroute_all(behavior="ignoreErrors")
         self.context.close()
         assert not self.complaints, self.complaints
 
@@ -96,7 +98,9 @@ class Person(Page):
         self.phone = Phone(language)
         self.email = fresh_email()
         texts = json.loads((ROOT / f"functions/web/texts/{language}.json").read_text())
-        self.texts = {**texts["messages"], **texts["messages_of"]["settings"]}
+        self.texts = texts["messages"]
+        for own in texts["messages_of"].values():
+            self.texts |= own
         self.sms = texts["sms"]
         self.dates_follow = False
         if self.clock.ahead:
@@ -161,6 +165,27 @@ class Person(Page):
             route.fulfill(response=answer, headers={**answer.headers, "date": format_datetime(date, usegmt=True)})
 
         self.context.route("**/v1/**", later)
+
+    def lose_the_answer(self, pattern):
+        """The connection is cut after the first request that matches. Returns the statuses of the lost answers."""
+        lost = []
+
+        def lose(route):
+            if lost:
+                return route.continue_()
+            lost.append(route.fetch().status)
+            return route.abort()
+
+        self.context.route(pattern, lose)
+        return lost
+
+    def is_told_and_tries_again(self, button):
+        """Presses the button, whose answer is lost, and presses it again."""
+        self.locator(button).click()
+        self.reads("#problem", "errors.offline")
+        # The browser logs the cut connection.
+        self.complaints.clear()
+        self.locator(button).click()
 
     # Journeys
 

@@ -81,15 +81,7 @@ def test_a_lost_answer_to_a_reset_is_asked_for_again(person):
     forget(person, "email")
     person.enter(person.inbox.code(person.email, 2))
     person.at("reset")
-    lost = []
-
-    def lose(route):
-        if lost:
-            return route.continue_()
-        lost.append(route.fetch().status)
-        return route.abort()
-
-    person.context.route("**/v1/password/reset", lose)
+    lost = person.lose_the_answer("**/v1/password/reset")
     person.locator("#password").fill(NEW_PASSWORD)
     person.locator("#password-submit").click()
     person.reads("#problem", "errors.offline")

@@ -7,7 +7,7 @@ import { heard } from "./time.js";
 
 /** @typedef {{id: string, name: string, email: string, email_verified: boolean, phone: string | null, two_step: boolean, has_password: boolean, totp: boolean, recovery_codes_left: number, role: "user" | "admin", created_at: string}} User */
 /** @typedef {{phone: string, country?: string}} Phone a number as people in the country write it */
-/** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User}} Session */
+/** @typedef {{outcome: "signed_in", access_token: string, expires_in: number, user: User, email_challenge?: Challenge}} Session */
 /** @typedef {"register" | "login" | "second_step" | "profile" | "email" | "reset" | "reset_second_step"} Purpose */
 /** @typedef {"pending" | "sent" | "delivered" | "failed" | "unknown" | "none"} Delivery */
 /** @typedef {{challenge_id: string, purpose: Purpose, channel: "sms" | "email" | "none", hint?: string, phone_hint?: string, methods?: ("sms" | "email" | "totp" | "recovery_code")[], code_length: number, expires_at: string, resend_at: string, delivery: Delivery, failure?: string}} Challenge */
@@ -18,7 +18,9 @@ import { heard } from "./time.js";
 /** @typedef {{outcome: "second_step", challenge: Challenge}} SecondStep */
 /** @typedef {{outcome: "email_verified", user: User}} EmailVerified */
 /** @typedef {{id: string, name: string, created_at: string, last_used_at: string, expires_at: string}} Device */
-/** @typedef {{name: string, host: string, two_step_enabled: boolean, phone_enabled: boolean, allowed_countries: string[], languages: string[]}} Site */
+/** @typedef {{id: string, current: boolean, created_at: string, last_used_at: string, client: string, amr: string[], client_id?: string}} ListedSession */
+/** @typedef {{at: string, event: string, client?: string, amr?: string[], session_id?: string}} Activity */
+/** @typedef {{name: string, host: string, two_step_enabled: boolean, phone_enabled: boolean, email_enabled: boolean, allowed_countries: string[], languages: string[]}} Site */
 /** @typedef {{configured: boolean, api: "rest" | "one", from: string | null, key_hint: string | null, updated_at: string | null}} Clickatell */
 /** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell, theme: Theme, links: Links} & Money} Settings */
 /** @typedef {{logo_url?: string, accent?: string, radius?: "0" | "8" | "16"}} Theme */
@@ -203,6 +205,27 @@ export const account = (bearer) => ({
   newRecoveryCodes: () => call("POST", "/profile/recovery-codes", { bearer, once: true }),
   /** @returns {Promise<Device[]>} */
   devices: () => call("GET", "/profile/devices", { bearer }),
+  /** @returns {Promise<Challenge>} */
+  setEmail: (/** @type {string} */ email) => call("PUT", "/profile/email", { bearer, body: { email } }),
+  /** @returns {Promise<{secret: string, otpauth_uri: string, qr_svg: string}>} */
+  startTotp: () => call("POST", "/profile/totp", { bearer }),
+  /** @returns {Promise<{user: User, recovery_codes?: string[]}>} */
+  confirmTotp: (/** @type {string} */ code) => call("POST", "/profile/totp/confirm", { bearer, body: { code }, once: true }),
+  /** @returns {Promise<null>} */
+  removeTotp: () => call("DELETE", "/profile/totp", { bearer }),
+  /** @returns {Promise<ListedSession[]>} */
+  sessions: () => call("GET", "/profile/sessions", { bearer }),
+  /** @returns {Promise<null>} */
+  endSession: (/** @type {string} */ id) => call("DELETE", `/profile/sessions/${encodeURIComponent(id)}`, { bearer }),
+  /** @returns {Promise<null>} */
+  endOtherSessions: () => call("DELETE", "/profile/sessions", { bearer }),
+  /** @returns {Promise<{items: Activity[], next?: string}>} */
+  activity: (/** @type {string} */ after = "") =>
+    call("GET", `/profile/activity${after && `?${new URLSearchParams({ after })}`}`, { bearer }),
+  /** @returns {Promise<object>} */
+  export: () => call("GET", "/profile/export", { bearer }),
+  /** @returns {Promise<null>} */
+  remove: () => call("DELETE", "/profile", { bearer }),
   /** @returns {Promise<null>} */
   removeDevice: (/** @type {string} */ id) => call("DELETE", `/profile/devices/${encodeURIComponent(id)}`, { bearer }),
 });

@@ -286,7 +286,7 @@ export function confirmed(question, yes) {
  */
 export const site = JSON.parse(
   document.documentElement.dataset.site ||
-    JSON.stringify({ name: "", host: location.hostname, two_step_enabled: true, phone_enabled: true, allowed_countries: ["*"], languages: [] }),
+    JSON.stringify({ name: "", host: location.hostname, two_step_enabled: true, phone_enabled: true, email_enabled: true, allowed_countries: ["*"], languages: [] }),
 );
 
 /** Whether this is an address at which a sign-in can't end well: a copy of the site, or one that isn't secure. */

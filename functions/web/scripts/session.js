@@ -111,6 +111,8 @@ function signInAgain(why) {
 export function signedIn(session) {
   signedInUser.set(session.user.id);
   const next = take("next");
+  if (next?.why === "reauth") keep("returned", true);
+  if (session.email_challenge) keep("email-challenge", session.email_challenge);
   for (const name of ["challenge", "registration", "idle", "reset"]) forget(name);
   // The profile page still needs a phone number whose change was interrupted by the sign-in.
   if (!next) forget("phone");
@@ -121,10 +123,15 @@ export function signedIn(session) {
 
 export async function signOut() {
   await logout();
+  leave(say("signed_out"));
+}
+
+/** Forgets the user and opens the first page. @param {string} why */
+export function leave(why) {
   accessToken = null;
   me = null;
   signedInUser.clear();
   sessionStorage.clear();
-  keep("flash", say("signed_out"));
+  keep("flash", why);
   go("/", { replace: true });
 }
