@@ -100,6 +100,27 @@ def test_an_app_is_set_up_asked_for_and_removed(person):
 
 
 @NARROW
+def test_a_recovery_code_signs_in_whose_phone_is_lost(person):
+    person.register_by_phone()
+    person.locator("#new-password").fill(PASSWORD)
+    person.locator("#new-password-submit").click()
+    codes = person.locator("#recovery-codes li")
+    expect(codes).to_have_count(10)
+    code = codes.first.inner_text()
+    person.locator("#codes-saved").click()
+    person.sign_out()
+    person.open("/login#phone")
+    person.at("login")
+    person.ask_for_a_code(person.phone)
+    person.locator("#use-recovery").click()
+    person.look("recovery code at a sign-in by phone")
+    person.locator("#recovery-code").fill(code)
+    person.locator("#recovery-submit").click()
+    person.at("profile")
+    person.reads("#codes-left", "codes_left", count=9)
+
+
+@NARROW
 def test_sessions_are_listed_and_ended(person, browser, stack):
     person.register_with_password()
     person.sign_out()

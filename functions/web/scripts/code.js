@@ -40,6 +40,9 @@ const acceptsMessage = () => accepts("sms") || accepts("email");
 
 const isSecond = () => ["second_step", "reset_second_step"].includes(current.purpose);
 
+/** Whether a recovery code can be entered: at a sign-in by phone too, for a phone that is lost. */
+const acceptsRecoveryCode = () => current.purpose === "login" || accepts("recovery_code");
+
 /** Whether nobody may learn from this page if there is such an account. */
 const isSilent = () => ["login", "reset"].includes(current.purpose);
 
@@ -367,7 +370,7 @@ function choose(recovery) {
   recovering = recovery;
   hush();
   show($("recovery-form"), recovery);
-  show($("use-recovery"), !recovery && accepts("recovery_code"));
+  show($("use-recovery"), !recovery && acceptsRecoveryCode());
   describe();
   if (recovery) $("recovery-code").focus();
   else (alive ? input : $("again")).focus();
@@ -400,7 +403,7 @@ function listen() {
 
 if (current) {
   byApp = accepts("totp") && !acceptsMessage();
-  show($("use-recovery"), isSecond() && accepts("recovery_code"));
+  show($("use-recovery"), acceptsRecoveryCode());
   if (!accepts("sms")) $("use-code").textContent = say(acceptsMessage() ? "use_message" : "use_app");
   for (const id of ["remember", "remember-too"]) show($(id), current.purpose === "second_step");
   show($("wrong-number"), !isSecond() && current.channel === "sms");
