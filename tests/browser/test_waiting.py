@@ -56,7 +56,9 @@ def test_a_form_can_be_used_after_seconds_on_a_slow_network(phone_user, path, fi
     expect(page.locator(field)).to_be_visible()
     page.locator("main[data-ready]").wait_for(state="attached")
     usable = time.monotonic() - began
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+    # A busy browser can report the paint after the page is ready.
+    first_paint = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    painted = page.wait_for_function(first_paint).json_value() / 1000
     print(f"{path}: first paint {painted:.2f} s, usable {usable:.2f} s")
     assert painted <= 3 and usable <= 4
 
