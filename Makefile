@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
+.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup apache-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -44,10 +44,12 @@ build: ## Build everything that `dev` and `test` run
 dev: setup build $(if $(filter enforced,$(IAM)),target/expanded-template.json) ## Run the whole service on this machine
 	target/debug/twostep-local
 
-# `browser-setup` comes first, so that a missing browser is reported before the long tests. SKIP_BROWSER=1 skips the browser tests.
+# `browser-setup` and `apache-setup` come first, so that a missing program is reported before the long tests. SKIP_BROWSER=1 and SKIP_APACHE=1
+# skip their tests.
 BROWSER := $(if $(SKIP_BROWSER),,browser)
+APACHE := $(if $(SKIP_APACHE),,apache)
 
-test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
+test: test-setup $(BROWSER:%=%-setup) $(APACHE:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
 	rm -rf target/iam-usage
 	$(TEST)
 	$(TEST_SCRIPTS)
@@ -93,6 +95,9 @@ browser: test-setup browser-setup build ## Run the tests in a real browser only
 
 screenshots: test-setup browser-setup build ## Make the pictures of the pages anew (docs/images)
 	.venv/bin/python tests/browser/screenshots.py
+
+apache-setup: .venv/dev
+	@.venv/bin/python tests/apache.py get > /dev/null
 
 browser-setup: .venv/browser
 	@.venv/bin/python tests/browser/chrome.py get > /dev/null
