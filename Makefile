@@ -25,7 +25,7 @@ setup: .venv/dev ## Install the tools that Rust doesn't bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/test: .venv/dev scripts/requirements.txt tests/requirements.txt tests/requirements-checkov.txt $(NPM_PACKAGES:%=%/package-lock.json) examples/flask-oidc/requirements.txt
+.venv/test: .venv/dev scripts/requirements.txt tests/requirements.txt tests/requirements-checkov.txt $(NPM_PACKAGES:%=%/package-lock.json) $(wildcard examples/*/requirements.txt)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	python3 -m venv .venv/checkov
 	.venv/checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt

@@ -32,6 +32,11 @@ async fn express_verification() {
     try_example("express-verification").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn fastapi_jwt() {
+    try_example("fastapi-jwt").await;
+}
+
 /// `make test` installs Apache; see `tests/apache.py`.
 #[tokio::test(flavor = "multi_thread")]
 async fn apache() {

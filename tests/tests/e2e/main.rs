@@ -12,6 +12,7 @@ mod events;
 mod idle_numbers;
 mod isolation;
 mod journeys;
+mod jwt_authorizer;
 mod languages;
 mod load;
 mod metrics;
