@@ -17,6 +17,7 @@ mod languages;
 mod load;
 mod metrics;
 mod oidc;
+mod oidf_profiles;
 mod outages;
 mod passwords;
 mod readme;

@@ -128,14 +128,22 @@ async fn a_browser_without_a_session_goes_through_the_pages_and_back() {
 }
 
 #[tokio::test]
-async fn a_pending_request_ends_after_an_hour() {
+async fn codes_sign_ins_and_pending_requests_grow_old() {
     let stack = Stack::start(&[]).await;
     let client = stack.client();
     let party = RelyingParty::register(&client, &stack.admin_key().await, "web").await;
     let pending = party.authorize(None, &[]).await.parameters()["continue"].clone();
     let session = client.register(&fresh_phone()).await;
     let code = party.authorize(Some(&session.refresh_token), &[]).await.code();
-    stack.advance(61);
+    let used = party.authorize(Some(&session.refresh_token), &[]).await.code();
+    let tokens = party.exchange(&used).await.expect(200);
+    stack.advance(30);
+    expect_oauth_error(&party.exchange(&used).await, 400, "invalid_grant");
+    expect_oauth_error(&party.refresh(text(&tokens, "refresh_token")).await, 400, "invalid_grant");
+    let asked = party.authorize(Some(&session.refresh_token), &[("max_age", "1")]).await;
+    assert_eq!((asked.address(), asked.parameters()["ask"].as_str()), ("/login", "again"));
+    let _ = party.authorize(Some(&session.refresh_token), &[("max_age", "10000")]).await.code();
+    stack.advance(31);
     expect_oauth_error(&party.exchange(&code).await, 400, "invalid_grant");
     stack.advance(3600);
     let back = format!("/oauth/authorize?{}", encode(&[("request", &pending)]));
