@@ -452,7 +452,8 @@ async fn a_sign_out_ends_the_session_and_returns_only_to_a_registered_address() 
     let out = async |parameters: &[(&str, &str)], token: Option<&str>| {
         party.browse(&format!("/oauth/logout?{}", encode(parameters)), token).await
     };
-    let session = client.register(&fresh_phone()).await;
+    let phone = fresh_phone();
+    let session = client.register(&phone).await;
     let tokens = party.sign_in(&session.refresh_token).await;
     let hint = text(&tokens, "id_token");
     let parameters = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER_LOGOUT), ("state", "a&b")];
@@ -461,6 +462,13 @@ async fn a_sign_out_ends_the_session_and_returns_only_to_a_registered_address() 
     assert!(sent.set_cookie.unwrap().starts_with("twostep-refresh=; Path=/; Max-Age=0;"));
     client.refresh(&session.refresh_token).await.expect_problem(401, "invalid_refresh_token");
     expect_oauth_error(&party.refresh(text(&tokens, "refresh_token")).await, 400, "invalid_grant");
+
+    // The user sees it, once, among what happened to the account.
+    let challenge = client.start("/login/phone", &phone).await.expect(202);
+    let again = SignedIn::from_session(&client.verify(&challenge, &client.nth_code(&phone, 2).await).await.expect(200));
+    let seen = client.send(Method::GET, "/profile/activity", Some(&again.access_token), None).await.expect(200);
+    let seen: Vec<_> = seen["items"].as_array().unwrap().iter().map(|entry| text(entry, "event")).collect();
+    assert_eq!(seen, ["signed_in", "signed_out", "registered"]);
 
     // The hint alone ends its session; another user's session stays.
     let (ann, bob) = (client.register(&fresh_phone()).await, client.register(&fresh_phone()).await);
