@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use twostep_tests::{
     Client, PASSWORD, SignedIn, Stack, claims, fresh_email,
-    relying_party::{RelyingParty, Sent},
+    relying_party::{RelyingParty, Sent, encode},
 };
 
 /// A client, and a user with a session.
@@ -49,6 +49,28 @@ async fn a_request_needs_no_nonce() {
     let (_, party, session) = scene().await;
     let sent = party.authorize(Some(&session.refresh_token), &[("nonce", "")]).await;
     assert_eq!(id_token(&tokens(&party, &sent).await)["nonce"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_code_is_for_the_user_of_the_id_token_hint_only() {
+    let (client, party, ann) = scene().await;
+    let hint = tokens(&party, &party.authorize(Some(&ann.refresh_token), &[]).await).await;
+    let hint = ("id_token_hint", hint["id_token"].as_str().unwrap());
+    let bob = client.register_password(&fresh_email(), PASSWORD).await;
+    party.authorize(Some(&bob.refresh_token), &[hint, ("prompt", "none")]).await.expect_error("login_required");
+
+    // Without `prompt=none` the user is asked, and has to be the right one.
+    let asked = party.authorize(Some(&bob.refresh_token), &[hint]).await;
+    assert_eq!((asked.address(), asked.parameters()["ask"].as_str()), ("/login", "again"));
+    let back = format!("/oauth/authorize?{}", encode(&[("request", &asked.parameters()["continue"])]));
+    assert_eq!(party.browse(&back, Some(&bob.refresh_token)).await.address(), "/login", "the old session");
+    let carol = client.register_password(&fresh_email(), PASSWORD).await;
+    party.browse(&back, Some(&carol.refresh_token)).await.expect_error("login_required");
+    let id = id_token(&tokens(&party, &party.browse(&back, Some(&ann.refresh_token)).await).await);
+    assert_eq!(id["sub"], ann.user["id"]);
+
+    // What isn't an ID token from here is no hint.
+    let _ = party.authorize(Some(&bob.refresh_token), &[("id_token_hint", "noise"), ("prompt", "none")]).await.code();
 }
 
 #[tokio::test]
