@@ -130,7 +130,8 @@ async fn discovery_has_what_the_standard_requires_and_names_only_what_works() {
     ] {
         assert_eq!(discovery[name], value, "{name}");
     }
-    let scopes: Vec<&str> = discovery["scopes_supported"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    let scopes: Vec<&str> =
+        discovery["scopes_supported"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let (_, party, session) = scene().await;
     let sent = party.authorize(Some(&session.refresh_token), &[("scope", &scopes.join(" "))]).await;
     let tokens = tokens(&party, &sent).await;
