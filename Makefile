@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
+.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup apache-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -9,7 +9,7 @@ TEST := cargo test --workspace
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet --numprocesses 2 --dist worksteal tests/browser
 TEST_SCRIPTS = .venv/bin/python -m pytest -p no:cacheprovider --quiet scripts/tests
 WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
-NPM_PACKAGES := tests/clients examples/express-verification
+NPM_PACKAGES := tests/clients examples/express-verification examples/spa-oidc
 FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
 MAIN_FUNCTIONS := start-registration verify-code phone-login profile-phone
 export CARGO_LAMBDA := $(CURDIR)/.venv/bin/cargo-lambda
@@ -25,7 +25,7 @@ setup: .venv/dev ## Install the tools that Rust doesn't bring (into .venv)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/test: .venv/dev scripts/requirements.txt tests/requirements.txt tests/requirements-checkov.txt $(NPM_PACKAGES:%=%/package-lock.json) examples/flask-oidc/requirements.txt
+.venv/test: .venv/dev scripts/requirements.txt tests/requirements.txt tests/requirements-checkov.txt $(NPM_PACKAGES:%=%/package-lock.json) $(wildcard examples/*/requirements.txt)
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	python3 -m venv .venv/checkov
 	.venv/checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt
@@ -44,10 +44,12 @@ build: ## Build everything that `dev` and `test` run
 dev: setup build $(if $(filter enforced,$(IAM)),target/expanded-template.json) ## Run the whole service on this machine
 	target/debug/twostep-local
 
-# `browser-setup` comes first, so that a missing browser is reported before the long tests. SKIP_BROWSER=1 skips the browser tests.
+# `browser-setup` and `apache-setup` come first, so that a missing program is reported before the long tests. SKIP_BROWSER=1 and SKIP_APACHE=1
+# skip their tests.
 BROWSER := $(if $(SKIP_BROWSER),,browser)
+APACHE := $(if $(SKIP_APACHE),,apache)
 
-test: test-setup $(BROWSER:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
+test: test-setup $(BROWSER:%=%-setup) $(APACHE:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
 	rm -rf target/iam-usage
 	$(TEST)
 	$(TEST_SCRIPTS)
@@ -93,6 +95,9 @@ browser: test-setup browser-setup build ## Run the tests in a real browser only
 
 screenshots: test-setup browser-setup build ## Make the pictures of the pages anew (docs/images)
 	.venv/bin/python tests/browser/screenshots.py
+
+apache-setup: .venv/dev
+	@.venv/bin/python tests/apache.py get > /dev/null
 
 browser-setup: .venv/browser
 	@.venv/bin/python tests/browser/chrome.py get > /dev/null

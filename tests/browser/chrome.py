@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+import debian  # noqa: E402
+
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 APPLICATIONS = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -73,39 +77,18 @@ def _download():
     print("Downloading Chromium (about 180 MB) …", file=sys.stderr)
     playwright = [sys.executable, "-m", "playwright"]
     environment = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(DOWNLOADED)}
-    if not _run([*playwright, "install", "--no-shell", "chromium"], environment):
+    if not debian.run([*playwright, "install", "--no-shell", "chromium"], environment):
         return None
-    if not _found() and _as_root() is not None:
-        _run([*_as_root(), *playwright, "install-deps", "chromium"], environment)
+    root = debian.as_root()
+    if not _found() and root is not None:
+        debian.run([*root, *playwright, "install-deps", "chromium"], environment)
     return _found()
 
 
 def _install_package():
     """Debian's package. Ubuntu's is a snap, which cannot be installed everywhere."""
-    if not shutil.which("apt-get") or _as_root() is None:
-        return None
     print("Installing the system's Chromium …", file=sys.stderr)
-    apt = [*_as_root(), "apt-get", "-qq"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    _run([*apt, "update"], environment)
-    _run([*apt, "install", "-y", "--no-install-recommends", "chromium"], environment)
-    return _found()
-
-
-def _as_root():
-    """The words before a command that needs root; None if that takes a password."""
-    if os.geteuid() == 0:
-        return []
-    if shutil.which("sudo") and _run(["sudo", "-n", "true"], os.environ):
-        return ["sudo", "-n"]
-    return None
-
-
-def _run(command, environment):
-    try:
-        return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    except OSError:
-        return False
+    return _found() if debian.install("chromium") else None
 
 
 if __name__ == "__main__":

@@ -22,14 +22,18 @@ class Stack:
         OUTPUT.mkdir(parents=True, exist_ok=True)
         self._log = OUTPUT / f"stack-{limits}.log"
         self.clock = Clock(OUTPUT / f"clock-offset-{limits}")
-        ports = dict(zip(PORTS, _free_ports(len(PORTS))))
+        *free, self.shop_port = _free_ports(len(PORTS) + 1)
+        ports = dict(zip(PORTS, free))
         self.site = f"http://localhost:{ports['API_PORT']}"
         self.sandbox = f"http://localhost:{ports['SANDBOX_PORT']}"
+        # Another site, whose pages may call the API. Nothing listens there until a test does.
+        self.shop = f"http://127.0.0.1:{self.shop_port}"
         environment = {
             **os.environ,
             **{name: str(port) for name, port in ports.items()},
             "DATA": "memory",
             "LIMITS": limits,
+            "ALLOWED_ORIGINS": self.shop,
             "RELOAD": "off",
             "CONCURRENCY": "2",
             "UNTIL_STDIN_CLOSES": "1",

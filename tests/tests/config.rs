@@ -247,7 +247,11 @@ const READS: [Reads; 27] = [
         own: &["KEYS_SECRET", "ADMIN_SECRET", "SETTINGS_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
         settings: false,
     },
-    Reads { function: "authorize", own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "ISSUER"], settings: true },
+    Reads {
+        function: "authorize",
+        own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER"],
+        settings: true,
+    },
     Reads {
         function: "token",
         own: &[

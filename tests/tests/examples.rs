@@ -5,7 +5,7 @@ use std::{env, process::Command};
 use twostep_tests::{Stack, paths::root};
 
 async fn try_example(name: &'static str) {
-    let stack = Stack::start(&[]).await;
+    let stack = Stack::shared().await;
     let tools = root().join(".venv/bin");
     let path = format!("{}:{}", tools.display(), env::var("PATH").unwrap_or_default());
     let mut command = Command::new(tools.join("python"));
@@ -30,4 +30,17 @@ async fn flask_oidc() {
 #[tokio::test(flavor = "multi_thread")]
 async fn express_verification() {
     try_example("express-verification").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fastapi_jwt() {
+    try_example("fastapi-jwt").await;
+}
+
+/// `make test` installs Apache; see `tests/apache.py`.
+#[tokio::test(flavor = "multi_thread")]
+async fn apache() {
+    if env::var_os("SKIP_APACHE").is_none() {
+        try_example("apache").await;
+    }
 }

@@ -22,7 +22,7 @@ pub async fn authorize(
     let (parameters, token) = (query(request), Cookies::of_site(issuer).refresh_token(request));
     let next = match pending(&parameters) {
         Some(sealed) => authorize.resume(sealed, token.as_ref()).await,
-        None => authorize.begin(&parameters, token.as_ref()).await,
+        None => authorize.begin(issuer, &parameters, token.as_ref()).await,
     };
     match next {
         Ok(NextStep::Return(returning)) => Ok(Answer::redirect(&return_address(&returning, issuer))),

@@ -128,14 +128,22 @@ async fn a_browser_without_a_session_goes_through_the_pages_and_back() {
 }
 
 #[tokio::test]
-async fn a_pending_request_ends_after_an_hour() {
+async fn codes_sign_ins_and_pending_requests_grow_old() {
     let stack = Stack::start(&[]).await;
     let client = stack.client();
     let party = RelyingParty::register(&client, &stack.admin_key().await, "web").await;
     let pending = party.authorize(None, &[]).await.parameters()["continue"].clone();
     let session = client.register(&fresh_phone()).await;
     let code = party.authorize(Some(&session.refresh_token), &[]).await.code();
-    stack.advance(61);
+    let used = party.authorize(Some(&session.refresh_token), &[]).await.code();
+    let tokens = party.exchange(&used).await.expect(200);
+    stack.advance(30);
+    expect_oauth_error(&party.exchange(&used).await, 400, "invalid_grant");
+    expect_oauth_error(&party.refresh(text(&tokens, "refresh_token")).await, 400, "invalid_grant");
+    let asked = party.authorize(Some(&session.refresh_token), &[("max_age", "1")]).await;
+    assert_eq!((asked.address(), asked.parameters()["ask"].as_str()), ("/login", "again"));
+    let _ = party.authorize(Some(&session.refresh_token), &[("max_age", "10000")]).await.code();
+    stack.advance(31);
     expect_oauth_error(&party.exchange(&code).await, 400, "invalid_grant");
     stack.advance(3600);
     let back = format!("/oauth/authorize?{}", encode(&[("request", &pending)]));
@@ -444,7 +452,8 @@ async fn a_sign_out_ends_the_session_and_returns_only_to_a_registered_address() 
     let out = async |parameters: &[(&str, &str)], token: Option<&str>| {
         party.browse(&format!("/oauth/logout?{}", encode(parameters)), token).await
     };
-    let session = client.register(&fresh_phone()).await;
+    let phone = fresh_phone();
+    let session = client.register(&phone).await;
     let tokens = party.sign_in(&session.refresh_token).await;
     let hint = text(&tokens, "id_token");
     let parameters = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER_LOGOUT), ("state", "a&b")];
@@ -453,6 +462,13 @@ async fn a_sign_out_ends_the_session_and_returns_only_to_a_registered_address() 
     assert!(sent.set_cookie.unwrap().starts_with("twostep-refresh=; Path=/; Max-Age=0;"));
     client.refresh(&session.refresh_token).await.expect_problem(401, "invalid_refresh_token");
     expect_oauth_error(&party.refresh(text(&tokens, "refresh_token")).await, 400, "invalid_grant");
+
+    // The user sees it, once, among what happened to the account.
+    let challenge = client.start("/login/phone", &phone).await.expect(202);
+    let again = SignedIn::from_session(&client.verify(&challenge, &client.nth_code(&phone, 2).await).await.expect(200));
+    let seen = client.send(Method::GET, "/profile/activity", Some(&again.access_token), None).await.expect(200);
+    let seen: Vec<_> = seen["items"].as_array().unwrap().iter().map(|entry| text(entry, "event")).collect();
+    assert_eq!(seen, ["signed_in", "signed_out", "registered"]);
 
     // The hint alone ends its session; another user's session stays.
     let (ann, bob) = (client.register(&fresh_phone()).await, client.register(&fresh_phone()).await);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authentication_method::Method,
-    ids::{ClientId, SessionId},
+    ids::{ClientId, SessionId, UserId},
     language::Language,
     session::Session,
     time::{HOUR, Timestamp},
@@ -138,6 +138,8 @@ pub struct AuthorizationRequest {
 /// What a session lacks for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
+    /// It belongs to another user than the one that the client expects.
+    ExpectedUser,
     FreshSignIn,
     SecondStep,
 }
@@ -151,6 +153,9 @@ pub struct PendingRequest {
     /// The browser's session at that time, which does not count as a new sign-in.
     #[serde(default)]
     pub session: Option<SessionId>,
+    /// The user of the client's `id_token_hint`. A code is for this user only.
+    #[serde(default)]
+    pub user: Option<UserId>,
     /// What the client knows of the user, to fill in the sign-in page.
     #[serde(default)]
     pub login_hint: Option<String>,
@@ -242,7 +247,7 @@ impl PendingRequest {
         let one = |name: &str| parameters.one(name).ok().flatten();
         let login_hint = bounded(one("login_hint"), LONGEST_HINT).ok().flatten();
         let language = one("ui_locales").and_then(|tags| tags.split(' ').find_map(Language::of_tag));
-        Self { request, at, session, login_hint, language }
+        Self { request, at, session, user: None, login_hint, language }
     }
 
     #[must_use]
@@ -253,6 +258,9 @@ impl PendingRequest {
     /// What `session` lacks for this request; `None` if it satisfies it.
     #[must_use]
     pub fn missing(&self, session: &Session) -> Option<Missing> {
+        if self.user.as_ref().is_some_and(|user| *user != session.user_id) {
+            return Some(Missing::ExpectedUser);
+        }
         self.request.missing(session, self.at, self.session.as_ref())
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use twostep_crypto::{
-    KeyRing, authorization_code, constant_time, opaque_token::OpaqueToken, refresh_token::RefreshToken,
+    KeyRing, authorization_code, constant_time, id_token, opaque_token::OpaqueToken, refresh_token::RefreshToken,
 };
 use twostep_domain::{
     account::User,
@@ -109,12 +109,13 @@ impl Authorize {
         tokio::join!(warm_up::secret(&self.keys), warm_up::settings(&self.settings), warm_up::clients(&self.clients));
     }
 
-    /// Takes a client's request. `token` is the refresh token of the browser's session, which stays as it is.
+    /// Takes a client's request at `issuer`. `token` is the refresh token of the browser's session, which stays as it is.
     ///
     /// # Errors
     /// [`AuthorizeError::UnknownClient`]; every other mistake goes back to the client.
     pub async fn begin(
         &self,
+        issuer: &str,
         parameters: &Parameters,
         token: Option<&RefreshToken>,
     ) -> Result<NextStep, AuthorizeError> {
@@ -134,8 +135,12 @@ impl Authorize {
         };
         let (ring, session) = (self.keys.get().await?, self.open_session(token).await?);
         let id = session.as_ref().map(|open| open.session.id.clone());
-        let pending = PendingRequest::new(request, parameters, id, self.clock.now());
-        let sealed = ring.seal(PLACE, &pending, self.clock.now(), &mut entropy::system());
+        let now = self.clock.now();
+        // A hint that isn't from here says nothing about anyone.
+        let hint = parameters.one("id_token_hint").ok().flatten();
+        let user = hint.and_then(|hint| id_token::read_hint(&ring, issuer, hint, now)).map(|hint| hint.user_id);
+        let pending = PendingRequest { user, ..PendingRequest::new(request, parameters, id, now) };
+        let sealed = ring.seal(PLACE, &pending, now, &mut entropy::system());
         self.next(pending, sealed, session).await
     }
 
@@ -172,7 +177,11 @@ impl Authorize {
             _ if pending.request.prompt == Prompt::None => {
                 return Ok(refuse(pending.request, AuthorizationError::LoginRequired));
             }
-            (Some(Some(Missing::FreshSignIn)), _) => Task::SignInAgain,
+            // Another user has signed in, although the client asked for this one (Core §3.1.2.1, `id_token_hint`).
+            (Some(Some(Missing::ExpectedUser)), Some(open)) if pending.session.as_ref() != Some(&open.session.id) => {
+                return Ok(refuse(pending.request, AuthorizationError::LoginRequired));
+            }
+            (Some(Some(Missing::ExpectedUser | Missing::FreshSignIn)), _) => Task::SignInAgain,
             (Some(Some(Missing::SecondStep)), Some(open)) if !open.settings.two_step_enabled => {
                 return Ok(refuse(pending.request, AuthorizationError::UnmetAuthenticationRequirements));
             }

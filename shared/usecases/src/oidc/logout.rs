@@ -3,20 +3,26 @@
 use std::sync::Arc;
 
 use twostep_crypto::{id_token, refresh_token::RefreshToken};
-use twostep_domain::{ids::ClientId, oidc::Parameters, time::Clock};
+use twostep_domain::{
+    account::Event,
+    ids::{ClientId, SessionId},
+    oidc::Parameters,
+    time::Clock,
+};
 use twostep_runtime::{
     config::ConfigError,
     secrets::{Keys, Secrets},
 };
 use twostep_stores::{CachedClients, SessionStore, Tables};
 
-use crate::outage::Outage;
+use crate::{audit::Audit, outage::Outage};
 
 pub struct EndClientSession {
     clock: Arc<dyn Clock>,
     keys: Arc<Keys>,
     clients: CachedClients,
     sessions: SessionStore,
+    audit: Audit,
 }
 
 /// How a sign-out ended.
@@ -47,6 +53,7 @@ impl EndClientSession {
             keys: secrets.keys()?,
             clients: tables.cached_clients()?,
             sessions: tables.sessions()?,
+            audit: Audit::open(tables)?,
         })
     }
 
@@ -64,7 +71,7 @@ impl EndClientSession {
         let one = |name: &str| parameters.one(name).ok().flatten();
         let hint = one("id_token_hint").and_then(|hint| id_token::read_hint(&ring, issuer, hint, self.clock.now()));
         if let Some(hint) = &hint {
-            self.sessions.end(&hint.session).await?;
+            self.sign_out(&hint.session).await?;
         }
         let mut clears_cookie = false;
         if let Some(id) = token.map(RefreshToken::session_id) {
@@ -73,7 +80,7 @@ impl EndClientSession {
                 |hint: &id_token::Hint| session.as_ref().is_some_and(|session| session.user_id != hint.user_id);
             clears_cookie = !hint.as_ref().is_some_and(is_another_user);
             if clears_cookie {
-                self.sessions.end(&id).await?;
+                self.sign_out(&id).await?;
             }
         }
         let client = match (one("client_id").map(ClientId::from_stored), hint.map(|hint| hint.client_id)) {
@@ -83,6 +90,13 @@ impl EndClientSession {
         };
         let destination = self.destination(client, one("post_logout_redirect_uri"), one("state")).await?;
         Ok(LoggedOut { clears_cookie, destination })
+    }
+
+    async fn sign_out(&self, id: &SessionId) -> Result<(), Outage> {
+        if let Some(session) = self.sessions.end(id).await? {
+            self.audit.note(&self.audit.of_session(Event::SignedOut, &session)).await;
+        }
+        Ok(())
     }
 
     async fn destination(
