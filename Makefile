@@ -9,7 +9,7 @@ TEST := cargo test --workspace
 RUN_BROWSER = .venv/bin/python -m pytest -p no:cacheprovider --quiet --numprocesses 2 --dist worksteal tests/browser
 TEST_SCRIPTS = .venv/bin/python -m pytest -p no:cacheprovider --quiet scripts/tests
 WITH_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
-NPM_PACKAGES := tests/clients examples/express-verification examples/spa-oidc
+NPM_PACKAGES := tests/clients tests/browser examples/express-verification examples/spa-oidc
 FOR_ARM64 = $(WITH_VENV) cargo-lambda lambda build --arm64
 MAIN_FUNCTIONS := start-registration verify-code phone-login profile-phone
 export CARGO_LAMBDA := $(CURDIR)/.venv/bin/cargo-lambda

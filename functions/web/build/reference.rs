@@ -77,9 +77,60 @@ impl Document {
             "description": operation["description"],
             "opened_by": opened_by,
             "parameters": parameters,
+            "command": self.command(path, method, &opened_by, &parameters, body),
             "body": body.map(|(_, media)| self.body(media)),
             "responses": responses,
         })
+    }
+
+    /// A `curl` command that makes the request, with what the reader has to fill in as shell variables.
+    fn command(
+        &self,
+        path: &str,
+        method: &str,
+        opened_by: &[&String],
+        parameters: &[&Value],
+        body: Option<(&String, &Value)>,
+    ) -> String {
+        let mut words = vec!["curl".to_owned()];
+        if !(method == "get" || (method == "post" && body.is_some())) {
+            words.push(format!("--request {}", method.to_uppercase()));
+        }
+        match opened_by.first().map(|scheme| scheme.as_str()) {
+            Some("adminKey") => words.push("--oauth2-bearer \"$ADMIN_KEY\"".to_owned()),
+            Some("clientSecret") => words.push("--user \"$CLIENT_ID:$CLIENT_SECRET\"".to_owned()),
+            Some(_) => words.push("--oauth2-bearer \"$ACCESS_TOKEN\"".to_owned()),
+            None => {}
+        }
+        if let Some((media_type, media)) = body {
+            let schema = self.resolve(&media["schema"]);
+            let schema = items(&schema["oneOf"]).next().map_or(schema, |first| self.resolve(first));
+            let example = self.example(schema, 0);
+            if media_type == "application/json" {
+                words.push(format!("--json '{}'", example.to_string().replace('\'', "'\\''")));
+            } else {
+                let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                words.extend(entries(&example).map(|(name, value)| format!("--data-urlencode '{name}={}'", text(value))));
+            }
+        }
+        let of_the_query = |parameter: &&&Value| parameter["in"] == "query" && parameter["required"] == true;
+        for parameter in parameters.iter().filter(of_the_query) {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            words.push(format!("--url-query '{name}={}'", self.value_of(parameter)));
+        }
+        let address = path.split('{').enumerate().fold("$SITE".to_owned(), |address, (index, part)| {
+            match part.split_once('}') {
+                Some((name, rest)) if index > 0 => format!("{address}${{{}}}{rest}", name.to_uppercase()),
+                _ => address + part,
+            }
+        });
+        words.push(format!("\"{address}\""));
+        words.join(" \\\n  ")
+    }
+
+    fn value_of(&self, parameter: &Value) -> String {
+        let example = parameter.get("example").cloned().unwrap_or_else(|| self.example(&parameter["schema"], 0));
+        example.as_str().map_or_else(|| example.to_string(), str::to_owned)
     }
 
     /// One form for each alternative of the body's schema.

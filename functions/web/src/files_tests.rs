@@ -399,6 +399,9 @@ fn the_openapi_file_is_served_unchanged_and_the_docs_page_shows_every_route() {
     for path in paths {
         assert!(page.contains(&format!("<code>/{path}</code>")), "{path}");
     }
+    let commands: Vec<&str> = page.split("aria-label=\"Example command\"><code>").skip(1).collect();
+    assert_eq!(commands.len(), page.matches("class=\"operation\"").count());
+    assert!(commands.iter().all(|command| command.starts_with("curl") && command.contains("$SITE/")));
     assert!(page.contains("<li><code>") && !page.contains("<p>- "), "lists in descriptions are lists on the page");
 }
 
