@@ -94,7 +94,7 @@ class Person(Page):
     def __init__(self, browser, stack, language, width):
         super().__init__(browser, stack.site, language, width)
         self.clock = stack.clock
-        self.inbox = Inbox(stack.sandbox)
+        self.inbox = Inbox(stack.sandbox, self.page)
         self.phone = Phone(language)
         self.email = fresh_email()
         texts = json.loads((ROOT / f"functions/web/texts/{language}.json").read_text())
@@ -255,8 +255,9 @@ class Person(Page):
 class Inbox:
     """The person's phone and mailbox: the inbox of the sandbox, over HTTP."""
 
-    def __init__(self, sandbox):
+    def __init__(self, sandbox, page):
         self.origin = sandbox
+        self._page = page
 
     def newest(self, to, number=1):
         """Waits for message `number` to the phone or email address, and returns it."""
@@ -266,7 +267,7 @@ class Inbox:
             with urlopen(Request(url, headers={"accept": "application/json"})) as answer:
                 return json.load(answer)
 
-        eventually(f"message {number} to {to}", lambda: len(messages()) >= number)
+        eventually(self._page, f"message {number} to {to}", lambda: len(messages()) >= number)
         arrived = messages()
         assert len(arrived) == number, f"{len(arrived)} messages instead of {number}"
         return arrived[0]
@@ -310,9 +311,9 @@ def look_at(page, what):
     page.emulate_media(color_scheme="light")
 
 
-def eventually(what, ask, patience=30):
-    """Polls until `ask` returns a true value."""
+def eventually(page, what, ask, patience=30):
+    """Polls until `ask` returns a true value. Meanwhile, the page's requests go on, also those that a test routes."""
     deadline = time.monotonic() + patience
     while not ask():
         assert time.monotonic() < deadline, f"timeout: {what}"
-        time.sleep(0.1)
+        page.wait_for_timeout(100)

@@ -48,7 +48,7 @@ def test_messages_appear_live_and_buttons_send_delivery_reports(inbox, stack):
     message.locator(".failed").click()
     expect(message.locator(".status")).to_have_text("Failed")
     delivery = lambda: ask(stack, "GET", f"/codes/{challenge['challenge_id']}")["delivery"]
-    eventually("the report", lambda: delivery() == "failed")
+    eventually(page, "the report", lambda: delivery() == "failed")
     page.set_viewport_size({"width": 320, "height": 900})
     look_at(page, "narrow inbox")
     page.locator("#no-fault").click()

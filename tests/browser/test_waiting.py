@@ -91,7 +91,7 @@ def test_pages_ask_for_nothing_before_their_form_can_be_used(phone_user):
         phone_user.at(name)
     assert not [url for url in asked if "/v1/" in url], asked
     scripts = {url for url in asked if url.endswith(".js")}
-    assert len(scripts) == 5, "the early script, the texts, and one script a page"
+    assert len(scripts) == 6, "the early script, the texts of two kinds of pages, and one script a page"
 
 
 def test_a_form_that_is_submitted_before_its_script_is_there_is_sent_when_it_is(phone_user):

@@ -2,7 +2,7 @@
 
 import { Problem, issuer as issuerOf } from "./api.js";
 import { $, answerAt, confirmed, element, fieldError, onPress, show, submits, tell, warn } from "./page.js";
-import { ltr, say } from "./say.js";
+import { say } from "./say.js";
 import { STACKS, snippet } from "./snippets.js";
 
 /** @typedef {import("./api.js").Client} Client */
@@ -67,7 +67,7 @@ function entry(client) {
     await drawClients();
     tell(say("clients.removed", { name }));
   }, "secondary danger");
-  const lines = [`${kindName(kind)} · `, element("code", {}, ltr(id))];
+  const lines = [`${kindName(kind)} · `, element("code", { dir: "ltr" }, id)];
   const buttons = [show, ...(uses(kind).addresses ? [edit] : []), ...(uses(kind).secret ? [renew] : []), remove];
   return element("li", {}, element("div", {}, element("b", {}, name), element("small", {}, ...lines)), element("div", { class: "buttons" }, ...buttons));
 }

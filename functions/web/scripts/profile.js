@@ -36,7 +36,7 @@ try {
   show($("loading"), false);
   show($("profile"), true);
   const wantsPhone = take("resume") === "phone" && site.phone_enabled;
-  const lost = take("codes-shown") && user.two_step;
+  const lost = take("codes-shown") && !$("codes-part").hidden;
   if (lost) {
     answerAt($("new-codes").parentElement ?? $("new-codes"));
     tell(say("codes_were_shown"));

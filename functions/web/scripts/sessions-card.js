@@ -3,7 +3,7 @@
 import { deviceName } from "./agent.js";
 import { $, answerAt, confirmed, element, onPress, show, tell } from "./page.js";
 import { withAccount } from "./session.js";
-import { canSay, ltr, moment, say } from "./say.js";
+import { canSay, moment, say } from "./say.js";
 
 /** How a session began. @param {string[]} amr */
 const how = (amr) => say(`amr.${amr.includes("mfa") ? "mfa" : (amr[0] ?? "pwd")}`);
@@ -19,7 +19,7 @@ export async function drawSessions() {
     ...sessions.map((session) => {
       const name = deviceName(session.client);
       const dates = say("session_dates", { since: moment(session.created_at), used: moment(session.last_used_at) });
-      const client = session.client_id ? [say("session_client", { client: ltr(session.client_id) })] : [];
+      const client = session.client_id ? [say("session_client", { client: session.client_id })] : [];
       const words = described(session.current ? `${name} · ${say("session_current")}` : name, `${how(session.amr)} · ${dates}`, ...client);
       if (session.current) return element("li", {}, words);
       const end = element("button", { type: "button", class: "secondary remove", "aria-label": `${say("end_session")}: ${name}` }, say("end_session"));

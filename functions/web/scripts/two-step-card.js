@@ -22,7 +22,8 @@ onUser(({ phone, two_step: on, totp, has_password: hasPassword, recovery_codes_l
   $("totp-start").textContent = say("set_up");
   show($("totp-start"), !totp && hasPassword);
   show($("totp-off"), totp);
-  show($("codes-part"), on);
+  // A code opens an account that signs in by phone alone, too.
+  show($("codes-part"), on || Boolean(phone));
   $("codes-left").textContent = say(left < FEW_CODES ? "codes_few" : "codes_left", { count: left });
 });
 
