@@ -1,6 +1,7 @@
 """Every page that needs no sign-in, in each language and width."""
 
 import pytest
+from playwright.sync_api import expect
 
 from people import LOCALES, Person
 
@@ -30,6 +31,45 @@ def test_every_page_is_accessible(browser, stack, language, width):
         person.open(path)
         person.at(name)
         person.look(path)
+    person.close()
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_pages_hold_with_text_of_twice_the_size(browser, stack, language):
+    """WCAG 2.2, 1.4.4, at the width that a zoom of 400 % leaves of 1280 px (1.4.10)."""
+    person = Person(browser, stack, language, 320)
+    for path, name in PAGES.items():
+        person.open("/robots.txt")
+        person.open(path)
+        person.at(name)
+        overflow = person.page.evaluate(
+            """() => {
+              document.documentElement.style.fontSize = "200%";
+              return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+            }"""
+        )
+        assert overflow <= 0, f"{path} overflows by {overflow} px"
+    person.close()
+
+
+def test_pages_work_with_forced_colours(browser, stack):
+    """The browser replaces all colours, so borders and outlines must show what is a field, a button, focused and selected."""
+    person = Person(browser, stack, "en", 390)
+    person.page.emulate_media(forced_colors="active")
+    for path, name in PAGES.items():
+        person.open("/robots.txt")
+        person.open(path)
+        expect(person.locator(f'main[data-page="{name}"][data-ready]')).to_be_attached()
+        bare = person.page.evaluate(
+            """() => [...document.querySelectorAll("main button, main .button, main input:not([type=radio], [type=checkbox]), main select, main textarea")]
+              .filter((control) => control.offsetParent && !control.matches(".quiet, .remove"))
+              .filter((control) => getComputedStyle(control).borderStyle === "none" || parseFloat(getComputedStyle(control).borderWidth) === 0)
+              .map((control) => control.outerHTML.slice(0, 120))"""
+        )
+        assert not bare, f"{path}: controls without a border: {bare}"
+        person.page.keyboard.press("Tab")
+        outline = person.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", f"{path}: the focus does not show"
     person.close()
 
 

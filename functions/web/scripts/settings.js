@@ -203,7 +203,8 @@ submits(
       const field = FIELDS[problem.field ?? ""];
       if (problem.code !== "invalid_setting" || !field) return false;
       warn(say("check_fields"));
-      fieldError(field, say("errors.invalid_setting"));
+      // The hint says what would do.
+      fieldError(field, [say("errors.invalid_setting"), document.getElementById(`${field}-hint`)?.textContent].join(" ").trim());
       ($(field).matches("input, select") ? $(field) : $("add-country")).focus();
       return true;
     },
