@@ -61,6 +61,11 @@ async fn only_an_admin_reads_and_changes_the_settings() {
         ("prices", json!({"prices": {"countries": {"es": 1}}})),
         ("limits", json!({"limits": {"prefix_hour": 0}})),
         ("breaker", json!({"breaker": {"mode": "sometimes"}})),
+        ("theme.accent", json!({"theme": {"accent": "#ffff00"}})),
+        ("theme.logo_url", json!({"theme": {"logo_url": "http://cdn.example/logo.svg"}})),
+        ("theme.radius", json!({"theme": {"radius": "12"}})),
+        ("theme", json!({"theme": {"font": "serif"}})),
+        ("links.terms", json!({"links": {"terms": "javascript:alert(1)"}})),
     ] {
         let answer = admin.put(body).await;
         answer.expect_problem(400, "invalid_setting");
@@ -221,6 +226,29 @@ async fn a_rejected_key_is_replaced_by_a_newer_or_the_previous_one() {
     client.set_fault(json!({"mode": "bad_key"})).await;
     let challenge = client.start("/register/phone", &fresh_phone()).await.expect(202);
     client.delivery_becomes(&challenge, "failed").await;
+}
+
+#[tokio::test]
+async fn the_look_of_the_pages_changes_by_field() {
+    let stack = Stack::start(&[]).await;
+    let admin = Admin::of(&stack).await;
+    let site = async || {
+        stack.advance(31);
+        admin.client.get("/site").await.expect(200)
+    };
+    let first = site().await;
+    assert_eq!((&first["theme"], &first["links"]), (&json!({}), &json!({})));
+    let links = json!({"privacy": "https://example.com/privacy", "help": "https://example.com/help"});
+    let theme = json!({"logo_url": "https://cdn.example/logo.svg", "accent": "#0F6D64", "radius": "8"});
+    let changed = admin.put(json!({"theme": theme, "links": links})).await.expect(200);
+    let theme = json!({"logo_url": "https://cdn.example/logo.svg", "accent": "#0f6d64", "radius": "8"});
+    assert_eq!((&changed["theme"], &changed["links"]), (&theme, &links));
+    let second = site().await;
+    assert_eq!((&second["theme"], &second["links"]), (&theme, &links));
+    admin.put(json!({"theme": {"logo_url": "", "radius": null}, "links": {"help": ""}})).await.expect(200);
+    let third = site().await;
+    assert_eq!(third["theme"], json!({"accent": "#0f6d64"}));
+    assert_eq!(third["links"], json!({"privacy": "https://example.com/privacy"}));
 }
 
 #[tokio::test]
