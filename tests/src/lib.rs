@@ -455,11 +455,11 @@ pub fn code_in(message: &Value) -> String {
     code.to_owned()
 }
 
-/// # Panics
-/// If the email has no code.
+/// The code that the text of an email ends with.
 #[must_use]
 pub fn code_in_email(email: &Value) -> Option<String> {
-    let (_, code) = email["content"].as_str()?.rsplit_once("\n\n")?;
+    let text = email["content"].as_str().filter(|_| email["channel"] == "email")?;
+    let (_, code) = text.rsplit_once("\n\n")?;
     (code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())).then(|| code.to_owned())
 }
 
