@@ -31,6 +31,7 @@ pub mod random;
 pub mod rate_limit;
 pub mod recipient;
 pub mod reset;
+pub mod sender_id;
 pub mod session;
 pub mod settings;
 pub mod sign_in;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// How messages name the site. The operator sets it, never a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     pub name: String,
     pub host: String,
@@ -15,7 +15,7 @@ pub struct Site {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidSite {
     #[error(
-        "the site name must have 1 to {} characters: letters, digits, spaces and . , - ' & (every phone can display them)",
+        "the site name must have 1 to {} characters that every phone can display (GSM-7), and a letter or a digit",
         Site::LONGEST_NAME
     )]
     Name,
@@ -28,19 +28,38 @@ impl Site {
     const LONGEST_NAME: usize = 30;
     const LONGEST_HOST: usize = 60;
 
+    /// Reads what an admin typed. Blanks around the name are left out, and a host can be the address of its first page.
+    ///
     /// # Errors
     /// [`InvalidSite`], naming what is wrong.
     pub fn new(name: &str, host: &str) -> Result<Self, InvalidSite> {
-        let name_fits = (1..=Self::LONGEST_NAME).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" .,-'&".contains(&byte));
-        let host_fits = (1..=Self::LONGEST_HOST).contains(&host.len())
-            && host.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
-        match (name_fits, host_fits) {
+        let name = name.trim();
+        // Phones turn `http://` into a link.
+        let is_name = (1..=Self::LONGEST_NAME).contains(&name.chars().count())
+            && name.chars().all(|c| !c.is_control() && septets(c) == Some(1))
+            && name.chars().any(char::is_alphanumeric)
+            && !name.contains("//");
+        let host = host_of(host);
+        let is_label = |label: &str| {
+            !(label.is_empty() || label.starts_with('-') || label.ends_with('-'))
+                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        match (is_name, host.len() <= Self::LONGEST_HOST && host.split('.').all(is_label)) {
             (false, _) => Err(InvalidSite::Name),
             (_, false) => Err(InvalidSite::Host),
-            _ => Ok(Self { name: name.to_owned(), host: host.to_owned() }),
+            _ => Ok(Self { name: name.to_owned(), host }),
         }
     }
+}
+
+/// `https://Example.com/` is `example.com`. Anything else that isn't a host stays as it is.
+fn host_of(typed: &str) -> String {
+    let typed = typed.trim().to_lowercase();
+    let rest = ["https://", "http://"].iter().find_map(|scheme| typed.strip_prefix(scheme)).unwrap_or(&typed);
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    // Messages and browsers compare the ASCII form (RFC 5891).
+    idna::domain_to_ascii(host).unwrap_or_else(|_| host.to_owned())
 }
 
 /// The message with the code. Its last line has the origin-bound form that phones fill in by themselves (WICG,
@@ -106,6 +125,8 @@ fn septets(c: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -161,12 +182,49 @@ mod tests {
     }
 
     #[test]
+    fn names_have_all_of_the_basic_alphabet() {
+        for name in ["Peña", "Café", "24/7", "Müller & Söhne", "Ødegård", "7", "L'Été?", "ΔΩ"] {
+            assert_eq!(Site::new(&format!(" {name} "), "example.com").unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn a_host_can_be_typed_as_an_address() {
+        for (typed, host) in [
+            ("https://Example.com/", "example.com"),
+            ("http://shop.example.com", "shop.example.com"),
+            (" EXAMPLE.com. ", "example.com"),
+            ("localhost", "localhost"),
+            ("bücher.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(Site::new("Example", typed).unwrap().host, host);
+        }
+    }
+
+    #[test]
     fn a_site_cannot_smuggle_anything_into_messages() {
-        for name in ["", "Evil\nsite", "Ünïcode", "http://evil.example", &"N".repeat(31)] {
+        for name in
+            ["", " ", "..", "-", "Evil\nsite", "Tónico", "Shop €", "http://evil.example", "東京", "a\u{200b}b", &"N".repeat(31)]
+        {
             assert_eq!(Site::new(name, "example.com").unwrap_err(), InvalidSite::Name, "{name:?}");
         }
-        for host in ["", "Example.com", "a b", "a/b", "a#1", "host:9000"] {
+        for host in
+            ["", " ", ".", "..", "-", "a..b", "-a.b", "a b", "a/b", "https://a/b", "a#1", "host:9000", "ftp://a.b", "[::1]", &"h".repeat(61)]
+        {
             assert_eq!(Site::new("Example", host).unwrap_err(), InvalidSite::Host, "{host:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_of_every_accepted_site_is_one_segment(
+            name in "[ -~@£$¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà]{1,30}",
+            host in "[a-z0-9]{1,20}(\\.[a-z0-9]{1,19}){0,2}",
+        ) {
+            let Ok(site) = Site::new(&name, &host) else { return Ok(()) };
+            for text in Language::ALL.into_iter().flat_map(|language| messages(&site, language)) {
+                prop_assert!(is_one_segment(&text), "{}", text);
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ pub enum ClickatellApi {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClickatellSettings {
     pub api: ClickatellApi,
-    /// A two-way number; the USA requires one.
+    /// A two-way number, which the USA requires, or a name. See [`crate::sender_id::SenderId`].
     pub from: Option<String>,
     /// The key's last characters; `None` before a key was pasted.
     pub key_hint: Option<String>,

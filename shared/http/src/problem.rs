@@ -156,9 +156,7 @@ impl Problem {
                 (400, "invalid_code_format", "Invalid code format", "The code of an authenticator app has six digits.")
             }
             Self::WeakPassword(_) | Self::WeakNewPassword(_) => (400, "weak_password", "Weak password", ""),
-            Self::InvalidSetting(_) => {
-                (400, "invalid_setting", "Invalid setting", "This setting doesn't accept this value.")
-            }
+            Self::InvalidSetting(field) => (400, "invalid_setting", "Invalid setting", what_would_do(field)),
             Self::InvalidCredentials => {
                 (401, "invalid_credentials", "Invalid credentials", "Incorrect email or password.")
             }
@@ -450,6 +448,31 @@ impl Problem {
         }
         let text = serde_json::to_string(&body).expect("a struct of constants");
         response.body(Body::Text(text)).expect("headers are constants and numbers")
+    }
+}
+
+/// Why a setting refuses a value: what it accepts.
+fn what_would_do(setting: &str) -> &'static str {
+    match setting {
+        "site_name" => {
+            "A site name has 1 to 30 characters that every phone can display (the basic GSM-7 alphabet), one of them a letter or a digit."
+        }
+        "site_host" => "A site host is a host name of at most 60 characters, such as example.com, without port and path.",
+        "allowed_countries" => "Send a list of ISO 3166-1 country codes in capitals, or only `*`.",
+        "clickatell.api" => "The API is `rest` or `one`.",
+        "clickatell.from" => "A sender is a number of 3 to 15 digits, or a name of 3 to 11 letters, digits and spaces.",
+        "clickatell.api_key" => "A key has 1 to 200 visible characters.",
+        "email_per_hour" => "Send a number from 1 to 1,000,000.",
+        "phone_idle_days" => "Send a number from 0 to 3,650.",
+        "theme.accent" => "An accent is a colour such as #0f6d64 with a contrast of at least 4.5:1 on white.",
+        "theme.radius" => "A radius is `0`, `8` or `16`.",
+        "theme.logo_url" | "links.terms" | "links.privacy" | "links.help" => "Send an https address.",
+        "kind" => "The kind is `web`, `spa`, `native` or `server`.",
+        "name" => "A name has 1 to 100 characters.",
+        "redirect_uris" | "post_logout_redirect_uris" => {
+            "Send exact https addresses without fragment. Apps can use localhost and private schemes with a dot."
+        }
+        _ => "This setting doesn't accept this value.",
     }
 }
 

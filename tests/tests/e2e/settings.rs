@@ -47,11 +47,12 @@ async fn only_an_admin_reads_and_changes_the_settings() {
 
     for (field, body) in [
         ("site_name", json!({"site_name": "Evil\nsite"})),
-        ("site_host", json!({"site_host": "https://x"})),
+        ("site_name", json!({"site_name": ".."})),
+        ("site_host", json!({"site_host": "https://x/shop"})),
         ("allowed_countries", json!({"allowed_countries": ["usa"]})),
         ("allowed_countries", json!({"allowed_countries": []})),
         ("clickatell.api", json!({"clickatell": {"api": "soap"}})),
-        ("clickatell.from", json!({"clickatell": {"from": "ACME"}})),
+        ("clickatell.from", json!({"clickatell": {"from": "ACME & Sons"}})),
         ("clickatell.api_key", json!({"clickatell": {"api_key": " "}})),
         ("allowed_countries", json!({"allowed_countries": ["ZZ"]})),
         ("budgets", json!({"budgets": {"all": {"hour": {"messages": -1}, "day": {}, "month": {}}}})),
@@ -76,24 +77,25 @@ async fn only_an_admin_reads_and_changes_the_settings() {
     assert_eq!(admin.get().await, first, "rejected changes must change nothing");
 
     let changed = admin
-        .put(json!({"site_name": "Acme", "site_host": "acme.example", "allowed_countries": ["ES", "US"]}))
+        .put(json!({"site_name": " Acmé ", "site_host": "https://Acme.example/", "allowed_countries": ["ES", "US"]}))
         .await
         .expect(200);
-    assert_eq!((&changed["site_name"], &changed["allowed_countries"]), (&json!("Acme"), &json!(["ES", "US"])));
+    assert_eq!((&changed["site_name"], &changed["site_host"]), (&json!("Acmé"), &json!("acme.example")));
+    assert_eq!(changed["allowed_countries"], json!(["ES", "US"]));
     assert_eq!(changed["two_step_enabled"], true, "absent fields must stay unchanged");
     assert_eq!(admin.get().await, changed);
     let phone = fresh_phone();
     client.start("/register/phone", &phone).await.expect(202);
     eventually("a message with the new name", async || {
         let message = client.inbox(&phone).await.pop()?;
-        message["content"].as_str()?.starts_with("Acme: your code is ").then_some(())
+        message["content"].as_str()?.starts_with("Acmé: your code is ").then_some(())
     })
     .await;
     client.start("/register/phone", "+447911123456").await.expect_problem(400, "phone_not_allowed");
 
     let log = stack.log();
     let audit = log.lines().find(|line| line.contains("settings changed")).expect("an audit line");
-    assert!(audit.contains("site_name,site_host,allowed_countries") && !audit.contains("Acme"), "{audit}");
+    assert!(audit.contains("site_name,site_host,allowed_countries") && !audit.contains("Acm"), "{audit}");
     assert!(
         !log.lines().filter(|line| line.starts_with('{')).any(|line| line.contains(&admin.key)),
         "the key must not be logged"

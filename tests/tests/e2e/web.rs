@@ -102,7 +102,7 @@ async fn the_public_settings_follow_the_admin_s_settings() {
         client.send(Method::GET, "/settings", Some(&key), None).await.expect(200)["clickatell"]["configured"].clone();
     let expected = json!({ "name": "Example", "host": "localhost", "two_step_enabled": true, "phone_enabled": configured,
         "email_enabled": true, "allowed_countries": ["ES", "US"],
-        "languages": Language::ALL.map(Language::tag) });
+        "languages": Language::ALL.map(Language::tag), "theme": {}, "links": {} });
     assert_eq!(site.body, expected);
 
     change(json!({ "two_step_enabled": false })).await.expect(200);

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use twostep_domain::{
     country::AllowedCountries,
     message_texts::InvalidSite,
+    sender_id::SenderId,
     settings::{ClickatellApi, ClickatellSettings, Settings},
     spending::{BreakerPolicy, Budgets, Limits, Prices},
     theme::{Links, Theme},
@@ -169,10 +170,11 @@ impl SettingsChange {
         set(&mut after.allowed_countries, self.allowed_countries.as_ref());
         set(&mut after.site_name, self.site_name.as_ref());
         set(&mut after.site_host, self.site_host.as_ref());
-        after.site().map_err(|error| match error {
+        let site = after.site().map_err(|error| match error {
             InvalidSite::Name => SettingsError::Invalid("site_name"),
             InvalidSite::Host => SettingsError::Invalid("site_host"),
         })?;
+        (after.site_name, after.site_host) = (site.name, site.host);
         apply(&mut after.budgets, self.budgets.as_ref(), Budgets::is_valid, "budgets")?;
         apply(&mut after.prices, self.prices.as_ref(), Prices::is_valid, "prices")?;
         apply(&mut after.limits, self.limits.as_ref(), Limits::is_valid, "limits")?;
@@ -200,11 +202,9 @@ impl ClickatellChange {
     fn apply(&self, settings: &mut ClickatellSettings) -> Result<(), SettingsError> {
         set(&mut settings.api, self.api.as_ref());
         if let Some(from) = &self.from {
-            let is_number = (3..=15).contains(&from.len()) && from.bytes().all(|byte| byte.is_ascii_digit());
-            if !from.is_empty() && !is_number {
-                return Err(SettingsError::Invalid("clickatell.from"));
-            }
-            settings.from = Some(from.clone()).filter(|from| !from.is_empty());
+            let sender = (!from.trim().is_empty()).then(|| SenderId::parse(from)).transpose();
+            let sender = sender.map_err(|_| SettingsError::Invalid("clickatell.from"))?;
+            settings.from = sender.map(SenderId::into_string);
         }
         let is_key = |key: &SecretString| {
             let key = key.expose_secret().trim();
