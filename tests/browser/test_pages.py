@@ -1,5 +1,8 @@
 """Every page that needs no sign-in, in each language and width."""
 
+import re
+
+import html5lib
 import pytest
 from playwright.sync_api import expect
 
@@ -32,6 +35,19 @@ def test_every_page_is_accessible(browser, stack, language, width):
         person.at(name)
         person.look(path)
     person.close()
+
+
+@pytest.mark.parametrize("path", [*dict.fromkeys(path.partition("#")[0] for path in PAGES), "/profile"])
+def test_pages_are_valid_html(stack, browser, path):
+    context = browser.new_context()
+    html = context.request.get(stack.site + path, headers={"accept": "text/html"}).text()
+    context.close()
+    html5lib.HTMLParser(strict=True).parse(html)
+    ids = re.findall(r' id="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    lists = re.findall(r' (?:for|aria-(?:controls|describedby|labelledby))="([^"]*)"', html)
+    missing = {id for list in lists for id in list.split()} - set(ids)
+    assert not missing
 
 
 @pytest.mark.parametrize("language", LOCALES)
