@@ -13,8 +13,7 @@ const SHORT = new Intl.DateTimeFormat(language, { day: "numeric", month: "short"
 
 /** The parts of the drawing, in its own units. */
 const WIDTH = 600;
-const HEIGHT = 160;
-const FOOT = 20;
+const HEIGHT = 140;
 
 /** @param {string} name @param {Record<string, string | number>} attributes @param {(Node | string)[]} children */
 function shape(name, attributes, ...children) {
@@ -37,24 +36,21 @@ export function drawChart(bars, today) {
   const all = everyDay(bars, today);
   const most = Math.max(1, ...all.map(({ sent }) => sent));
   const step = WIDTH / DAYS;
-  const tall = (/** @type {number} */ count) => (count / most) * (HEIGHT - FOOT);
+  const tall = (/** @type {number} */ count) => (count / most) * HEIGHT;
   const columns = all.map(({ day, sent, verified }, index) => {
     const text = say("usage.bar", { day: SHORT.format(new Date(day)), sent: counted(sent), verified: counted(verified) });
     const bar = (/** @type {string} */ kind, /** @type {number} */ count) =>
-      shape("rect", { class: kind, x: index * step + 2, width: step - 4, y: HEIGHT - FOOT - tall(count), height: tall(count) });
+      shape("rect", { class: kind, x: index * step + 2, width: step - 4, y: HEIGHT - tall(count), height: tall(count) });
     return shape("g", {}, shape("title", {}, text), bar("sent", sent), bar("verified", Math.min(verified, sent)));
   });
-  const ends = [
-    shape("text", { x: 0, y: HEIGHT - 4 }, SHORT.format(new Date(all[0].day))),
-    shape("text", { x: WIDTH, y: HEIGHT - 4, "text-anchor": "end" }, SHORT.format(new Date(all[DAYS - 1].day))),
-  ];
+  const ends = [all[0], all[DAYS - 1]].map(({ day }) => element("span", {}, SHORT.format(new Date(day))));
   const chart = shape(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-labelledby": "usage-chart-title usage-chart-summary" },
     ...columns,
-    ...ends,
   );
   const best = all.reduce((best, bar) => (bar.sent > best.sent ? bar : best));
   const summary = say("usage.most", { day: SHORT.format(new Date(best.day)), sent: counted(best.sent) });
-  $("usage-chart").replaceChildren(chart, element("p", { class: "hint", id: "usage-chart-summary" }, summary));
+  const dates = element("div", { class: "chart-ends", "aria-hidden": "true" }, ...ends);
+  $("usage-chart").replaceChildren(chart, dates, element("p", { class: "hint", id: "usage-chart-summary" }, summary));
 }
