@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn other_senders_are_refused() {
-        for input in ["", " ", "12", "+", "1234567890123456", "AB", "Twelve chars", "Café", "A-B", "<script>", "+ACME", "A\nBC"] {
+        for input in
+            ["", " ", "12", "+", "1234567890123456", "AB", "Twelve chars", "Café", "A-B", "<script>", "+ACME", "A\nBC"]
+        {
             assert_eq!(SenderId::parse(input), Err(InvalidSenderId), "{input:?}");
         }
     }

@@ -457,7 +457,9 @@ fn what_would_do(setting: &str) -> &'static str {
         "site_name" => {
             "A site name has 1 to 30 characters that every phone can display (the basic GSM-7 alphabet), one of them a letter or a digit."
         }
-        "site_host" => "A site host is a host name of at most 60 characters, such as example.com, without port and path.",
+        "site_host" => {
+            "A site host is a host name of at most 60 characters, such as example.com, without port and path."
+        }
         "allowed_countries" => "Send a list of ISO 3166-1 country codes in capitals, or only `*`.",
         "clickatell.api" => "The API is `rest` or `one`.",
         "clickatell.from" => "A sender is a number of 3 to 15 digits, or a name of 3 to 11 letters, digits and spaces.",
