@@ -52,6 +52,15 @@ def values(aws, stack_name):
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
 
 
+def live(aws, stack_name, logical_id):
+    """The version that the routes of a function invoke."""
+    client = aws.client("lambda")
+    names = [function["FunctionName"] for function in client.list_functions()["Functions"]]
+    [name] = [name for name in names if name.startswith(f"{stack_name}-{logical_id}")]
+    version = client.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+    return client.get_function_configuration(FunctionName=name, Qualifier=version)
+
+
 @pytest.mark.filterwarnings("ignore:Tried to parse")
 def test_enter_leads_to_the_last_question_and_a_deployed_stack(project, aws):
     aws.make_bucket_of_sam()
@@ -81,7 +90,7 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
     for stack_name in ("first", "second"):
         chosen = {"SiteName": "Ada & Sons", "AllowedCountries": "US,ES"}
         deployment = parameters.Deployment(stack_name, "us-east-1", chosen, {}, {"team": "web and mobile"})
-        deploy_command = deploy.commands(deployment, KNOWN, confirm=False)[-1]
+        deploy_command = deploy.deploy_command(deployment, KNOWN, confirm=False)
         run([SAM, *deploy_command[1:]], project, aws)
         assert values(aws, stack_name)["SiteName"] == "Ada & Sons"
         tokens[stack_name] = callback.url(callback.outputs(cloudformation, stack_name), secrets)
@@ -90,8 +99,14 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
     assert len(set(tokens.values())) == 2
 
     # An upgrade keeps the callback token, and a value that is no longer in the file returns to its default.
-    deployment = parameters.Deployment("first", "us-east-1", {"SmsPerHour": "500"}, {})
-    run([SAM, *deploy.commands(deployment, KNOWN, confirm=False)[-1][1:]], project, aws)
+    before = live(aws, "first", "PhoneLoginFunction")
+    deployment = parameters.Deployment("first", "us-east-1", {"SmsPerHour": "500", "TrafficShifting": "Canary10Percent5Minutes"}, {})
+    run([SAM, *deploy.deploy_command(deployment, KNOWN, confirm=False)[1:]], project, aws)
+    # A changed parameter alone makes a version, and the alias has it.
+    after = live(aws, "first", "PhoneLoginFunction")
+    assert int(after["Version"]) > int(before["Version"])
+    assert [version["Environment"]["Variables"]["SMS_PER_HOUR"] for version in (before, after)] == ["200", "500"]
+    assert {"AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"} <= aws.skipped
     assert values(aws, "first")["SmsPerHour"] == "500"
     assert values(aws, "first")["SiteName"] == KNOWN["SiteName"].default
     found = callback.outputs(cloudformation, "first")
@@ -105,7 +120,7 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
 
 def test_values_and_tags_with_spaces_reach_the_sam_cli_whole():
     deployment = parameters.Deployment("first", "us-east-1", {"SiteName": "Ada & Sons, O'Neil"}, {}, {"team": "web and mobile"})
-    command = deploy.commands(deployment, KNOWN, confirm=False)[-1]
+    command = deploy.deploy_command(deployment, KNOWN, confirm=False)
     tags, values = command.index("--tags"), command.index("--parameter-overrides")
     expected = {"application": "twostep", "stack": "first", "team": "web and mobile"}
     assert CfnTags().convert(tuple(command[tags + 1 : values]), None, None) == expected
@@ -124,7 +139,7 @@ def test_a_release_is_deployed_without_a_build(project, aws, monkeypatch, tmp_pa
     release.make(built, folder, lambda: {"packages": [], "resolve": {"nodes": []}, "workspace_members": []})
     monkeypatch.setattr(release, "FOLDER", folder)
     release.verify(folder)
-    [only] = deploy.commands(parameters.Deployment("released", "us-east-1", {}, {}), KNOWN, confirm=False)
+    only = deploy.deploy_command(parameters.Deployment("released", "us-east-1", {}, {}), KNOWN, confirm=False)
     run([SAM, *only[1:]], project, aws)
     functions = aws.client("lambda").list_functions()["Functions"]
     sizes = {function["FunctionName"].split("-")[1]: function["CodeSize"] for function in functions}

@@ -110,7 +110,9 @@ impl Document {
                 words.push(format!("--json '{}'", example.to_string().replace('\'', "'\\''")));
             } else {
                 let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                words.extend(entries(&example).map(|(name, value)| format!("--data-urlencode '{name}={}'", text(value))));
+                words.extend(
+                    entries(&example).map(|(name, value)| format!("--data-urlencode '{name}={}'", text(value))),
+                );
             }
         }
         let of_the_query = |parameter: &&&Value| parameter["in"] == "query" && parameter["required"] == true;
@@ -118,12 +120,11 @@ impl Document {
             let name = parameter["name"].as_str().unwrap_or_default();
             words.push(format!("--url-query '{name}={}'", self.value_of(parameter)));
         }
-        let address = path.split('{').enumerate().fold("$SITE".to_owned(), |address, (index, part)| {
-            match part.split_once('}') {
+        let address =
+            path.split('{').enumerate().fold("$SITE".to_owned(), |address, (index, part)| match part.split_once('}') {
                 Some((name, rest)) if index > 0 => format!("{address}${{{}}}{rest}", name.to_uppercase()),
                 _ => address + part,
-            }
-        });
+            });
         words.push(format!("\"{address}\""));
         words.join(" \\\n  ")
     }

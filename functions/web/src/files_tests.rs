@@ -154,9 +154,13 @@ fn a_page_has_the_look_of_its_site_and_allows_nothing_else() {
     let own = seen(&settings);
 
     let html = text_of(&own);
-    assert!(html.contains("data-logo=\"on\"") && html.contains("<link rel=\"icon\" href=\"https://cdn.example/logo.svg"));
+    assert!(
+        html.contains("data-logo=\"on\"") && html.contains("<link rel=\"icon\" href=\"https://cdn.example/logo.svg")
+    );
     assert!(html.contains("<img src=\"https://cdn.example/logo.svg?a=1&amp;b=2\" alt=\"Ben &amp; Jerry's\""));
-    assert!(html.contains("<a href=\"https://example.com/privacy?a=1&amp;b=2\">Privacy</a>") && !html.contains("Terms"));
+    assert!(
+        html.contains("<a href=\"https://example.com/privacy?a=1&amp;b=2\">Privacy</a>") && !html.contains("Terms")
+    );
     let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
     assert!(style.contains("--accent:#0f6d64") && style.contains("--radius:0px"), "{style}");
     let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));

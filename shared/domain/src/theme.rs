@@ -212,7 +212,8 @@ mod tests {
         for colour in ["#777777", "#ffff00", "#ffffff", "#5fd0c0"] {
             assert_eq!(Accent::parse(colour), Err(InvalidAccent::LowContrast), "{colour}");
         }
-        for input in ["", "0f6d64", "#0f6", "#0f6d6", "#0f6d6400", "#+f6d64", "teal", "#0f6d6g", " #0f6d64", "#ééé"] {
+        for input in ["", "0f6d64", "#0f6", "#0f6d6", "#0f6d6400", "#+f6d64", "teal", "#0f6d6g", " #0f6d64", "#ééé"]
+        {
             assert_eq!(Accent::parse(input), Err(InvalidAccent::NotAColour), "{input:?}");
         }
     }
