@@ -118,7 +118,7 @@ class Alias(OfStack, CloudFormationModel):
         self.physical_resource_id = alias.arn
 
     @classmethod
-    def update_from_cloudformation_json(cls, original_resource, _new_name, cloudformation_json, *_args, **_kwargs):
+    def update_from_cloudformation_json(cls, original_resource, cloudformation_json, **_kwargs):
         version = cloudformation_json["Properties"]["FunctionVersion"]
         original_resource.backend.update_alias(original_resource.name, original_resource.function, version, "", "")
         return original_resource

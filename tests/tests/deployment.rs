@@ -302,7 +302,7 @@ fn only_routes_that_differ_from_the_default_have_a_throttle_and_sensitive_routes
         keys.insert(key);
     }
     let assets = rate(&throttles["GET /assets/{file}"]);
-    assert!(assets >= 500, "a page view with an empty cache takes more than a dozen requests");
+    assert!(assets >= 5 * rate(default), "a page view with an empty cache takes five of them");
     for (key, settings) in throttles {
         assert!(keys.contains(key), "API Gateway rejects throttles of unknown routes: {key}");
         assert_ne!(settings, default, "{key} has the default throttle");
@@ -716,10 +716,13 @@ fn checkov_finds_exactly_the_exceptions() {
 fn cfn_lint_finds_exactly_the_exceptions() {
     let rules = "cfn_lint_serverless.rules";
     let excepted = &exceptions()["cfn-lint"];
-    for file in [&expanded_file(), &*gradual().1.to_string_lossy()] {
+    // SAM adds the groups only with a value for which the role's condition holds, which the linter can't know.
+    let of_groups = ["--ignore-checks", "W1001"];
+    for (file, more) in [(&*expanded_file(), &[][..]), (&*gradual().1.to_string_lossy(), &of_groups)] {
         let found = run(
             ".venv/bin/cfn-lint",
-            &["--template", file, "--regions", "us-east-1", "--append-rules", rules, "--format", "json"],
+            &[&["--template", file, "--regions", "us-east-1", "--append-rules", rules, "--format", "json"], more]
+                .concat(),
         );
         let mut seen = BTreeSet::new();
         for finding in list(&found) {
