@@ -9,6 +9,8 @@ Every value is checked before the build, because the build takes minutes.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -22,8 +24,17 @@ import preflight
 import release
 import smoke
 
+BUILT = parameters.ROOT / ".aws-sam" / "build"
 
-def overrides(deployment, known, front=None):
+
+def fingerprint(folder, values):
+    """What the functions are made from, as a hash: their code, the template, and the values of its parameters."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    parts = [[(str(file.relative_to(folder)), release.digest(file)) for file in files], sorted(values.items())]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def overrides(deployment, known, folder, front=None):
     """The parameters for `sam deploy`. All are named, so that a value that is removed from the file returns to its default:
     CloudFormation keeps a stack's former value of a parameter that isn't named."""
     values = {name: deployment.value(name, known) for name in known}
@@ -31,18 +42,17 @@ def overrides(deployment, known, front=None):
         # Tokens name the public address, unless the operator chose another issuer.
         values["Issuer"] = values["Issuer"] or front.issuer()
         values[edge.HASHES] = front.accepted()
+    values[edge.RELEASE] = fingerprint(folder, {name: value for name, value in values.items() if name != edge.RELEASE})
     # The SAM CLI reads quoted values; no parameter's pattern allows quotes or backslashes.
     return [f'{name}="{value}"' for name, value in values.items()]
 
 
-def commands(deployment, known, confirm, front=None, propose=False):
-    """What runs, in order."""
-    # A release is built already.
+def deploy_command(deployment, known, confirm, front=None, propose=False):
+    """The deployment of what is built."""
     is_release = release.FOLDER.is_dir()
-    build = [] if is_release else [["sam", "build"]]
     # The SAM CLI looks for it beside the template.
     config = ["--config-file", str(parameters.ROOT / "samconfig.toml")]
-    deploy = [
+    return [
         "sam",
         "deploy",
         *(["--template-file", str(release.FOLDER / "template.yaml"), *config] if is_release else []),
@@ -57,9 +67,8 @@ def commands(deployment, known, confirm, front=None, propose=False):
         "--tags",
         *(f'{name}="{value}"' for name, value in deployment.all_tags().items()),
         "--parameter-overrides",
-        *overrides(deployment, known, front),
+        *overrides(deployment, known, release.FOLDER if is_release else BUILT, front),
     ]
-    return [*build, deploy]
 
 
 def proposed(cloudformation, stack_name):
@@ -115,12 +124,17 @@ def first(path, known):
     print(f"\nThe answers are in {path}. Keep the file: `make deploy` reads it for every upgrade.\n")
 
 
+def sam(command):
+    print("$ " + " ".join(command[:2]), flush=True)
+    if subprocess.run(command, cwd=parameters.ROOT, check=False).returncode != 0:
+        raise parameters.Wrong(f"`{' '.join(command[:2])}` failed. If this was the first deployment, run `make undo-failed-deploy`.")
+
+
 def build_and_deploy(deployment, known, front, confirm, propose):
-    """Runs the SAM CLI."""
-    for command in commands(deployment, known, confirm, front, propose):
-        print("$ " + " ".join(command[:2]), flush=True)
-        if subprocess.run(command, cwd=parameters.ROOT, check=False).returncode != 0:
-            raise parameters.Wrong(f"`{' '.join(command[:2])}` failed. If this was the first deployment, run `make undo-failed-deploy`.")
+    """Runs the SAM CLI. A release is built already."""
+    if not release.FOLDER.is_dir():
+        sam(["sam", "build"])
+    sam(deploy_command(deployment, known, confirm, front, propose))
 
 
 def finish(deployment, front):

@@ -33,6 +33,7 @@ CURRENT = "AWSCURRENT"
 # The label of the secret that a replacement brings.
 NEXT = "NEXT"
 HASHES = "OriginSecretHashes"
+RELEASE = "Release"
 
 
 def hashes(*texts):
@@ -139,8 +140,13 @@ class Edge:
     def demand(self, wanted):
         stack = self.api.described()
         present = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
-        if present.get(HASHES) != wanted:
-            self.api.change({HASHES: wanted})
+        if present.get(HASHES) == wanted:
+            return
+        values = {HASHES: wanted}
+        # Aliases stay with their versions, and these with their hashes, until there is another release.
+        if RELEASE in present:
+            values[RELEASE] = hashlib.sha256(f"{present[RELEASE]} {wanted}".encode()).hexdigest()
+        self.api.change(values)
 
     def rotate(self):
         """Replaces the secret: first both are accepted, then the new one is sent, then only that is accepted."""

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 from moto.apigatewayv2.models import apigatewayv2_backends
+from moto.awslambda.models import LambdaVersion, lambda_backends
 from moto.cloudformation import parsing
 from moto.cloudformation.models import CloudFormationBackend
 from moto.cloudformation.responses import CloudFormationResponse
@@ -32,11 +33,12 @@ REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "stand-in", "AWS_SECRET_ACCESS_KEY": "stand-in"}
 
 
-def uploaded(_response, url):
-    """The template behind an S3 URL with the bucket in its path, expanded."""
+def uploaded(response, url):
+    """The template behind an S3 URL with the bucket in its path, expanded with the parameters of the request."""
     bucket, key = unquote(urlparse(url).path).lstrip("/").split("/", 1)
     text = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_object(bucket, key).value.decode()
-    return expand_text(text)
+    values = response._get_param("Parameters") or []
+    return expand_text(text, {value["ParameterKey"]: value["ParameterValue"] for value in values if "ParameterValue" in value})
 
 
 class OfStack:
@@ -104,6 +106,28 @@ class Api(OfStack, CloudFormationModel):
         return "AWS::ApiGatewayV2::Api"
 
 
+class Alias(OfStack, CloudFormationModel):
+    """An alias of a function, which moves to another version at once."""
+
+    __module__ = "tests.awslambda"
+    attributes = {}
+
+    def __init__(self, account_id, region, name, properties):
+        self.backend, self.name, self.function = lambda_backends[account_id][region], properties["Name"], properties["FunctionName"]
+        alias = self.backend.create_alias(self.name, self.function, properties["FunctionVersion"], "", "")
+        self.physical_resource_id = alias.arn
+
+    @classmethod
+    def update_from_cloudformation_json(cls, original_resource, cloudformation_json, **_kwargs):
+        version = cloudformation_json["Properties"]["FunctionVersion"]
+        original_resource.backend.update_alias(original_resource.name, original_resource.function, version, "", "")
+        return original_resource
+
+    @staticmethod
+    def cloudformation_type():
+        return "AWS::Lambda::Alias"
+
+
 class Aws:
     """A running stand-in."""
 
@@ -156,6 +180,8 @@ def running(monkeypatch):
         return [item for item in cleaned if item is not None] if isinstance(cleaned, list) else cleaned
 
     monkeypatch.setattr(parsing, "clean_json", without_no_value)
+    # Aliases name it.
+    monkeypatch.setattr(LambdaVersion, "get_cfn_attribute", lambda version, _: str(version.version), raising=False)
     known = parsing.resource_class_from_type
 
     def noted(kind):

@@ -55,7 +55,27 @@ def test_it_builds_and_deploys_without_a_question(deployment):
     assert status is None
     assert [line[1] for line in ran] == ["build", "deploy", "smoke"]
     assert "--no-confirm-changeset" in ran[1] and 'SiteName="Ada"' in ran[1]
-    assert {f'{name}="{parameter.default}"' for name, parameter in parameters.of_template().items() if name != "SiteName"} <= set(ran[1])
+    kept = parameters.of_template().keys() - {"SiteName", "Release"}
+    assert {f'{name}="{parameters.of_template()[name].default}"' for name in kept} <= set(ran[1])
+
+
+def test_code_template_and_parameters_make_the_release(tmp_path):
+    known = parameters.of_template()
+
+    def made(**values):
+        given = deploy.overrides(parameters.Deployment("twostep", "eu-west-1", values, {}), known, tmp_path)
+        [value] = [each.split('"')[1] for each in given if each.startswith("Release=")]
+        assert known["Release"].problem(value) is None
+        return value
+
+    (tmp_path / "WebFunction").mkdir()
+    (tmp_path / "WebFunction" / "bootstrap").write_bytes(b"code")
+    first = made()
+    assert made() == first, "an unchanged deployment changes nothing"
+    assert made(Release="f" * 64) == first, "an operator's value has no effect"
+    changed = made(AllowedCountries="US")
+    (tmp_path / "WebFunction" / "bootstrap").write_bytes(b"mode")
+    assert len({first, changed, made()}) == 3
 
 
 def test_nothing_is_built_with_wrong_values_or_where_the_account_forbids_it(deployment):

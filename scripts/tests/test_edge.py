@@ -19,7 +19,7 @@ class World:
     """An account with the API's stack, and perhaps the edge's. `story` tells what is sent and what is accepted, in order."""
 
     def __init__(self, fail_at=None):
-        self.stacks = {"twostep": {"OriginSecretHashes": ""}}
+        self.stacks = {"twostep": {"OriginSecretHashes": "", "Release": "0" * 64}}
         self.versions = {}
         self.story = []
         self.fail_at = fail_at
@@ -67,7 +67,13 @@ class World:
             assert values["ApiDomain"] == "api1.execute-api.eu-west-1.amazonaws.com"
             assert values["DomainName"] == "auth.example.com"
             self.sent = values["OriginSecret"]
+        before = dict(self.stacks.get(name, {}))
         self.stacks.setdefault(name, {}).update({key: value for key, value in values.items() if value is not None})
+        if name == "twostep":
+            # Without another release, the functions' aliases would stay with the former hashes.
+            changed = {key for key, value in self.stacks[name].items() if before[key] != value}
+            assert changed == {"OriginSecretHashes", "Release"}
+            assert KNOWN["Release"].problem(self.stacks[name]["Release"]) is None
         self.story.append((self.sent, self.stacks["twostep"]["OriginSecretHashes"]))
         return {"Id": "arn:change-set", "StackId": name}
 
@@ -137,19 +143,28 @@ def test_a_replacement_never_refuses_cloudfront_also_if_it_is_interrupted(fail_a
     assert world.secret(CURRENT) == world.sent and world.secret(NEXT) is None
 
 
+def test_a_stack_of_a_version_without_aliases_has_no_release_to_change():
+    world = World()
+    sent = []
+    world.edge.api.described = lambda: {"Parameters": [{"ParameterKey": "OriginSecretHashes", "ParameterValue": ""}]}
+    world.edge.api.change = sent.append
+    world.edge.demand("ab")
+    assert sent == [{"OriginSecretHashes": "ab"}]
+
+
 def test_nothing_is_replaced_without_an_edge():
     with pytest.raises(parameters.Wrong, match="no edge yet"):
         World().edge.rotate()
 
 
-def test_a_deployment_with_a_domain_has_it_as_issuer_and_keeps_demanding_the_secret():
+def test_a_deployment_with_a_domain_has_it_as_issuer_and_keeps_demanding_the_secret(tmp_path):
     world = World()
     world.edge.deploy()
-    overrides = deploy.overrides(world.edge.deployment, KNOWN, world.edge)
+    overrides = deploy.overrides(world.edge.deployment, KNOWN, tmp_path, world.edge)
     assert 'Issuer="https://auth.example.com"' in overrides
     assert f'OriginSecretHashes="{world.edge.accepted()}"' in overrides
     chosen = parameters.Deployment("twostep", "eu-west-1", {"Issuer": "https://id.example.com"}, DOMAIN)
-    assert 'Issuer="https://id.example.com"' in deploy.overrides(chosen, KNOWN, world.edge)
+    assert 'Issuer="https://id.example.com"' in deploy.overrides(chosen, KNOWN, tmp_path, world.edge)
 
 
 def test_an_edge_needs_a_domain_and_a_zone_or_a_certificate(tmp_path):

@@ -52,6 +52,20 @@ def values(aws, stack_name):
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
 
 
+def versions(aws, stack_name):
+    """The resources of the stack that are versions of functions."""
+    resources = aws.client("cloudformation").describe_stack_resources(StackName=stack_name)["StackResources"]
+    return {resource["LogicalResourceId"] for resource in resources if resource.get("ResourceType") == "AWS::Lambda::Version"}
+
+
+def aliases(aws, stack_name):
+    """The functions of the stack whose routes invoke the alias `live`."""
+    client = aws.client("lambda")
+    names = [function["FunctionName"] for function in client.list_functions()["Functions"]]
+    own = [name for name in names if name.startswith(f"{stack_name}-")]
+    return [name for name in own if [alias["Name"] for alias in client.list_aliases(FunctionName=name)["Aliases"]] == ["live"]]
+
+
 @pytest.mark.filterwarnings("ignore:Tried to parse")
 def test_enter_leads_to_the_last_question_and_a_deployed_stack(project, aws):
     aws.make_bucket_of_sam()
@@ -81,7 +95,7 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
     for stack_name in ("first", "second"):
         chosen = {"SiteName": "Ada & Sons", "AllowedCountries": "US,ES"}
         deployment = parameters.Deployment(stack_name, "us-east-1", chosen, {}, {"team": "web and mobile"})
-        deploy_command = deploy.commands(deployment, KNOWN, confirm=False)[-1]
+        deploy_command = deploy.deploy_command(deployment, KNOWN, confirm=False)
         run([SAM, *deploy_command[1:]], project, aws)
         assert values(aws, stack_name)["SiteName"] == "Ada & Sons"
         tokens[stack_name] = callback.url(callback.outputs(cloudformation, stack_name), secrets)
@@ -90,8 +104,15 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
     assert len(set(tokens.values())) == 2
 
     # An upgrade keeps the callback token, and a value that is no longer in the file returns to its default.
-    deployment = parameters.Deployment("first", "us-east-1", {"SmsPerHour": "500"}, {})
-    run([SAM, *deploy.commands(deployment, KNOWN, confirm=False)[-1][1:]], project, aws)
+    before = versions(aws, "first")
+    assert len(aliases(aws, "first")) == len(before) > 20
+    deployment = parameters.Deployment("first", "us-east-1", {"SmsPerHour": "500", "TrafficShifting": "Canary10Percent5Minutes"}, {})
+    run([SAM, *deploy.deploy_command(deployment, KNOWN, confirm=False)[1:]], project, aws)
+    # Changed parameters alone make new versions. The stand-in publishes them before it changes the functions.
+    after = versions(aws, "first")
+    assert len(after) == len(before) and after.isdisjoint(before)
+    assert len(aliases(aws, "first")) == len(after)
+    assert {"AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"} <= aws.skipped
     assert values(aws, "first")["SmsPerHour"] == "500"
     assert values(aws, "first")["SiteName"] == KNOWN["SiteName"].default
     found = callback.outputs(cloudformation, "first")
@@ -105,7 +126,7 @@ def test_a_parameter_file_deploys_and_upgrades_two_stacks_without_a_question(pro
 
 def test_values_and_tags_with_spaces_reach_the_sam_cli_whole():
     deployment = parameters.Deployment("first", "us-east-1", {"SiteName": "Ada & Sons, O'Neil"}, {}, {"team": "web and mobile"})
-    command = deploy.commands(deployment, KNOWN, confirm=False)[-1]
+    command = deploy.deploy_command(deployment, KNOWN, confirm=False)
     tags, values = command.index("--tags"), command.index("--parameter-overrides")
     expected = {"application": "twostep", "stack": "first", "team": "web and mobile"}
     assert CfnTags().convert(tuple(command[tags + 1 : values]), None, None) == expected
@@ -124,7 +145,7 @@ def test_a_release_is_deployed_without_a_build(project, aws, monkeypatch, tmp_pa
     release.make(built, folder, lambda: {"packages": [], "resolve": {"nodes": []}, "workspace_members": []})
     monkeypatch.setattr(release, "FOLDER", folder)
     release.verify(folder)
-    [only] = deploy.commands(parameters.Deployment("released", "us-east-1", {}, {}), KNOWN, confirm=False)
+    only = deploy.deploy_command(parameters.Deployment("released", "us-east-1", {}, {}), KNOWN, confirm=False)
     run([SAM, *only[1:]], project, aws)
     functions = aws.client("lambda").list_functions()["Functions"]
     sizes = {function["FunctionName"].split("-")[1]: function["CodeSize"] for function in functions}

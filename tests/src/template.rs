@@ -13,19 +13,27 @@ pub use twostep_local::template::Route;
 
 use crate::paths::root;
 
-static EXPANDED: LazyLock<(Value, PathBuf)> = LazyLock::new(|| {
+static EXPANDED: LazyLock<(Value, PathBuf)> = LazyLock::new(|| expand("target/expanded-template.json", &[]));
+
+/// The template as it is expanded with these values of parameters, and the file that it is written to.
+///
+/// # Panics
+/// If it can't be expanded.
+#[must_use]
+pub fn expand(file: &str, values: &[&str]) -> (Value, PathBuf) {
     let output = Command::new(root().join(".venv/bin/python"))
         .args(["tests/expand_template.py", "template.yaml"])
+        .args(values)
         .current_dir(root())
         .output()
         .expect(".venv: run `make test-setup`");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let file = root().join("target/expanded-template.json");
+    let file = root().join(file);
     // Write to a second file and rename it, so that a stack of another process never reads a partial file.
     let beside = file.with_extension(format!("{}.new", std::process::id()));
     fs::write(&beside, &output.stdout).and_then(|()| fs::rename(&beside, &file)).expect("a file under target/");
     (serde_json::from_slice(&output.stdout).expect("JSON"), file)
-});
+}
 
 /// # Panics
 /// If it can't be expanded.
@@ -71,16 +79,19 @@ fn folder(function: &Value) -> String {
 /// The routes of API Gateway and their functions.
 ///
 /// # Panics
-/// If a route's target is not a function of the template.
+/// If a route's target is not a function of the template or its alias.
 #[must_use]
 pub fn routes() -> BTreeSet<Route> {
     let mut routes = BTreeSet::new();
     for (path, methods) in resources("AWS::ApiGatewayV2::Api")["Api"]["Body"]["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
             let target = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].as_str().expect("a target");
-            let (_, target) = target.split_once("functions/${").expect("a function");
-            let (function, _) = target.split_once(".Arn}").expect("a function");
-            let function = folder(&expanded()["Resources"][function]["Properties"]);
+            let (_, target) = target.split_once("functions/${").expect("a function or an alias");
+            let (target, _) = target.split_once('}').expect("a function or an alias");
+            let resources = &expanded()["Resources"];
+            let of_alias = resources[target]["Properties"]["FunctionName"]["Ref"].as_str();
+            let function = of_alias.or(target.strip_suffix(".Arn")).expect("a function");
+            let function = folder(&resources[function]["Properties"]);
             routes.insert(Route { path: path.clone(), method: method.to_uppercase(), function });
         }
     }
