@@ -278,6 +278,46 @@ def test_a_download_is_finished_after_a_new_sign_in_by_phone(person):
 
 
 @ENGLISH
+def test_a_deletion_is_not_finished_after_a_reset(person):
+    person.register_with_password()
+    person.advance(SOON)
+    person.locator("#delete-account").click()
+    person.locator("#confirm-yes").click()
+    person.at("login")
+    person.locator("#password-form a").click()
+    person.at("forgot")
+    person.locator("#way-email").check(force=True)
+    person.locator("#email").fill(person.email)
+    person.locator("#email-submit").click()
+    person.at("code")
+    person.enter(person.inbox.code(person.email, 2))
+    person.at("reset")
+    person.locator("#password").fill(NEW_PASSWORD)
+    person.locator("#password-submit").click()
+    person.at("profile")
+    person.page.reload()
+    person.at("profile")
+    expect(person.locator("#activity li").first).to_contain_text(person.text("events.password_reset"))
+
+
+@ENGLISH
+def test_what_was_typed_survives_the_end_of_the_session(person):
+    person.register_with_password()
+    person.context.clear_cookies()
+    person.advance(20 * 60)
+    person.locator("#name").fill("Ada King")
+    person.locator("#details-submit").click()
+    person.at("login")
+    person.locator("#email").fill(person.email)
+    person.locator("#password").fill(PASSWORD)
+    person.locator("#password-submit").click()
+    person.at("profile")
+    expect(person.locator("#name")).to_have_value("Ada King")
+    person.locator("#details-submit").click()
+    person.reads("#status", "saved")
+
+
+@ENGLISH
 def test_a_change_of_another_user_is_not_finished(person):
     person.register_with_password()
     stranger = person.email
@@ -305,18 +345,18 @@ def test_a_change_of_another_user_is_not_finished(person):
 def test_lost_answers_of_a_registration_by_phone(person):
     person.start_registration()
     code = person.inbox.code(person.phone)
-    lost = person.lose_the_answer("**/v1/codes/*/verify")
+    code_entry = person.lose_the_answer("**/v1/codes/*/verify")
     person.locator("#code").fill(code)
     person.reads("#problem", "errors.offline")
     person.complaints.clear()
     person.locator("#code-submit").click()
     person.at("name")
-    lost += person.lose_the_answer("**/v1/register/complete")
+    completion = person.lose_the_answer("**/v1/register/complete")
     person.locator("#name").fill("Ada Lovelace")
     person.locator("#email").fill(person.email)
     person.is_told_and_tries_again("#name-submit")
     person.at("profile")
-    assert lost == [200]
+    assert [code_entry, completion] == [[200], [201]]
 
 
 @NARROW

@@ -183,6 +183,7 @@ function end(why, { wait = 0, more = [] } = {}) {
   clearTimeout(polling);
   // A second step can still be taken with a recovery code.
   if (!isSecond()) forgetChallenge();
+  if (current.purpose === "email") forget("email-challenge");
   input.disabled = true;
   for (const id of ["expiry", "attempts", "resend-wait"]) $(id).textContent = "";
   for (const id of ["code-submit", "resend", "delivery", "to", "remember", "use-app"]) show($(id), false);

@@ -19,6 +19,6 @@ onPress($("delete-account"), async () => {
 
 /** How its changes are finished after a new sign-in. */
 export const finishData = {
-  export: () => $("download-data").click(),
-  delete: () => $("delete-account").click(),
+  export: (/** @type {unknown} */ _, /** @type {boolean} */ press) => press && $("download-data").click(),
+  delete: (/** @type {unknown} */ _, /** @type {boolean} */ press) => press && $("delete-account").click(),
 };

@@ -12,7 +12,7 @@ import { changing } from "./unfinished.js";
 /** The code that the registration sent, while it can be entered. @returns {import("./api.js").Challenge | null} */
 function waitingCode() {
   const challenge = recall("email-challenge");
-  const lives = challenge && !user().email_verified && Date.parse(challenge.expires_at) > now();
+  const lives = challenge?.user === user().id && !user().email_verified && Date.parse(challenge.expires_at) > now();
   if (challenge && !lives) forget("email-challenge");
   return lives ? challenge : null;
 }
@@ -60,10 +60,11 @@ submits(
   },
 );
 
-/** @param {{name: string, email: string}} typed */
-export function finishDetails(typed) {
+/** @param {{name: string, email: string}} typed @param {boolean} press */
+export function finishDetails(typed, press) {
   $("name").value = typed.name;
   $("email").value = typed.email;
+  if (!press) return;
   answerAt($("details-submit"));
   $("details-submit").click();
 }

@@ -40,7 +40,8 @@ export function startPhoneForm() {
   );
 }
 
-export function finishPhone() {
+/** @param {unknown} _ the field holds what was typed @param {boolean} press */
+export function finishPhone(_, press) {
   openPhoneForm(true);
-  $("phone-submit").click();
+  if (press) $("phone-submit").click();
 }

@@ -9,7 +9,10 @@ const reset = recall("reset");
 submits(
   $("password-form"),
   async () => {
-    signedIn(await resetPassword({ reset_token: reset?.token ?? "", new_password: $("password").value }));
+    const session = await resetPassword({ reset_token: reset?.token ?? "", new_password: $("password").value });
+    // The pages on this way have not said that another change would follow.
+    forget("unfinished");
+    signedIn(session);
   },
   {
     fields: { weak_password: "password" },

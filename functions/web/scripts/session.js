@@ -111,13 +111,16 @@ function signInAgain(why) {
 export function signedIn(session) {
   signedInUser.set(session.user.id);
   const next = take("next");
-  if (next?.why === "reauth") keep("returned", true);
-  if (session.email_challenge) keep("email-challenge", session.email_challenge);
+  if (session.email_challenge) keep("email-challenge", { ...session.email_challenge, user: session.user.id });
   for (const name of ["challenge", "registration", "idle", "reset"]) forget(name);
   // The profile page still needs a phone number whose change was interrupted by the sign-in.
   if (!next) forget("phone");
   // A page that the user left earlier must not come before a client.
-  if (pending && next?.pending !== pending) return backToClient();
+  const comesBack = next && (!pending || next.pending === pending);
+  // A change waits only for the sign-in that it asked for.
+  if (!comesBack) forget("unfinished");
+  else if (next.why === "reauth") keep("returned", true);
+  if (pending && !comesBack) return backToClient();
   go(next?.path ?? "/profile", { replace: true });
 }
 

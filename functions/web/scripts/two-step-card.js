@@ -28,13 +28,15 @@ onUser(({ phone, two_step: on, totp, has_password: hasPassword, recovery_codes_l
 });
 
 onPress($("two-step-off"), async () => {
-  if (!(await sure("two_step_off", say("confirm_off"), say("turn_off")))) return;
+  const staysOn = user().totp;
+  const question = staysOn ? sure("two_step_off", say("confirm_phone_off"), say("remove")) : sure("two_step_off", say("confirm_off"), say("turn_off"));
+  if (!(await question)) return;
   await changing("two_step_off", (account) => account.removePhone());
   answerAt($("two-step-title"));
   $("two-step-title").focus();
   setUser(await withAccount((account) => account.profile()));
   await drawDevices();
-  tell(say("two_step_turned_off"));
+  tell(say(staysOn ? "events.phone_removed" : "two_step_turned_off"));
 });
 
 onPress($("new-codes"), async () => {
@@ -91,7 +93,7 @@ submits(
 );
 
 onPress($("totp-off"), async () => {
-  if (!(await sure("totp_off", say("confirm_totp_off"), say("remove")))) return;
+  if (!(await sure("totp_off", say(user().phone ? "confirm_totp_off" : "confirm_totp_off_last"), say("remove")))) return;
   await changing("totp_off", (account) => account.removeTotp());
   answerAt($("totp-title"));
   $("totp-title").focus();
@@ -100,10 +102,13 @@ onPress($("totp-off"), async () => {
   tell(say("totp_removed"));
 });
 
+/** @param {string} id */
+const pressing = (id) => (/** @type {unknown} */ _, /** @type {boolean} */ press) => press && $(id).click();
+
 /** How its changes are finished after a new sign-in. */
 export const finishTwoStep = {
-  two_step_off: () => $("two-step-off").click(),
-  recovery_codes: () => $("new-codes").click(),
-  totp: () => $("totp-start").click(),
-  totp_off: () => $("totp-off").click(),
+  two_step_off: pressing("two-step-off"),
+  recovery_codes: pressing("new-codes"),
+  totp: pressing("totp-start"),
+  totp_off: pressing("totp-off"),
 };

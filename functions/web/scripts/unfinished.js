@@ -41,13 +41,14 @@ export function waitingChange(name) {
 
 /**
  * Finishes the change for which the user has signed in, if there is one.
- * @param {Record<string, (typed: any) => void>} ways by name: fills the form and presses its button
+ * @param {Record<string, (typed: any, press: boolean) => void>} ways by name: fills the form and, if the user came back for it, presses its button
  */
 export function finish(ways) {
-  const unfinished = take("unfinished");
-  // Another user can have signed in, and a page that was closed in the middle must not act when it is opened again.
-  if (!take("returned") || unfinished?.user !== user().id) return false;
-  finishing = unfinished.name;
-  ways[unfinished.name]?.(unfinished.typed);
-  return true;
+  const [unfinished, returned] = [take("unfinished"), take("returned")];
+  // Another user can have signed in.
+  if (unfinished?.user !== user().id) return false;
+  // A page that was closed in the middle, or whose session has ended, must not act when it is opened again.
+  if (returned) finishing = unfinished.name;
+  ways[unfinished.name]?.(unfinished.typed, returned);
+  return Boolean(returned);
 }
