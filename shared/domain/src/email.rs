@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use idna::AsciiDenyList;
 use serde::{Deserialize, Serialize};
 
-use crate::invisible;
+use crate::{invisible, web_address::is_host_label};
 
 /// An address of the form that browsers accept in `<input type=email>` (WHATWG HTML, "valid e-mail address"), with a dot in its domain
 /// and at most 254 characters (RFC 5321 §4.5.3.1.3). ASCII only, so no look-alike letters: an internationalised domain is kept as
@@ -21,7 +21,6 @@ pub struct InvalidEmail;
 impl EmailAddress {
     const LONGEST: usize = 254;
     const LONGEST_LOCAL_PART: usize = 64;
-    const LONGEST_LABEL: usize = 63;
 
     /// # Errors
     /// [`InvalidEmail`] unless it is an address with an ASCII local part and a dotted domain.
@@ -36,7 +35,7 @@ impl EmailAddress {
             && (1..=Self::LONGEST_LOCAL_PART).contains(&local.len())
             && local.bytes().all(is_local_byte)
             && domain.contains('.')
-            && domain.split('.').all(is_label);
+            && domain.split('.').all(is_host_label);
         if well_formed { Ok(Self(format!("{local}@{domain}"))) } else { Err(InvalidEmail) }
     }
 
@@ -120,13 +119,6 @@ fn ascii_domain(domain: &str) -> Result<Cow<'_, str>, InvalidEmail> {
 
 fn is_local_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte)
-}
-
-fn is_label(label: &str) -> bool {
-    (1..=EmailAddress::LONGEST_LABEL).contains(&label.len())
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !label.starts_with('-')
-        && !label.ends_with('-')
 }
 
 impl fmt::Debug for EmailAddress {

@@ -3,6 +3,7 @@
 use crate::{
     language::{Language, Sms},
     one_time_code::OneTimeCode,
+    web_address::is_host_label,
 };
 
 /// How messages name the site. The operator sets it, never a user.
@@ -40,11 +41,7 @@ impl Site {
             && name.chars().any(char::is_alphanumeric)
             && !name.contains("//");
         let host = host_of(host);
-        let is_label = |label: &str| {
-            !(label.is_empty() || label.starts_with('-') || label.ends_with('-'))
-                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        match (is_name, host.len() <= Self::LONGEST_HOST && host.split('.').all(is_label)) {
+        match (is_name, host.len() <= Self::LONGEST_HOST && host.split('.').all(is_host_label)) {
             (false, _) => Err(InvalidSite::Name),
             (_, false) => Err(InvalidSite::Host),
             _ => Ok(Self { name: name.to_owned(), host }),

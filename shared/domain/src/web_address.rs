@@ -51,6 +51,15 @@ impl<'a> WebAddress<'a> {
     }
 }
 
+/// A label of a host name (RFC 1123 §2.1, RFC 1035 §2.3.4): 1 to 63 letters, digits and hyphens, none of them at its ends.
+#[must_use]
+pub fn is_host_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
 /// A character that RFC 3986 allows in a URI, but no `#`.
 #[must_use]
 pub fn is_uri_character(byte: u8) -> bool {
