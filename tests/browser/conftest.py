@@ -29,6 +29,11 @@ def browser():
 READERS = {"English, wide": ("en", 1280), "Spanish, narrow": ("es", 320), "Arabic, phone": ("ar", 390)}
 
 
+def only(reader):
+    """For a test that needs no more than one reader."""
+    return pytest.mark.parametrize("person", [READERS[reader]], ids=[reader], indirect=True)
+
+
 @pytest.fixture(params=READERS.values(), ids=READERS.keys())
 def person(request, browser, stack):
     yield from a_person(request, browser, stack)

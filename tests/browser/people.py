@@ -10,6 +10,7 @@ from itertools import count
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
+import pyotp
 from playwright.sync_api import expect
 
 from stack import ROOT, RUN
@@ -17,6 +18,7 @@ from stack import ROOT, RUN
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 LOCALES = {"en": "en-US", "es": "es-ES", "ar": "ar-EG"}
 PASSWORD = "correct horse battery staple"
+NEW_PASSWORD = "another horse battery staple"
 
 LOOKS = ROOT / "target" / "browser" / "looks" / RUN
 
@@ -231,6 +233,28 @@ class Person(Page):
         self.locator("#codes-saved").click()
         self.at("profile")
         return codes
+
+    def start_app(self):
+        """Opens the form of an authenticator app and returns its secret."""
+        self.locator("#totp-start").click()
+        expect(self.locator("#totp-form")).to_be_visible()
+        return self.locator("#totp-secret").inner_text().replace(" ", "")
+
+    def app_code(self, secret):
+        """The code that an authenticator app shows now."""
+        return pyotp.TOTP(secret).at(time.time() + self.clock.ahead)
+
+    def set_app_up(self):
+        """Sets an authenticator app up and returns its secret. The page shows recovery codes if the account had none."""
+        secret = self.start_app()
+        self.locator("#totp-code").fill(self.app_code(secret))
+        self.locator("#totp-submit").click()
+        expect(self.locator("#totp-form")).to_be_hidden()
+        return secret
+
+    def save_codes(self):
+        expect(self.locator("#recovery-codes li")).to_have_count(10)
+        self.locator("#codes-saved").click()
 
     def open_settings(self, admin_key):
         self.open("/settings")

@@ -1,38 +1,15 @@
 """The account page: address, authenticator app, sessions, activity, data, and changes that need a new sign-in."""
 
 import json
-import time
 
-import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from conftest import READERS
-from people import PASSWORD, Person, fresh_email
+from conftest import only
+from people import NEW_PASSWORD, PASSWORD, Person, fresh_email
 
-ENGLISH = pytest.mark.parametrize("person", [READERS["English, wide"]], ids=["English, wide"], indirect=True)
-NARROW = pytest.mark.parametrize("person", [READERS["Spanish, narrow"]], ids=["Spanish, narrow"], indirect=True)
-NEW_PASSWORD = "another horse battery staple"
+ENGLISH, NARROW = only("English, wide"), only("Spanish, narrow")
 SOON = 6 * 60
-
-
-def set_app_up(person):
-    """Sets an authenticator app up and returns its secret. The page shows recovery codes if the account had none."""
-    person.locator("#totp-start").click()
-    expect(person.locator("#totp-form")).to_be_visible()
-    secret = person.locator("#totp-secret").inner_text().replace(" ", "")
-    person.locator("#totp-code").fill(code_of(person, secret))
-    person.locator("#totp-submit").click()
-    return secret
-
-
-def code_of(person, secret):
-    return pyotp.TOTP(secret).at(time.time() + person.clock.ahead)
-
-
-def save_codes(person):
-    expect(person.locator("#recovery-codes li")).to_have_count(10)
-    person.locator("#codes-saved").click()
 
 
 def test_the_address_is_verified_after_the_registration(person):
@@ -69,18 +46,16 @@ def test_an_address_changes_with_a_code(person):
 
 def test_an_app_is_set_up_asked_for_and_removed(person):
     person.register_with_password()
-    person.locator("#totp-start").click()
-    expect(person.locator("#totp-form")).to_be_visible()
+    secret = person.start_app()
     person.look("authenticator app")
     assert person.locator("#totp-qr").evaluate("image => image.complete && image.naturalWidth > 0")
-    secret = person.locator("#totp-secret").inner_text().replace(" ", "")
     assert f"secret={secret}" in person.locator("#totp-open").get_attribute("href")
     person.locator("#totp-code").fill("000000")
     person.locator("#totp-submit").click()
     person.reads("#totp-code-error", "errors.wrong_code")
-    person.locator("#totp-code").fill(code_of(person, secret))
+    person.locator("#totp-code").fill(person.app_code(secret))
     person.locator("#totp-submit").click()
-    save_codes(person)
+    person.save_codes()
     person.reads("#status", "totp_added")
     person.reads("#totp-state", "totp_on")
     person.reads("#codes-left", "codes_left", count=10)
@@ -91,7 +66,7 @@ def test_an_app_is_set_up_asked_for_and_removed(person):
     person.reads("#delivery", "delivery.none")
     # The step in which it was confirmed is used up.
     person.advance(60)
-    person.enter(code_of(person, secret))
+    person.enter(person.app_code(secret))
     person.at("profile")
     person.locator("#totp-off").click()
     person.locator("#confirm-yes").click()
@@ -222,7 +197,7 @@ def app_begun(person):
 
 
 def codes_shown(person):
-    save_codes(person)
+    person.save_codes()
     person.reads("#codes-left", "codes_left", count=10)
 
 
@@ -245,8 +220,8 @@ def test_a_change_is_finished_after_a_new_sign_in(person, name):
     person.register_with_password()
     secret = None
     if name in WITH_APP:
-        secret = set_app_up(person)
-        save_codes(person)
+        secret = person.set_app_up()
+        person.save_codes()
     person.advance(SOON)
     begin(person)
     person.at("login")
@@ -257,7 +232,7 @@ def test_a_change_is_finished_after_a_new_sign_in(person, name):
     person.locator("#password-submit").click()
     if secret:
         person.at("code")
-        person.enter(code_of(person, secret))
+        person.enter(person.app_code(secret))
         person.at("profile")
     finished(person)
 
@@ -370,12 +345,10 @@ def test_lost_answers_of_a_registration_and_of_an_app(person):
     person.at("profile")
 
     app = person.lose_the_answer("**/v1/profile/totp/confirm")
-    person.locator("#totp-start").click()
-    expect(person.locator("#totp-form")).to_be_visible()
-    secret = person.locator("#totp-secret").inner_text().replace(" ", "")
-    person.locator("#totp-code").fill(code_of(person, secret))
+    secret = person.start_app()
+    person.locator("#totp-code").fill(person.app_code(secret))
     person.is_told_and_tries_again("#totp-submit")
-    save_codes(person)
+    person.save_codes()
 
     codes = person.lose_the_answer("**/v1/profile/recovery-codes")
     person.locator("#new-codes").click()
@@ -384,5 +357,5 @@ def test_lost_answers_of_a_registration_and_of_an_app(person):
     person.complaints.clear()
     person.locator("#new-codes").click()
     person.locator("#confirm-yes").click()
-    save_codes(person)
+    person.save_codes()
     assert [registration, app, codes] == [[201], [200], [200]]

@@ -1,15 +1,11 @@
 """The ways back in: forgotten passwords, a second step by app, and numbers whose account was not used for long."""
 
-import time
-
-import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from conftest import READERS
-from people import PASSWORD
+from conftest import READERS, only
+from people import NEW_PASSWORD, PASSWORD
 
-NEW_PASSWORD = "another horse battery staple"
 DAY = 24 * 60 * 60
 
 
@@ -74,7 +70,7 @@ def test_a_reset_page_without_a_code_says_where_to_get_one(person):
     person.at("forgot")
 
 
-@pytest.mark.parametrize("person", [READERS["English, wide"]], ids=["English, wide"], indirect=True)
+@only("English, wide")
 def test_a_lost_answer_to_a_reset_is_asked_for_again(person):
     person.register_with_password()
     person.sign_out()
@@ -91,11 +87,11 @@ def test_a_lost_answer_to_a_reset_is_asked_for_again(person):
     person.at("profile")
 
 
-@pytest.mark.parametrize("person", [READERS["Spanish, narrow"]], ids=["Spanish, narrow"], indirect=True)
+@only("Spanish, narrow")
 def test_a_code_of_an_app_serves_beside_the_message(person):
     person.register_with_password()
     person.add_phone()
-    secret = start_totp(person)
+    secret = person.set_app_up()
     person.sign_out()
     person.log_in_with_password()
     person.at("code")
@@ -107,26 +103,8 @@ def test_a_code_of_an_app_serves_beside_the_message(person):
     person.locator("#use-app").click()
     # The step in which it was confirmed is used up.
     person.advance(60)
-    person.enter(pyotp.TOTP(secret).at(time.time() + person.clock.ahead))
+    person.enter(person.app_code(secret))
     person.at("profile")
-
-
-def start_totp(person):
-    """Sets an authenticator app up with the API, in the person's session."""
-    begun = person.page.evaluate(
-        """async () => {
-          const session = await (await fetch("/v1/session/refresh", { method: "POST", headers: { "x-session": "cookie" } })).json();
-          const headers = { authorization: `Bearer ${session.access_token}`, "content-type": "application/json" };
-          const { secret } = await (await fetch("/v1/profile/totp", { method: "POST", headers })).json();
-          return { secret, headers };
-        }"""
-    )
-    now = time.time() + person.clock.ahead
-    answer = person.context.request.post(
-        f"{person.origin}/v1/profile/totp/confirm", headers=begun["headers"], data={"code": pyotp.TOTP(begun["secret"]).at(now)}
-    )
-    assert answer.ok, answer.text()
-    return begun["secret"]
 
 
 @pytest.mark.parametrize(

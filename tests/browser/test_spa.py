@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import expect
 
-from conftest import READERS
+from conftest import only
 from stack import ROOT
 
 
@@ -49,7 +49,7 @@ def shop(stack, person):
     server.server_close()
 
 
-@pytest.mark.parametrize("person", [READERS["English, wide"]], ids=["English, wide"], indirect=True)
+@only("English, wide")
 def test_a_static_page_on_another_origin_signs_its_users_in(person, shop):
     page, site = person.page, person.origin
     calls = []
