@@ -103,22 +103,20 @@ impl Document {
             None => {}
         }
         if let Some((media_type, media)) = body {
-            let schema = self.resolve(&media["schema"]);
-            let schema = items(&schema["oneOf"]).next().map_or(schema, |first| self.resolve(first));
-            let example = self.example(schema, 0);
+            let example = self.example(&media["schema"], 0);
             if media_type == "application/json" {
                 words.push(format!("--json '{}'", example.to_string().replace('\'', "'\\''")));
             } else {
-                let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 words.extend(
-                    entries(&example).map(|(name, value)| format!("--data-urlencode '{name}={}'", text(value))),
+                    entries(&example).map(|(name, value)| format!("--data-urlencode '{name}={}'", plain(value))),
                 );
             }
         }
         let of_the_query = |parameter: &&&Value| parameter["in"] == "query" && parameter["required"] == true;
         for parameter in parameters.iter().filter(of_the_query) {
             let name = parameter["name"].as_str().unwrap_or_default();
-            words.push(format!("--url-query '{name}={}'", self.value_of(parameter)));
+            let value = parameter.get("example").cloned().unwrap_or_else(|| self.example(&parameter["schema"], 0));
+            words.push(format!("--url-query '{name}={}'", plain(&value)));
         }
         let address =
             path.split('{').enumerate().fold("$SITE".to_owned(), |address, (index, part)| match part.split_once('}') {
@@ -127,11 +125,6 @@ impl Document {
             });
         words.push(format!("\"{address}\""));
         words.join(" \\\n  ")
-    }
-
-    fn value_of(&self, parameter: &Value) -> String {
-        let example = parameter.get("example").cloned().unwrap_or_else(|| self.example(&parameter["schema"], 0));
-        example.as_str().map_or_else(|| example.to_string(), str::to_owned)
     }
 
     /// One form for each alternative of the body's schema.
@@ -261,6 +254,11 @@ fn entries(node: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 fn items(node: &Value) -> impl Iterator<Item = &Value> {
     node.as_array().into_iter().flatten()
+}
+
+/// A text as it is, and everything else as JSON.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn pretty(value: &Value) -> String {
