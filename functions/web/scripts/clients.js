@@ -1,7 +1,8 @@
 // The clients of the settings page: sites and apps that sign users in through this one, and servers that order codes.
 
 import { Problem, issuer as issuerOf } from "./api.js";
-import { $, answerAt, confirmed, element, fieldError, onPress, show, submits, tell, warn } from "./page.js";
+import { copy } from "./clipboard.js";
+import { $, answerAtHeading, confirmed, element, fieldError, onPress, show, submits, tell, warn } from "./page.js";
 import { say } from "./say.js";
 import { STACKS, snippet } from "./snippets.js";
 
@@ -53,8 +54,8 @@ function entry(client) {
     onPress(node, what, lockedOut);
     return node;
   };
+  const setUp = button(say("clients.show"), async () => showSnippets(client));
   const edit = button(say("clients.edit"), async () => openForm(client));
-  const show = button(say("clients.show"), async () => showSnippets(client));
   const renew = button(say("clients.renew"), async () => {
     if (!(await confirmed(say("clients.confirm_renew", { name }), say("clients.renew")))) return;
     showSnippets(await admin().renewSecret(id));
@@ -62,13 +63,12 @@ function entry(client) {
   const remove = button(say("remove"), async () => {
     if (!(await confirmed(say("clients.confirm_remove", { name }), say("remove")))) return;
     await admin().removeClient(id);
-    answerAt($("clients-title"));
-    $("clients-title").focus();
+    answerAtHeading("clients-title");
     await drawClients();
     tell(say("clients.removed", { name }));
   }, "secondary danger");
   const lines = [`${kindName(kind)} · `, element("code", { dir: "ltr" }, id)];
-  const buttons = [show, ...(uses(kind).addresses ? [edit] : []), ...(uses(kind).secret ? [renew] : []), remove];
+  const buttons = [setUp, ...(uses(kind).addresses ? [edit] : []), ...(uses(kind).secret ? [renew] : []), remove];
   return element("li", {}, element("div", {}, element("b", {}, name), element("small", {}, ...lines)), element("div", { class: "buttons" }, ...buttons));
 }
 
@@ -154,8 +154,7 @@ $("client-cancel").addEventListener("click", () => {
   $("new-client").focus();
 });
 $("copy-snippet").addEventListener("click", async () => {
-  const copied = await navigator.clipboard.writeText($("snippet").textContent).then(() => true, () => false);
-  $("snippet-status").textContent = say(copied ? "copied" : "not_copied");
+  $("snippet-status").textContent = say((await copy($("snippet").textContent)) ? "copied" : "not_copied");
 });
 $("snippets-done").addEventListener("click", () => {
   show($("client-snippets"), false);

@@ -4,7 +4,7 @@ import { download } from "./download.js";
 import { $, onPress } from "./page.js";
 import { leave } from "./session.js";
 import { say } from "./say.js";
-import { changing, sure } from "./unfinished.js";
+import { changing, pressing, sure } from "./unfinished.js";
 
 onPress($("download-data"), async () => {
   const data = await changing("export", (account) => account.export());
@@ -19,6 +19,6 @@ onPress($("delete-account"), async () => {
 
 /** How its changes are finished after a new sign-in. */
 export const finishData = {
-  export: (/** @type {unknown} */ _, /** @type {boolean} */ press) => press && $("download-data").click(),
-  delete: (/** @type {unknown} */ _, /** @type {boolean} */ press) => press && $("delete-account").click(),
+  export: pressing("download-data"),
+  delete: pressing("delete-account"),
 };

@@ -1,7 +1,7 @@
 // Remembered devices.
 
 import { deviceName } from "./agent.js";
-import { $, answerAt, confirmed, element, onPress, show, tell } from "./page.js";
+import { $, answerAtHeading, confirmed, element, onPress, show, tell } from "./page.js";
 import { withAccount } from "./session.js";
 import { day, say } from "./say.js";
 
@@ -16,9 +16,7 @@ export async function drawDevices() {
       onPress(remove, async () => {
         if (!(await confirmed(say("confirm_device", { device: name }), say("remove")))) return;
         await withAccount((account) => account.removeDevice(device.id));
-        // The button goes away, and with it its place for results.
-        answerAt($("devices-title"));
-        $("devices-title").focus();
+        answerAtHeading("devices-title");
         await drawDevices();
         tell(say("device_removed", { device: name }));
       });

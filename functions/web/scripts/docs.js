@@ -1,5 +1,6 @@
 // The API reference, which is in English: finds routes, opens the one in the address, and copies commands.
 
+import { copy } from "./clipboard.js";
 import { $, ready, show } from "./page.js";
 
 const sections = [...document.querySelectorAll(".reference section")];
@@ -34,7 +35,7 @@ for (const button of document.querySelectorAll(".copy")) {
   show(button, true);
   button.addEventListener("click", async () => {
     const command = button.previousElementSibling?.textContent ?? "";
-    const copied = await navigator.clipboard.writeText(command).then(() => true, () => false);
+    const copied = await copy(command);
     $("copied").textContent = "";
     $("copied").textContent = copied ? "Copied." : "Your browser blocked copying.";
     button.textContent = copied ? "Copied" : "Select and copy";

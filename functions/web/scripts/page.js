@@ -77,6 +77,15 @@ export function answerAt(button) {
   button.after(notices);
 }
 
+/**
+ * Moves the results and the focus to a heading, when the button that was pressed goes away.
+ * @param {string} id of the heading
+ */
+export function answerAtHeading(id) {
+  answerAt($(id));
+  $(id).focus();
+}
+
 /** @param {string} id @param {string} text @param {Node[]} more */
 function announce(id, text, ...more) {
   clearTimeout(saying);

@@ -1,5 +1,6 @@
 // Shows new recovery codes, which can't be read again, and lets the user copy or download them.
 
+import { copy } from "./clipboard.js";
 import { download } from "./download.js";
 import { $, element, show, site } from "./page.js";
 import { say } from "./say.js";
@@ -19,8 +20,7 @@ export function showRecoveryCodes(codes) {
   const status = $("codes-status");
   status.textContent = "";
   $("copy-codes").onclick = async () => {
-    const copied = await navigator.clipboard.writeText(codes.join("\n")).then(() => true, () => false);
-    status.textContent = say(copied ? "copied" : "not_copied");
+    status.textContent = say((await copy(codes.join("\n"))) ? "copied" : "not_copied");
   };
   $("download-codes").onclick = () => {
     const text = `${say("codes_file", { site: site.name })}\n\n${codes.join("\n")}\n`;

@@ -44,10 +44,10 @@ export function day(time) {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
 }
 
-/** A formatted date and time. @param {string} time RFC 3339 */
-export function moment(time) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
-}
+const MOMENT = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+
+/** A formatted date and time. @param {string | Date} time RFC 3339, or a date */
+export const moment = (time) => MOMENT.format(new Date(time));
 
 /** Text that reads from left to right in every language and stays on one line, such as a phone number. @param {string} text */
 export const ltr = (text) => `\u2066${text.replace(/ /g, "\u00a0").replace(/-/g, "\u2011")}\u2069`;

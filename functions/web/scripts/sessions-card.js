@@ -1,7 +1,7 @@
 // Where the user is signed in, and what happened to the account.
 
 import { deviceName } from "./agent.js";
-import { $, answerAt, confirmed, element, onPress, show, tell } from "./page.js";
+import { $, answerAtHeading, confirmed, element, onPress, show, tell } from "./page.js";
 import { withAccount } from "./session.js";
 import { canSay, moment, say } from "./say.js";
 
@@ -34,8 +34,7 @@ export async function drawSessions() {
 
 /** @param {string} what */
 async function ended(what) {
-  answerAt($("sessions-title"));
-  $("sessions-title").focus();
+  answerAtHeading("sessions-title");
   await drawSessions();
   tell(say(what));
 }

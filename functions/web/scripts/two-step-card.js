@@ -1,13 +1,14 @@
 // Two-step sign-in: the phone number as second step, the authenticator app, and recovery codes.
 
 import { onUser, setUser, user } from "./account-user.js";
+import { copy } from "./clipboard.js";
 import { asciiDigits } from "./input.js";
-import { $, answerAt, fieldError, onPress, show, site, submits, tell } from "./page.js";
+import { $, answerAtHeading, fieldError, onPress, show, site, submits, tell } from "./page.js";
 import { showRecoveryCodes } from "./recovery-codes.js";
 import { withAccount } from "./session.js";
 import { say } from "./say.js";
 import { drawDevices } from "./devices-card.js";
-import { changing, sure } from "./unfinished.js";
+import { changing, pressing, sure } from "./unfinished.js";
 
 /** With fewer codes than this, the user should make new ones. */
 const FEW_CODES = 3;
@@ -29,11 +30,10 @@ onUser(({ phone, two_step: on, totp, has_password: hasPassword, recovery_codes_l
 
 onPress($("two-step-off"), async () => {
   const staysOn = user().totp;
-  const question = staysOn ? sure("two_step_off", say("confirm_phone_off"), say("remove")) : sure("two_step_off", say("confirm_off"), say("turn_off"));
-  if (!(await question)) return;
+  const [question, yes] = staysOn ? ["confirm_phone_off", "remove"] : ["confirm_off", "turn_off"];
+  if (!(await sure("two_step_off", say(question), say(yes)))) return;
   await changing("two_step_off", (account) => account.removePhone());
-  answerAt($("two-step-title"));
-  $("two-step-title").focus();
+  answerAtHeading("two-step-title");
   setUser(await withAccount((account) => account.profile()));
   await drawDevices();
   tell(say(staysOn ? "events.phone_removed" : "two_step_turned_off"));
@@ -62,8 +62,7 @@ onPress($("totp-start"), async () => {
   $("totp-secret").textContent = secret.replace(/(.{4})(?=.)/g, "$1 ");
   $("totp-open").setAttribute("href", uri);
   $("totp-copy").onclick = async () => {
-    const copied = await navigator.clipboard.writeText(secret).then(() => true, () => false);
-    tell(say(copied ? "copied" : "not_copied"));
+    tell(say((await copy(secret)) ? "copied" : "not_copied"));
   };
   openTotpForm(true);
   $("totp-code").focus();
@@ -76,8 +75,7 @@ submits(
     if (code.length !== 6) return fieldError("totp-code", say("errors.invalid_code_format"));
     const set = await changing("totp", (account) => account.confirmTotp(code));
     openTotpForm(false);
-    answerAt($("totp-title"));
-    $("totp-title").focus();
+    answerAtHeading("totp-title");
     setUser(set.user);
     await drawDevices();
     if (set.recovery_codes) await showRecoveryCodes(set.recovery_codes);
@@ -95,15 +93,11 @@ submits(
 onPress($("totp-off"), async () => {
   if (!(await sure("totp_off", say(user().phone ? "confirm_totp_off" : "confirm_totp_off_last"), say("remove")))) return;
   await changing("totp_off", (account) => account.removeTotp());
-  answerAt($("totp-title"));
-  $("totp-title").focus();
+  answerAtHeading("totp-title");
   setUser(await withAccount((account) => account.profile()));
   await drawDevices();
   tell(say("totp_removed"));
 });
-
-/** @param {string} id */
-const pressing = (id) => (/** @type {unknown} */ _, /** @type {boolean} */ press) => press && $(id).click();
 
 /** How its changes are finished after a new sign-in. */
 export const finishTwoStep = {

@@ -2,7 +2,7 @@
 // waits in the tab's session storage, except passwords and codes.
 
 import { user } from "./account-user.js";
-import { confirmed } from "./page.js";
+import { $, confirmed } from "./page.js";
 import { withAccount } from "./session.js";
 import { forget, keep, recall, take } from "./tab.js";
 
@@ -32,6 +32,12 @@ export async function sure(name, question, yes) {
   finishing = "";
   return true;
 }
+
+/**
+ * A way to finish a change that takes a button only.
+ * @param {string} id of the button
+ */
+export const pressing = (id) => (/** @type {unknown} */ _, /** @type {boolean} */ press) => press && $(id).click();
 
 /** What was typed for a change that waits. @param {string} name */
 export function waitingChange(name) {

@@ -4,7 +4,7 @@ import { counted, decimal, money } from "./amount.js";
 import { download } from "./download.js";
 import { $, element, show } from "./page.js";
 import { nameOf } from "./phone.js";
-import { canSay, language, say } from "./say.js";
+import { canSay, language, moment, say } from "./say.js";
 import { now } from "./time.js";
 import { drawChart } from "./usage-chart.js";
 
@@ -13,16 +13,17 @@ import { drawChart } from "./usage-chart.js";
 
 const DAY = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" });
 const PERCENT = new Intl.NumberFormat(language, { style: "percent" });
-const MOMENT = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+
+/** @param {Figures} figures */
+const failures = ({ failed }) => Object.values(failed).reduce((sum, count) => sum + count, 0);
 
 /** The name and formatted value of each figure. @param {Figures} figures @param {string} currency @returns {[string, string][]} */
 function columns(figures, currency) {
-  const failed = Object.values(figures.failed).reduce((sum, count) => sum + count, 0);
   const { cost_per_sign_in: cost } = figures;
   return [
     ["sent", counted(figures.sent)],
     ["delivered", counted(figures.delivered)],
-    ["failed", counted(failed)],
+    ["failed", counted(failures(figures))],
     ["verified", counted(figures.verified)],
     ["conversion", figures.sent === 0 ? "–" : PERCENT.format(figures.verified / figures.sent)],
     ["sign_ins", counted(figures.sign_ins)],
@@ -49,20 +50,33 @@ function drawTotals({ total, currency }) {
   );
 }
 
+/** The head of a table of countries. @param {Figures} figures @param {string} currency */
+function tableHead(figures, currency) {
+  const names = ["country", ...columns(figures, currency).map(([name]) => name)];
+  return element("thead", {}, element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, heading(name)))));
+}
+
+/** @param {string} country @param {Figures} figures @param {string} currency */
+function tableRow(country, figures, currency) {
+  const cells = columns(figures, currency).map(([, value]) => element("td", {}, value));
+  return element("tr", {}, element("th", { scope: "row" }, nameOf(country)), ...cells);
+}
+
+/**
+ * The rows of each value of a column, in the order in which they come.
+ * @template {"day" | "country"} Column
+ * @param {import("./api.js").Usage["days"]} days @param {Column} column
+ */
+const groups = (days, column) =>
+  [...new Set(days.map((row) => row[column]))].map((value) => ({ value, rows: days.filter((row) => row[column] === value) }));
+
 /** @param {import("./api.js").Usage} usage */
 function drawDays({ total, days, currency }) {
-  const names = columns(total, currency).map(([name]) => element("th", { scope: "col" }, heading(name)));
-  const head = element("tr", {}, element("th", { scope: "col" }, heading("country")), ...names);
-  const table = element("table", {}, element("thead", {}, head));
-  for (const day of new Set(days.map(({ day }) => day))) {
+  const bodies = groups(days, "day").map(({ value: day, rows }) => {
     const title = element("th", { scope: "rowgroup", colspan: "9" }, element("span", {}, DAY.format(new Date(day))));
-    const rows = days.filter((row) => row.day === day).map((row) => {
-      const cells = columns(row, currency).map(([, value]) => element("td", {}, value));
-      return element("tr", {}, element("th", { scope: "row" }, nameOf(row.country)), ...cells);
-    });
-    table.append(element("tbody", {}, element("tr", { class: "day" }, title), ...rows));
-  }
-  $("usage-days").replaceChildren(table);
+    return element("tbody", {}, element("tr", { class: "day" }, title), ...rows.map((row) => tableRow(row.country, row, currency)));
+  });
+  $("usage-days").replaceChildren(element("table", {}, tableHead(total, currency), ...bodies));
 }
 
 /** The figures of several rows together. @param {Figures[]} rows @returns {Figures} */
@@ -83,41 +97,24 @@ function sum(rows) {
 }
 
 /** @param {import("./api.js").Usage} usage */
-function drawCountries({ days, currency }) {
-  const countries = [...new Set(days.map(({ country }) => country))].map((country) => ({
-    country,
-    figures: sum(days.filter((row) => row.country === country)),
-  }));
+function drawCountries({ total, days, currency }) {
+  const countries = groups(days, "country").map(({ value: country, rows }) => ({ country, figures: sum(rows) }));
   countries.sort((a, b) => b.figures.spent - a.figures.spent || b.figures.sent - a.figures.sent);
-  const head = columns(sum([]), currency).map(([name]) => element("th", { scope: "col" }, heading(name)));
-  const rows = countries.map(({ country, figures }) => {
-    const cells = columns(figures, currency).map(([, value]) => element("td", {}, value));
-    return element("tr", {}, element("th", { scope: "row" }, nameOf(country)), ...cells);
-  });
-  $("usage-countries").replaceChildren(
-    element(
-      "table",
-      {},
-      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, heading("country")), ...head)),
-      element("tbody", {}, ...rows),
-    ),
-  );
+  const rows = countries.map(({ country, figures }) => tableRow(country, figures, currency));
+  $("usage-countries").replaceChildren(element("table", {}, tableHead(total, currency), element("tbody", {}, ...rows)));
 }
 
 /** The days and countries as a table for spreadsheets (RFC 4180). Names and amounts are as in the API. @param {import("./api.js").Usage} usage */
 function csv({ days, currency }) {
   const head = ["day", "country", "sent", "delivered", "failed", "verified", "sign_ins", `spent_${currency}`];
-  const rows = days.map((row) => {
-    const failed = Object.values(row.failed).reduce((total, count) => total + count, 0);
-    return [row.day, row.country, row.sent, row.delivered, failed, row.verified, row.sign_ins, decimal(row.spent, ".")];
-  });
+  const rows = days.map((row) => [row.day, row.country, row.sent, row.delivered, failures(row), row.verified, row.sign_ins, decimal(row.spent, ".")]);
   return [head, ...rows].map((cells) => `${cells.join(",")}\r\n`).join("");
 }
 
 /** A list item about one tripped scope. @param {string} scope @param {Tripped} tripped */
 function tripped(scope, { step, cause, until }) {
   const spent = cause.startsWith("budget");
-  const values = { scope, cause: say(`usage.causes.${cause}`), until: MOMENT.format(new Date(until)) };
+  const values = { scope, cause: say(`usage.causes.${cause}`), until: moment(until) };
   return element("li", {}, say(`usage.steps.${spent ? "spent" : step}`, values));
 }
 
@@ -140,12 +137,12 @@ export function drawUsage(usage) {
   show($("usage-figures"), !empty);
   drawTotals(usage);
   drawChart(
-    [...new Set(usage.days.map(({ day }) => day))].map((day) => ({ day, ...sum(usage.days.filter((row) => row.day === day)) })),
+    groups(usage.days, "day").map(({ value: day, rows }) => ({ day, ...sum(rows) })),
     new Date(now()),
   );
   drawCountries(usage);
   drawDays(usage);
   drawBreaker(usage);
   $("usage-csv").onclick = () => download("usage.csv", "text/csv", csv(usage));
-  $("usage-status").textContent = say("usage.at", { time: MOMENT.format(new Date()) });
+  $("usage-status").textContent = say("usage.at", { time: moment(new Date()) });
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use lambda_http::http::{
@@ -109,6 +109,24 @@ fn fill_each(html: &str, start: &str, value: impl Fn(&str) -> String) -> String 
 /// For text and for attributes in double quotes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+/// Keeps what pages say about the site until the settings are read anew.
+#[derive(Default)]
+pub struct KnownSite(Mutex<Option<(Arc<Settings>, Arc<SiteData>)>>);
+
+impl KnownSite {
+    pub fn of(&self, settings: &Arc<Settings>, email_enabled: bool) -> Arc<SiteData> {
+        let mut known = self.0.lock().expect("no panic while it is locked");
+        match &*known {
+            Some((of, data)) if Arc::ptr_eq(of, settings) => Arc::clone(data),
+            _ => {
+                let data = Arc::new(SiteData::of(settings, email_enabled));
+                *known = Some((Arc::clone(settings), Arc::clone(&data)));
+                data
+            }
+        }
+    }
 }
 
 /// Keeps the finished pages until the settings change.

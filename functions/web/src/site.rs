@@ -1,5 +1,7 @@
 //! What each path of the site shows.
 
+use std::sync::Arc;
+
 use lambda_http::{
     RequestExt,
     http::{Method, header::ACCEPT},
@@ -9,7 +11,7 @@ use twostep_usecases::public_site::PublicSite;
 
 use crate::{
     files, header,
-    live_pages::{LivePages, SiteData},
+    live_pages::{KnownSite, LivePages, SiteData},
     security::{self, Sources},
 };
 
@@ -18,6 +20,7 @@ const CHANGE_PASSWORD: &str = "/.well-known/change-password";
 
 pub struct Web {
     pub site: PublicSite,
+    pub known: KnownSite,
     pub pages: LivePages,
 }
 
@@ -53,23 +56,23 @@ impl Web {
 
     async fn page(&self, page: &'static files::Page, request: &Request) -> Answer {
         let query = request.uri().query().unwrap_or_default();
-        let site = site_data(&self.site).await;
+        let site = self.site_data().await;
         security::protect(self.pages.answer(page, request.headers(), query, &site), site.sources())
+    }
+
+    /// What pages say about the site. A page is useful without it, so an outage of the settings isn't one of the pages.
+    async fn site_data(&self) -> Arc<SiteData> {
+        match self.site.settings().await {
+            Ok(settings) => self.known.of(&settings, self.site.email_is_on),
+            Err(outage) => {
+                tracing::error!(error = %outage, "a page is served without the site's settings");
+                Arc::new(SiteData::unknown())
+            }
+        }
     }
 }
 
 /// Whether a browser shows the answer to a person, rather than a script reading it.
 fn wants_a_page(request: &Request) -> bool {
     header::text(request.headers(), &ACCEPT).contains("text/html")
-}
-
-/// What pages say about the site. A page is useful without it, so an outage of the settings isn't one of the pages.
-async fn site_data(site: &PublicSite) -> SiteData {
-    match site.settings().await {
-        Ok(settings) => SiteData::of(&settings, site.email_is_on),
-        Err(outage) => {
-            tracing::error!(error = %outage, "a page is served without the site's settings");
-            SiteData::unknown()
-        }
-    }
 }
