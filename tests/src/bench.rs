@@ -55,6 +55,7 @@ use twostep_stores::{CachedSettings, ChallengeStore, Tables};
 use twostep_usecases::{
     Caller, Repeatable,
     access::Access,
+    admin::{Authorised, ManageUsers, Operators, Permission},
     codes::{CountUsedCodes, ResendCode, VerifyCode},
     messages::{MessageIntent, ReserveError, Spending},
     profile::{ChangeDetails, ChangeEmail, ChangePassword, ChangePhone},
@@ -100,6 +101,8 @@ pub struct UseCases {
     pub confirmation: ConfirmSignIn,
     pub used_codes: CountUsedCodes,
     pub spending: Spending,
+    pub operators: Operators,
+    pub users: ManageUsers,
     pub challenges: ChallengeStore,
     pub settings: Arc<CachedSettings>,
     pub keys: Arc<Keys>,
@@ -126,6 +129,8 @@ impl UseCases {
             confirmation: ConfirmSignIn::open(tables, secrets).expect(COMPLETE),
             used_codes: CountUsedCodes::open(tables).expect(COMPLETE),
             spending: Spending::open(tables).expect(COMPLETE),
+            operators: Operators::open(tables, secrets).expect(COMPLETE),
+            users: ManageUsers::open(tables, secrets).expect(COMPLETE),
             challenges: tables.challenges().expect(COMPLETE),
             settings: tables.settings().expect(COMPLETE),
             keys: secrets.keys().expect(COMPLETE),
@@ -602,6 +607,25 @@ impl Bench {
         Ok(written(&SessionBody::from(self.cases.confirmation.confirm(&caller, &issuer(), token, &proof).await?)))
     }
 
+    /// The operator behind `token`: the admin key, or an admin's access token.
+    ///
+    /// # Errors
+    /// Those of the use case, as a client gets them.
+    pub async fn operator(&self, token: &str, permission: Permission) -> Result<Authorised, Problem> {
+        Ok(self.cases.operators.authorise(&self.caller(), &issuer(), token, permission).await?)
+    }
+
+    /// An operator with the admin key.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn admin_key(&self) -> Authorised {
+        let key =
+            self.secrets.get_secret_value().secret_id(secrets_manager::ADMIN).send().await.expect("the admin key");
+        let key = key.secret_string.expect("a text");
+        self.operator(&key, Permission::Change).await.unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
     /// What a profile function would do with.
     #[must_use]
     pub fn access(&self) -> &Access {
@@ -675,6 +699,7 @@ fn cases(
             ("COUNTERS_TABLE", "counters"),
             ("SETTINGS_TABLE", "settings"),
             ("KEYS_SECRET", secrets_manager::KEYS),
+            ("ADMIN_SECRET", secrets_manager::ADMIN),
             ("SITE_NAME", "Example"),
             ("SITE_HOST", "localhost"),
             ("ALLOWED_COUNTRIES", "*"),

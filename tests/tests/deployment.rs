@@ -96,7 +96,7 @@ fn only_functions_that_need_a_secret_can_use_it() {
     };
     assert_eq!(who("ClickatellSecret", "GetSecretValue"), ["send-sms", "settings"]);
     assert_eq!(who("ClickatellSecret", "PutSecretValue"), ["settings"]);
-    assert_eq!(who("AdminSecret", "GetSecretValue"), ["clients", "settings"]);
+    assert_eq!(who("AdminSecret", "GetSecretValue"), ["clients", "settings", "users"]);
     assert_eq!(who("CallbackSecret", "GetSecretValue"), ["sms-status"]);
     assert_eq!(who("AdminSecret", "PutSecretValue"), [""; 0]);
     for action in ["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret"] {
@@ -166,7 +166,6 @@ fn functions_without_need_for_accounts_cannot_access_them() {
             "discovery",
             "rotate-keys",
             "web",
-            "clients",
             "verifications",
         ];
         if anonymous.contains(&name.as_str()) {

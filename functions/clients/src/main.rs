@@ -2,30 +2,35 @@
 
 use twostep_domain::ids::ClientId;
 use twostep_http::{
-    Answer, Error, Problem, Request, bearer,
+    Answer, Error, Problem, Request, TokenIssuer, authorised,
     bodies::clients::{ClientBody, ClientChangeBody, ClientListBody, NewClientBody},
-    body, caller, segment_after, serve,
+    body, segment_after, serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
-use twostep_usecases::admin::{AdminKey, ManageClients};
+use twostep_usecases::admin::{ManageClients, Operators};
 
 struct Admin {
-    key: AdminKey,
+    operators: Operators,
     clients: ManageClients,
+    issuer: TokenIssuer,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let (tables, secrets) = (Tables::new(&startup), Secrets::new(&startup));
-    let admin = forever(Admin { key: AdminKey::open(&tables, &secrets)?, clients: ManageClients::open(&tables)? });
-    admin.key.warm_up().await;
+    let admin = forever(Admin {
+        operators: Operators::open(&tables, &secrets)?,
+        clients: ManageClients::open(&tables)?,
+        issuer: TokenIssuer::open(&startup.env)?,
+    });
+    admin.operators.warm_up().await;
     serve(&startup, |request| handle(admin, request)).await
 }
 
-async fn handle(Admin { key, clients }: &Admin, request: Request) -> Result<Answer, Problem> {
-    let who = key.authorise(&caller(&request), bearer(&request).unwrap_or_default()).await?;
+async fn handle(Admin { operators, clients, issuer }: &Admin, request: Request) -> Result<Answer, Problem> {
+    let who = authorised(operators, issuer, &request).await?;
     let id = segment_after(&request, "clients").map(ClientId::from_stored);
     let is_secret = id.as_ref().is_some_and(|id| segment_after(&request, id.as_str()) == Some("secret"));
     match (request.method().as_str(), &id) {

@@ -2,7 +2,7 @@
 //! what the admin sets and sees.
 
 use twostep_http::{
-    Answer, Error, Problem, Request, bearer,
+    Answer, Error, Problem, Request, TokenIssuer, authorised,
     bodies::{
         EmailBody, PhoneBody,
         settings::{SettingsBody, SettingsChangeBody, TestedBody},
@@ -13,10 +13,11 @@ use twostep_http::{
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_senders::ses::Client;
 use twostep_stores::Tables;
-use twostep_usecases::admin::{AdminKey, ChangeSettings, ReadUsage, SendTestEmail, SendTestMessage};
+use twostep_usecases::admin::{ChangeSettings, Operators, ReadUsage, SendTestEmail, SendTestMessage};
 
 struct Admin {
-    key: AdminKey,
+    operators: Operators,
+    issuer: TokenIssuer,
     settings: ChangeSettings,
     usage: ReadUsage,
     test_message: SendTestMessage,
@@ -28,19 +29,20 @@ async fn main() -> Result<(), Error> {
     let startup = Startup::begin().await?;
     let (tables, secrets) = (Tables::new(&startup), Secrets::new(&startup));
     let admin = forever(Admin {
-        key: AdminKey::open(&tables, &secrets)?,
+        operators: Operators::open(&tables, &secrets)?,
+        issuer: TokenIssuer::open(&startup.env)?,
         settings: ChangeSettings::open(&tables, &secrets)?,
         usage: ReadUsage::open(&tables)?,
         test_message: SendTestMessage::open(&tables, &secrets)?,
         test_email: SendTestEmail::open(&tables, Client::new(&startup.aws))?,
     });
-    admin.key.warm_up().await;
+    admin.operators.warm_up().await;
     serve(&startup, |request| handle(admin, request)).await
 }
 
 async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
     let caller = caller(&request);
-    let who = admin.key.authorise(&caller, bearer(&request).unwrap_or_default()).await?;
+    let who = authorised(&admin.operators, &admin.issuer, &request).await?;
     match (request.method().as_str(), segment_after(&request, "settings")) {
         ("GET", None) => Ok(Answer::json(200, &SettingsBody::from(admin.settings.read().await?))),
         ("PUT", None) => {

@@ -74,6 +74,13 @@ impl FailedAttempts {
         Ok(next)
     }
 
+    /// Without the attempts up to `unlocked_at`.
+    #[must_use]
+    pub fn forgiven(mut self, unlocked_at: Option<Timestamp>) -> Self {
+        self.times.retain(|at| unlocked_at.is_none_or(|unlocked_at| *at > unlocked_at));
+        self
+    }
+
     /// Takes the latest attempt out again: it succeeded. `None` if there is none.
     #[must_use]
     pub fn release(&self) -> Option<Self> {

@@ -10,7 +10,7 @@ use crate::{
     ids::{ClientId, SessionId, UserId},
     settings::Settings,
     sign_in::{SignIn, demands_second_step},
-    time::{DAY, MINUTE, Timestamp},
+    time::{DAY, HOUR, MINUTE, Timestamp},
 };
 
 /// How long a session lasts, however often it is refreshed.
@@ -21,6 +21,9 @@ const REFRESH_GRACE: Duration = Duration::from_secs(30);
 
 /// How recent a sign-in must be to change what signs a user in (NIST SP 800-63B-4 §4.1.2).
 const FRESH_FOR: Duration = Duration::from_secs(5 * MINUTE.as_secs());
+
+/// How recent an admin's sign-in must be to change something.
+const FRESH_FOR_ADMINS: Duration = HOUR;
 
 /// A refresh token family; one item of the `sessions` table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -141,6 +144,12 @@ impl Session {
         now.until(self.expires_at)
     }
 
+    /// Whether it is a session of `user` that has neither expired nor ended.
+    #[must_use]
+    pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
+        self.user_id == user.id && self.outlives(user) && now < self.expires_at
+    }
+
     /// Whether no change of the account has ended this session.
     #[must_use]
     pub fn outlives(&self, user: &User) -> bool {
@@ -160,5 +169,17 @@ impl Session {
         let is_fresh = |at: Timestamp| now <= at.plus(FRESH_FOR);
         let two_steps = demands_second_step(settings, user) && user.password.is_some();
         is_fresh(auth_time) && (!two_steps || self.mfa_time.is_some_and(is_fresh))
+    }
+
+    /// Whether an admin may look at what operators see: the session took two steps.
+    #[must_use]
+    pub fn took_two_steps(&self) -> bool {
+        self.mfa_time.is_some()
+    }
+
+    /// Whether an admin may change what operators can, given when the admin signed in.
+    #[must_use]
+    pub fn may_administer(&self, auth_time: Timestamp, now: Timestamp) -> bool {
+        self.took_two_steps() && now <= auth_time.plus(FRESH_FOR_ADMINS)
     }
 }

@@ -11,6 +11,7 @@ mod edge;
 pub mod issuer;
 mod json;
 pub mod oauth;
+mod operators;
 mod problem;
 mod problems;
 mod qr;
@@ -25,6 +26,7 @@ pub use lambda_http::{
     Error, Request,
     http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue},
 };
+pub use operators::authorised;
 pub use problem::Problem;
 pub use request::{bearer, body, caller, no_body, query, repeatable, segment_after, wants_representation};
 pub use serve::{serve, serve_servers};

@@ -54,15 +54,19 @@ pub enum Problem {
     ForeignOrigin,
     /// The request didn't come through the edge.
     DirectAccess,
+    NotAnAdmin,
     UnknownChallenge,
     UnknownDevice,
     UnknownSession,
     UnknownClient,
+    UnknownUser,
     NotFound,
     EmailTaken,
     EmailNeedsVerification,
     PhoneTaken,
     LastWayIn,
+    /// Without this account, no admin could act.
+    LastAdmin,
     TwoStepOff,
     TotpOn,
     TotpNotStarted,
@@ -167,6 +171,7 @@ impl Problem {
                 (401, "invalid_client", "Invalid client", "Send the ID and secret of a server client by HTTP Basic.")
             }
             Self::UnknownClient => (404, "unknown_client", "Unknown client", "No client has this ID."),
+            Self::UnknownUser => (404, "unknown_user", "Unknown user", "No account has this ID."),
             Self::UnknownDevice => {
                 (404, "unknown_device", "Unknown device", "This account has no remembered device with this ID.")
             }
@@ -254,6 +259,9 @@ impl Problem {
                 "Not the public address",
                 "This address serves only the service's own CDN. Use the public address, which is the issuer.",
             ),
+            Self::NotAnAdmin => {
+                (403, "not_an_admin", "Not an admin", "Sign in as an admin, or send the admin key as a bearer token.")
+            }
             Self::UnknownChallenge => (
                 404,
                 "unknown_challenge",
@@ -274,6 +282,12 @@ impl Problem {
                 "last_way_in",
                 "Last sign-in method",
                 "Set a password first. Without the phone number, you couldn't sign in.",
+            ),
+            Self::LastAdmin => (
+                409,
+                "last_admin",
+                "Last admin",
+                "Make another user an admin first. Without this account, no admin could sign in.",
             ),
             Self::CodeExpired => (410, "code_expired", "Code expired", "Request a new code."),
             Self::CodeUsed => (410, "code_used", "Code used", "This code was already used. Request a new one."),
@@ -331,17 +345,20 @@ impl Problem {
         Self::InvalidRefreshCookie(Cookies::Host),
         Self::ForeignOrigin,
         Self::DirectAccess,
+        Self::NotAnAdmin,
         Self::InvalidCallbackToken,
         Self::ReauthRequired,
         Self::UnknownChallenge,
         Self::UnknownDevice,
         Self::UnknownSession,
         Self::UnknownClient,
+        Self::UnknownUser,
         Self::NotFound,
         Self::EmailTaken,
         Self::EmailNeedsVerification,
         Self::PhoneTaken,
         Self::LastWayIn,
+        Self::LastAdmin,
         Self::TwoStepOff,
         Self::TotpOn,
         Self::TotpNotStarted,
@@ -469,6 +486,7 @@ fn what_would_do(setting: &str) -> &'static str {
         "theme.accent" => "An accent is a colour such as #0f6d64 with a contrast of at least 4.5:1 on white.",
         "theme.radius" => "A radius is `0`, `8` or `16`.",
         "theme.logo_url" | "links.terms" | "links.privacy" | "links.help" => "Send an https address.",
+        "role" => "A role is `user` or `admin`.",
         "kind" => "The kind is `web`, `spa`, `native` or `server`.",
         "name" => "A name has 1 to 100 characters.",
         "redirect_uris" | "post_logout_redirect_uris" => {

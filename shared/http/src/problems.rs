@@ -8,8 +8,8 @@ use twostep_usecases::{
     Outage,
     access::AccessError,
     admin::{
-        clients::ClientError, key::AdminKeyError, settings::SettingsError, test_email::TestEmailError,
-        test_message::TestMessageError,
+        authorisation::OperatorError, clients::ClientError, settings::SettingsError, test_email::TestEmailError,
+        test_message::TestMessageError, users::UserError,
     },
     codes::{
         ChallengeError, StartError,
@@ -18,6 +18,7 @@ use twostep_usecases::{
     },
     oidc::client_authentication::ClientAuthError,
     profile::{
+        deletion::DeletionError,
         details::DetailsError,
         devices::DeviceError,
         email::StartEmailChangeError,
@@ -288,12 +289,34 @@ impl From<PasswordChangeError> for Problem {
     }
 }
 
-impl From<AdminKeyError> for Problem {
-    fn from(error: AdminKeyError) -> Self {
+impl From<OperatorError> for Problem {
+    fn from(error: OperatorError) -> Self {
         match error {
-            AdminKeyError::InvalidKey => Self::InvalidAdminKey,
-            AdminKeyError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
-            AdminKeyError::Outage(outage) => outage.into(),
+            OperatorError::InvalidKey => Self::InvalidAdminKey,
+            OperatorError::InvalidToken => Self::InvalidToken,
+            OperatorError::NotAnAdmin => Self::NotAnAdmin,
+            OperatorError::ReauthRequired => Self::ReauthRequired,
+            OperatorError::TooManyRequests { wait } => Self::TooManyRequests { retry_after: seconds(wait) },
+            OperatorError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::UnknownUser => Self::UnknownUser,
+            UserError::LastAdmin => Self::LastAdmin,
+            UserError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<DeletionError> for Problem {
+    fn from(error: DeletionError) -> Self {
+        match error {
+            DeletionError::Access(error) => error.into(),
+            DeletionError::LastAdmin => Self::LastAdmin,
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum Name {
     EmailsUnknown,
     LimitsHit,
     RefreshTokensReused,
+    /// The admin key changed something.
+    AdminKeyUsed,
     SmsAccepted,
     SmsAcceptedByCountry,
     SmsDeferred,

@@ -1,10 +1,15 @@
-//! The audit trail: one item for each entry, under its user and in the order of time. DynamoDB deletes them after 400 days.
+//! The audit trail: one item for each entry, under its user and in the order of time. What operators do has a trail of its
+//! own, under one key. DynamoDB deletes entries after 400 days.
 
 use aws_sdk_dynamodb::{Client, types::Put};
-use twostep_domain::{account::Activity, ids::UserId};
+use serde::de::DeserializeOwned;
+use twostep_domain::{
+    account::{Activity, Operation},
+    ids::UserId,
+};
 
 use crate::{
-    table::{self, TableError, text},
+    table::{self, Item, TableError, text},
     transaction::{self, Write},
 };
 
@@ -25,7 +30,17 @@ impl AuditStore {
     /// The write that adds an entry, for the transaction of what it records.
     #[must_use]
     pub fn insert(&self, entry: &Activity) -> Write {
-        transaction::put(Put::builder().table_name(&self.table).set_item(Some(table::write(entry))))
+        self.put(table::write(entry))
+    }
+
+    /// [`Self::insert`] for the trail of operators.
+    #[must_use]
+    pub fn insert_operation(&self, entry: &Operation) -> Write {
+        self.put(table::write(entry))
+    }
+
+    fn put(&self, item: Item) -> Write {
+        transaction::put(Put::builder().table_name(&self.table).set_item(Some(item)))
     }
 
     /// Adds an entry about something that no transaction does.
@@ -33,7 +48,19 @@ impl AuditStore {
     /// # Errors
     /// [`TableError`]
     pub async fn add(&self, entry: &Activity) -> Result<(), TableError> {
-        self.client.put_item().table_name(&self.table).set_item(Some(table::write(entry))).send().await?;
+        self.put_now(table::write(entry)).await
+    }
+
+    /// [`Self::add`] for the trail of operators.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn add_operation(&self, entry: &Operation) -> Result<(), TableError> {
+        self.put_now(table::write(entry)).await
+    }
+
+    async fn put_now(&self, item: Item) -> Result<(), TableError> {
+        self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())
     }
 
@@ -42,13 +69,30 @@ impl AuditStore {
     /// # Errors
     /// [`TableError`]
     pub async fn page(&self, user: &UserId, after: Option<&str>, most: u16) -> Result<Vec<Activity>, TableError> {
+        self.page_of(user.as_str(), after, most).await
+    }
+
+    /// [`Self::page`] of the trail of operators.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn operations(&self, after: Option<&str>, most: u16) -> Result<Vec<Operation>, TableError> {
+        self.page_of(Operation::TRAIL, after, most).await
+    }
+
+    async fn page_of<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        after: Option<&str>,
+        most: u16,
+    ) -> Result<Vec<T>, TableError> {
         // `~` sorts behind every id.
         let output = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("user_id = :user AND id < :after")
-            .expression_attribute_values(":user", text(user.as_str()))
+            .expression_attribute_values(":user", text(key))
             .expression_attribute_values(":after", text(after.unwrap_or("~")))
             .scan_index_forward(false)
             .consistent_read(true)

@@ -228,6 +228,18 @@ impl SessionStore {
         ended.attributes.map(|item| table::read(TABLE, item)).transpose()
     }
 
+    /// Deletes the sessions of a user but one. The account's epoch ends them for certain: the index may not know the newest
+    /// ones yet.
+    ///
+    /// # Errors
+    /// [`TableError`]: some are left.
+    pub async fn delete_ended(&self, user: &UserId, kept: Option<&SessionId>) -> Result<(), TableError> {
+        for session in self.of_user(user).await?.iter().filter(|session| kept != Some(&session.id)) {
+            self.end(&session.id).await?;
+        }
+        Ok(())
+    }
+
     /// Ends a session of `user`. Tells whether there was one.
     ///
     /// # Errors

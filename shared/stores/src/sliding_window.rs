@@ -166,6 +166,15 @@ impl SlidingWindowStore {
         Err(TableError::Contended { table: TABLE })
     }
 
+    /// Forgets everything that was counted for `id`.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn forget(&self, id: &str) -> Result<(), TableError> {
+        self.client.delete_item().table_name(&self.table).key("id", text(id)).send().await?;
+        Ok(())
+    }
+
     /// Removes the entries that no limit looks at, now and then. If another caller counts at the same moment, this is left
     /// to the next time.
     async fn trim(&self, id: &str, window: &Window<'_>, present: &[Timestamp]) {

@@ -6,7 +6,12 @@ use twostep_crypto::{
     KeyRing,
     access_token::{Claims, InvalidToken, Issuer},
 };
-use twostep_domain::{account::User, session::Session, settings::Settings, time::Clock};
+use twostep_domain::{
+    account::User,
+    session::Session,
+    settings::Settings,
+    time::{Clock, Timestamp},
+};
 use twostep_runtime::{
     config::ConfigError,
     secrets::{Keys, Secrets},
@@ -81,12 +86,7 @@ impl Access {
     /// # Errors
     /// [`AccessError::InvalidToken`]
     pub async fn authenticate(&self, issuer: &Issuer, token: &str) -> Result<Claims, AccessError> {
-        let ring = self.keys.get().await?;
-        let claims = issuer.check(&ring, token, self.clock.now()).map_err(|InvalidToken| AccessError::InvalidToken)?;
-        if claims.client_id.is_some() {
-            return Err(AccessError::InvalidToken);
-        }
-        Ok(claims)
+        own_claims(&*self.keys.get().await?, issuer, token, self.clock.now())
     }
 
     /// # Errors
@@ -119,13 +119,18 @@ impl Access {
     }
 }
 
+/// The claims of a session's own token.
+pub(crate) fn own_claims(ring: &KeyRing, issuer: &Issuer, token: &str, now: Timestamp) -> Result<Claims, AccessError> {
+    let claims = issuer.check(ring, token, now).map_err(|InvalidToken| AccessError::InvalidToken)?;
+    if claims.client_id.is_some() { Err(AccessError::InvalidToken) } else { Ok(claims) }
+}
+
 impl OpenAccount {
     /// The user and the session, if both still exist.
     fn live(&self, clock: &dyn Clock) -> Result<(&User, &Session), AccessError> {
         let (Some(user), Some(session)) = (&self.user, &self.session) else { return Err(AccessError::InvalidToken) };
         // An access token outlives its session by minutes: enough to look at the profile, not to take the account over.
-        let is_live = session.user_id == user.id && session.outlives(user) && clock.now() < session.expires_at;
-        if is_live { Ok((user, session)) } else { Err(AccessError::InvalidToken) }
+        if session.is_live(user, clock.now()) { Ok((user, session)) } else { Err(AccessError::InvalidToken) }
     }
 
     /// The user, if the session has not ended.

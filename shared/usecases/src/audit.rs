@@ -15,7 +15,7 @@ use twostep_domain::{
     time::Clock,
 };
 use twostep_runtime::{config::ConfigError, entropy};
-use twostep_stores::{AuditStore, Tables, transaction::Write};
+use twostep_stores::{AuditStore, TableError, Tables, transaction::Write};
 
 use crate::caller::Caller;
 
@@ -24,8 +24,37 @@ pub struct Audit {
     pub(crate) store: AuditStore,
 }
 
+/// Entries, newest first.
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    const LONGEST: u16 = 50;
+    /// One more tells whether there is another page.
+    pub(crate) const READ: u16 = Self::LONGEST + 1;
+
+    pub(crate) fn of(mut items: Vec<T>, id: impl Fn(&T) -> &String) -> Self {
+        let has_more = items.len() > usize::from(Self::LONGEST);
+        items.truncate(usize::from(Self::LONGEST));
+        let next = items.last().filter(|_| has_more).map(|last| id(last).clone());
+        Self { items, next }
+    }
+}
+
 /// Keeps entries of one millisecond in order.
 static SEQUENCE: AtomicU32 = AtomicU32::new(0);
+
+/// Now, as a place in a trail.
+pub(crate) fn moment(clock: &dyn Clock) -> Moment {
+    Moment {
+        milliseconds: clock.now_in_milliseconds(),
+        sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
+        random: u32::from_le_bytes(random::bytes(&mut entropy::system())),
+    }
+}
 
 impl Audit {
     /// # Errors
@@ -54,14 +83,21 @@ impl Audit {
         }
     }
 
+    /// What an operator did.
+    pub(crate) fn by_operator(&self, event: Event, user: &UserId) -> Activity {
+        Activity { by_operator: true, ..self.of_user(event, user) }
+    }
+
     /// Anything else.
     pub(crate) fn of_user(&self, event: Event, user: &UserId) -> Activity {
-        let moment = Moment {
-            milliseconds: self.clock.now_in_milliseconds(),
-            sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed),
-            random: u32::from_le_bytes(random::bytes(&mut entropy::system())),
-        };
-        Activity::new(user.clone(), event, self.clock.now(), &moment)
+        Activity::new(user.clone(), event, self.clock.now(), &moment(&*self.clock))
+    }
+
+    /// The entries of `user` that are older than the one that `after` names, newest first.
+    pub(crate) async fn page(&self, user: &UserId, after: Option<&str>) -> Result<Page<Activity>, TableError> {
+        let (mut entries, now) = (self.store.page(user, after, Page::<Activity>::READ).await?, self.clock.now());
+        entries.retain(|entry| entry.is_kept(now));
+        Ok(Page::of(entries, |entry| &entry.id))
     }
 
     /// The write of an entry, for the transaction of what it records.

@@ -28,6 +28,7 @@ impl From<ChangeError> for Outage {
             | ChangeError::PhoneTaken
             | ChangeError::Refused { .. }
             | ChangeError::TokenSpent
+            | ChangeError::LastAdmin
             | ChangeError::Outdated => Self::AccountChanged,
         }
     }

@@ -39,6 +39,12 @@ pub enum Event {
     DeviceRemoved,
     DataExported,
     AccountDeleted,
+    /// An operator has turned the account off, or on again.
+    Disabled,
+    Enabled,
+    /// An operator has lifted the locks of failed attempts.
+    Unlocked,
+    RoleChanged,
 }
 
 impl Event {
@@ -65,6 +71,9 @@ pub struct Activity {
     pub amr: Vec<Method>,
     #[serde(default, rename = "session_id")]
     pub session: Option<SessionId>,
+    /// Whether an operator did it, and not the user. The trail of operators says which one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_operator: bool,
     /// When DynamoDB may delete it.
     pub ttl: Timestamp,
 }
@@ -77,7 +86,7 @@ impl Activity {
     #[must_use]
     pub fn new(user: UserId, event: Event, now: Timestamp, moment: &Moment) -> Self {
         let (id, ttl) = (moment.id(), now.plus(Self::KEPT_FOR));
-        Self { user, id, at: now, event, client: None, amr: Vec::new(), session: None, ttl }
+        Self { user, id, at: now, event, client: None, amr: Vec::new(), session: None, by_operator: false, ttl }
     }
 
     /// Whether it is still kept at `now`. DynamoDB can delete it days later.
@@ -98,7 +107,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         format!("{:014}-{:010}-{:08x}", self.milliseconds, self.sequence, self.random)
     }
 }

@@ -25,7 +25,9 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::EnumString, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Role {
@@ -74,6 +76,12 @@ pub struct User {
     pub pending_totp: Option<PendingTotp>,
     #[serde(default)]
     pub role: Role,
+    /// An operator has turned the account off: it is as if it didn't exist for everything that signs in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// When an operator last lifted the locks of failed attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocked_at: Option<Timestamp>,
 }
 
 impl User {
@@ -105,6 +113,8 @@ impl User {
             authenticators: BTreeMap::new(),
             pending_totp: None,
             role: Role::default(),
+            disabled: false,
+            unlocked_at: None,
         }
     }
 
@@ -141,6 +151,23 @@ impl User {
         expired.iter().chain(oldest).map(|(id, _)| (*id).clone()).collect()
     }
 
+    /// Whether the account counts as an admin that can still act.
+    #[must_use]
+    pub fn is_active_admin(&self) -> bool {
+        self.role == Role::Admin && !self.disabled
+    }
+
+    #[must_use]
+    pub fn list_position(&self) -> ListPosition {
+        ListPosition { created_at: self.created_at, id: self.id.clone() }
+    }
+
+    /// What the uniqueness item of the account's number says.
+    #[must_use]
+    pub fn phone_owner(&self) -> PhoneOwner {
+        PhoneOwner { account: self.snapshot(), last_used_at: self.last_used_at, disabled: self.disabled }
+    }
+
     #[must_use]
     pub fn snapshot(&self) -> AccountSnapshot {
         AccountSnapshot {
@@ -152,6 +179,13 @@ impl User {
     }
 }
 
+/// The place of an account in the list of all accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListPosition {
+    pub created_at: Timestamp,
+    pub id: UserId,
+}
+
 /// What a number's uniqueness item says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneOwner {
@@ -160,6 +194,9 @@ pub struct PhoneOwner {
     /// A copy of [`User::last_used_at`], so that a sign-in by phone can be judged without reading the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
+    /// A copy of [`User::disabled`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
 }
 
 impl PhoneOwner {

@@ -353,6 +353,17 @@ impl Challenge {
         Ok(Verdict::Wrong { next, attempts_left })
     }
 
+    /// Without the wrong guesses that lock it: an operator has checked who asks. Messages count on.
+    #[must_use]
+    pub fn unlocked(&self) -> Self {
+        Self {
+            failures: Vec::new(),
+            totp_guesses: WrongGuesses::default(),
+            recovery_code_guesses: WrongGuesses::default(),
+            ..self.clone()
+        }
+    }
+
     /// Whether message `send_number` still waits to be sent. It no longer does once it was handed over or refused, once a
     /// newer message replaced it, and once its code was used.
     #[must_use]

@@ -18,6 +18,7 @@ pub mod sign_in;
 pub mod site;
 pub mod usage;
 pub mod user;
+pub mod users;
 pub mod verifications;
 pub mod verify;
 

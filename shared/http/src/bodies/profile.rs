@@ -12,7 +12,10 @@ use twostep_domain::{
     session::ListedSession,
     time::Timestamp,
 };
-use twostep_usecases::profile::{activity::ActivityPage, deletion::Export, password::PasswordSet, totp::NewTotp};
+use twostep_usecases::{
+    audit::Page,
+    profile::{deletion::Export, password::PasswordSet, totp::NewTotp},
+};
 
 use super::UserBody;
 use crate::{Problem, qr};
@@ -146,8 +149,8 @@ pub struct ActivityBody {
     next: Option<String>,
 }
 
-impl From<ActivityPage> for ActivityBody {
-    fn from(page: ActivityPage) -> Self {
+impl From<Page<Activity>> for ActivityBody {
+    fn from(page: Page<Activity>) -> Self {
         Self { items: page.items.into_iter().map(EntryBody::from).collect(), next: page.next }
     }
 }
@@ -162,6 +165,9 @@ struct EntryBody {
     amr: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
+    /// Who did it, if it was not the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'static str>,
 }
 
 impl From<Activity> for EntryBody {
@@ -172,6 +178,7 @@ impl From<Activity> for EntryBody {
             client: entry.client,
             amr: entry.amr.into_iter().map(Method::as_str).collect(),
             session_id: entry.session.map(|session| session.as_str().to_owned()),
+            by: entry.by_operator.then_some("operator"),
         }
     }
 }

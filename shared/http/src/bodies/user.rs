@@ -1,7 +1,7 @@
 //! Users.
 
 use serde::Serialize;
-use twostep_domain::account::User;
+use twostep_domain::{account::User, phone::PhoneNumber};
 
 #[expect(clippy::struct_excessive_bools, reason = "the API has them")]
 #[derive(Serialize)]
@@ -17,6 +17,15 @@ pub struct UserBody {
     recovery_codes_left: usize,
     role: &'static str,
     created_at: String,
+}
+
+impl UserBody {
+    /// With hints in place of the number and the address.
+    #[must_use]
+    pub fn masked(user: User) -> Self {
+        let (email, phone) = (user.email.hint(), user.phone.as_ref().map(PhoneNumber::hint));
+        Self { email, phone, ..Self::from(user) }
+    }
 }
 
 impl From<User> for UserBody {

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete};
 use twostep_domain::{
-    account::{AccountSnapshot, PhoneOwner, User, user::PasswordHash},
+    account::{AccountSnapshot, User, user::PasswordHash},
     email::EmailAddress,
     ids::{SessionId, UserId},
     person_name::PersonName,
@@ -10,7 +10,7 @@ use twostep_domain::{
     time::Timestamp,
 };
 
-use super::{ChangeError, Part, UserStore, email_key, phone_key, user_key};
+use super::{ChangeError, Part, UserStore, email_key, operators::account_item, phone_key, user_key};
 use crate::{
     table::{self, Item, number, text},
     transaction::{self, Write},
@@ -24,7 +24,7 @@ impl UserStore {
     pub async fn create(&self, user: &User, companions: Vec<Write>) -> Result<(), ChangeError> {
         let mut writes = Vec::new();
         if let Some(phone) = &user.phone {
-            writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&owner_of_phone(user)))));
+            writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&user.phone_owner()))));
         }
         writes.extend(self.new_account(user));
         self.transact(writes, companions).await
@@ -47,9 +47,9 @@ impl UserStore {
     ) -> Result<(), ChangeError> {
         let mut writes = vec![(Part::Token, token)];
         match former {
-            None => writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&owner_of_phone(user))))),
+            None => writes.push((Part::Phone, self.put_new(phone_key(phone), table::write(&user.phone_owner())))),
             Some(former) => {
-                let taken = self.take_phone(phone, former, &owner_of_phone(user));
+                let taken = self.take_phone(phone, former, &user.phone_owner());
                 writes.extend(taken.into_iter().map(|write| (Part::Phone, write)));
             }
         }
@@ -60,7 +60,7 @@ impl UserStore {
     fn new_account(&self, user: &User) -> [(Part, Write); 2] {
         let owner = table::write(&user.snapshot());
         [
-            (Part::Account, self.put_new(user_key(&user.id), table::write(user))),
+            (Part::Account, self.put_new(user_key(&user.id), account_item(user))),
             (Part::Email, self.put_new(email_key(&user.email), owner)),
         ]
     }
@@ -153,7 +153,8 @@ impl UserStore {
         writes
     }
 
-    /// The writes that delete the account and free its names.
+    /// The writes that delete the account and free its names. Commit them with
+    /// [`UserStore::commit_with_role`].
     #[must_use]
     pub fn delete(&self, user: &User) -> Vec<Write> {
         let account = Delete::builder()
@@ -195,9 +196,4 @@ impl UserStore {
                 .expression_attribute_values(":epoch", number(account.epoch)),
         )
     }
-}
-
-/// What the uniqueness item of the account's number says.
-fn owner_of_phone(user: &User) -> PhoneOwner {
-    PhoneOwner { account: user.snapshot(), last_used_at: user.last_used_at }
 }

@@ -1,10 +1,14 @@
 //! Accounts: one item for each user, and one for each name that must be unique.
 //!
+//! An account that an operator has turned off is found only by the functions with `any` in their names: for signing in, it
+//! is as if it didn't exist.
+//!
 //! `USER#id` is the account. The uniqueness items `EMAIL#normalised` and `PHONE#e164` say which account owns a name. Every
 //! change of a name is one transaction over the account and the uniqueness items, so no name ever has two owners.
 
 mod account;
 mod email;
+mod operators;
 mod phone;
 mod second_step;
 mod totp;
@@ -49,6 +53,9 @@ pub enum ChangeError {
     /// The account has changed since it was read, or is gone.
     #[error("the account has changed since it was read")]
     Outdated,
+    /// Without this account, no admin could act.
+    #[error("the account is the last admin")]
+    LastAdmin,
     /// The registration token was used before, or too often in vain.
     #[error("the registration token is spent")]
     TokenSpent,
@@ -63,6 +70,7 @@ enum Part {
     Email,
     Phone,
     Token,
+    Admins,
 }
 
 #[derive(Clone)]
@@ -80,7 +88,7 @@ impl UserStore {
     /// # Errors
     /// [`TableError`]
     pub async fn find(&self, id: &UserId) -> Result<Option<User>, TableError> {
-        self.get(&user_key(id)).await?.map(|item| table::read(TABLE, item)).transpose()
+        Ok(self.find_any(id).await?.filter(|user| !user.disabled))
     }
 
     /// # Errors
@@ -97,7 +105,8 @@ impl UserStore {
     /// # Errors
     /// [`TableError`]
     pub async fn phone_owner(&self, phone: &PhoneNumber) -> Result<Option<AccountSnapshot>, TableError> {
-        Ok(self.get(&phone_key(phone)).await?.map(owner_in).transpose()?.map(|owner| owner.account))
+        let owner = self.get(&phone_key(phone)).await?.map(owner_in).transpose()?;
+        Ok(owner.filter(|owner| !owner.disabled).map(|owner| owner.account))
     }
 
     /// Writes that belong to an account, which must be as it was read.
@@ -133,6 +142,7 @@ impl UserStore {
                 Some(Part::Phone) => Err(ChangeError::PhoneTaken),
                 Some(Part::Account) => Err(ChangeError::Outdated),
                 Some(Part::Token) => Err(ChangeError::TokenSpent),
+                Some(Part::Admins) => Err(ChangeError::LastAdmin),
                 None => Err(TableError::from(error).into()),
             };
         }
@@ -143,7 +153,11 @@ impl UserStore {
     }
 
     fn update(&self, user: &UserId) -> UpdateBuilder {
-        Update::builder().table_name(&self.table).key("pk", text(user_key(user)))
+        self.update_item(user_key(user))
+    }
+
+    fn update_item(&self, key: impl Into<String>) -> UpdateBuilder {
+        Update::builder().table_name(&self.table).key("pk", text(key))
     }
 
     /// An update of the account on condition that no change has ended its sessions since it was read.

@@ -35,9 +35,10 @@ impl UserStore {
         // A number that is verified once more keeps the time of its first verification.
         let verified_at = if former == Some(phone) { account.verified_at } else { Some(now) };
         let next = AccountSnapshot { epoch: account.epoch + 1, verified_at, ..account.clone() };
-        let owner = PhoneOwner { account: next, last_used_at: Some(now) };
+        let owner = PhoneOwner { account: next, last_used_at: Some(now), disabled: false };
         let owner = self.put_owner(phone_key(phone), &owner, "attribute_not_exists(pk) OR user_id = :user");
-        let update = self.change_phone(account, former, Some((phone, verified_at)), true, kept_session, recovery_codes);
+        let update =
+            self.change_phone(account, former, Some((phone, verified_at)), true, Some(kept_session), recovery_codes);
         let mut writes = vec![owner, update];
         if let Some(former) = former.filter(|former| *former != phone) {
             writes.push(self.delete_own(phone_key(former), &account.user_id));
@@ -45,9 +46,10 @@ impl UserStore {
         writes
     }
 
-    /// The writes that remove the phone. Two-step is off from then on, unless the account has an app for codes.
+    /// The writes that remove the phone. Two-step is off from then on, unless the account has an app for codes. All sessions
+    /// but `kept_session` end.
     #[must_use]
-    pub fn remove_phone(&self, user: &User, phone: &PhoneNumber, kept_session: &SessionId) -> Vec<Write> {
+    pub fn remove_phone(&self, user: &User, phone: &PhoneNumber, kept_session: Option<&SessionId>) -> Vec<Write> {
         let two_step = user.totp().is_some();
         let recovery_codes: Option<&[String]> = if two_step { None } else { Some(&[]) };
         vec![
@@ -125,7 +127,7 @@ impl UserStore {
     /// The uniqueness item of the account's own number, if it has one, after a change that ended its other sessions.
     pub(super) fn put_phone_owner(&self, user: &User, next: &AccountSnapshot) -> Option<Write> {
         let phone = user.phone.as_ref()?;
-        let owner = PhoneOwner { account: next.clone(), last_used_at: user.last_used_at };
+        let owner = PhoneOwner { account: next.clone(), ..user.phone_owner() };
         Some(self.put_owner(phone_key(phone), &owner, "user_id = :user"))
     }
 
@@ -136,7 +138,7 @@ impl UserStore {
         former: Option<&PhoneNumber>,
         phone: Option<(&PhoneNumber, Option<Timestamp>)>,
         two_step: bool,
-        kept_session: &SessionId,
+        kept_session: Option<&SessionId>,
         recovery_codes: Option<&[String]>,
     ) -> Write {
         let mut changes = "SET phone = :phone, phone_proven_at = :verified, two_step = :on, kept_session = :kept, \
@@ -156,7 +158,7 @@ impl UserStore {
             .expression_attribute_values(":phone", table::optional_text(phone.map(|(phone, _)| phone.e164())))
             .expression_attribute_values(":verified", verified_at)
             .expression_attribute_values(":on", AttributeValue::Bool(two_step))
-            .expression_attribute_values(":kept", text(kept_session.as_str()))
+            .expression_attribute_values(":kept", table::optional_text(kept_session.map(SessionId::as_str)))
             .expression_attribute_values(":next", number(account.epoch + 1))
             .expression_attribute_values(":none", AttributeValue::M(Item::new()));
         transaction::update(match recovery_codes {

@@ -29,7 +29,7 @@ pub struct TotpChange<'a> {
     pub two_step: bool,
     /// They replace the present ones.
     pub recovery_codes: Option<&'a [String]>,
-    pub kept_session: &'a SessionId,
+    pub kept_session: Option<&'a SessionId>,
 }
 
 impl UserStore {
@@ -61,6 +61,18 @@ impl UserStore {
         self.commit(vec![transaction::update(update)]).await
     }
 
+    /// The writes that remove the app. Two-step stays on while the account has a verified number.
+    #[must_use]
+    pub fn remove_totp(&self, user: &User, kept_session: Option<&SessionId>) -> Vec<Write> {
+        let rest =
+            user.authenticators.iter().filter(|(_, authenticator)| !matches!(authenticator, Authenticator::Totp(_)));
+        let authenticators: BTreeMap<_, _> = rest.map(|(id, item)| (id.clone(), item.clone())).collect();
+        let two_step = user.phone.is_some();
+        let recovery_codes: Option<&[String]> = if two_step { None } else { Some(&[]) };
+        let change = TotpChange { authenticators: &authenticators, two_step, recovery_codes, kept_session };
+        self.change_totp(user, None, &change)
+    }
+
     /// The writes that turn an app on, whose pending secret has this id, or off. All other sessions and all remembered
     /// devices end.
     #[must_use]
@@ -76,7 +88,7 @@ impl UserStore {
             .update_unchanged(&user.snapshot())
             .expression_attribute_values(":authenticators", AttributeValue::M(authenticators.collect()))
             .expression_attribute_values(":on", AttributeValue::Bool(change.two_step))
-            .expression_attribute_values(":kept", text(change.kept_session.as_str()))
+            .expression_attribute_values(":kept", table::optional_text(change.kept_session.map(SessionId::as_str)))
             .expression_attribute_values(":next", number(next.epoch))
             .expression_attribute_values(":none", AttributeValue::M(table::Item::new()));
         if let Some(codes) = change.recovery_codes {

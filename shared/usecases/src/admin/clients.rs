@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use twostep_crypto::opaque_token::OpaqueToken;
 use twostep_domain::{
+    account::Action,
     client::{Client, ClientKind, ClientName, RedirectUri},
     ids::ClientId,
     time::Clock,
@@ -11,12 +12,13 @@ use twostep_domain::{
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{ClientStore, TableError, Tables, clients::ClientRegistry};
 
-use super::key::Authorised;
+use super::{Authorised, trail::Trail};
 use crate::outage::{Outage, from_outage};
 
 pub struct ManageClients {
     clock: Arc<dyn Clock>,
     store: ClientStore,
+    trail: Trail,
 }
 
 /// What a request sets; `None` leaves it as it is.
@@ -54,7 +56,7 @@ impl ManageClients {
     /// # Errors
     /// [`ConfigError`], which names the variable.
     pub fn open(tables: &Tables) -> Result<Self, ConfigError> {
-        Ok(Self { clock: tables.clock(), store: tables.clients()? })
+        Ok(Self { clock: tables.clock(), store: tables.clients()?, trail: Trail::open(tables)? })
     }
 
     /// All clients, the oldest first.
@@ -89,7 +91,7 @@ impl ManageClients {
             client = client.with_secret(secret.hash(), now);
         }
         self.store.change(|registry| save(registry, client.clone())).await?;
-        tracing::info!(who = who.hint, client = client.id.as_str(), kind = kind.as_str(), "client created");
+        self.note(who, Action::ClientCreated, &client.id).await;
         Ok(WithSecret { client, secret })
     }
 
@@ -102,7 +104,7 @@ impl ManageClients {
             Ok::<_, ClientError>(client)
         });
         let client = changed.await?;
-        tracing::info!(who = who.hint, client = id.as_str(), "client changed");
+        self.note(who, Action::ClientChanged, id).await;
         Ok(client)
     }
 
@@ -122,7 +124,7 @@ impl ManageClients {
             Ok(client)
         });
         let client = renewed.await?;
-        tracing::info!(who = who.hint, client = id.as_str(), "client secret renewed");
+        self.note(who, Action::ClientSecretRenewed, id).await;
         Ok(WithSecret { client, secret: Some(secret) })
     }
 
@@ -132,8 +134,12 @@ impl ManageClients {
     /// [`ClientError::Unknown`]
     pub async fn remove(&self, who: &Authorised, id: &ClientId) -> Result<(), ClientError> {
         self.store.change(|registry| registry.remove(id).map(|_| ()).ok_or(ClientError::Unknown)).await?;
-        tracing::info!(who = who.hint, client = id.as_str(), "client removed");
+        self.note(who, Action::ClientRemoved, id).await;
         Ok(())
+    }
+
+    async fn note(&self, who: &Authorised, action: Action, id: &ClientId) {
+        self.trail.note(self.trail.entry(who, action).about([id.as_str()])).await;
     }
 }
 

@@ -1,15 +1,19 @@
-//! What an admin does.
+//! What operators do.
 
+pub mod authorisation;
 pub mod clients;
 pub mod key;
 pub mod settings;
 pub mod test_email;
 pub mod test_message;
+pub mod trail;
 pub mod usage;
+pub mod users;
 
+pub use authorisation::{Authorised, Operators, Permission};
 pub use clients::ManageClients;
-pub use key::{AdminKey, Authorised};
 pub use settings::ChangeSettings;
 pub use test_email::SendTestEmail;
 pub use test_message::SendTestMessage;
 pub use usage::{ReadUsage, Usage};
+pub use users::ManageUsers;

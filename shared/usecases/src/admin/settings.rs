@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use twostep_domain::{
+    account::Action,
     country::AllowedCountries,
     message_texts::InvalidSite,
     sender_id::SenderId,
@@ -20,7 +21,7 @@ use twostep_stores::{
     spending::BreakerStore,
 };
 
-use super::key::{Authorised, hint};
+use super::{Authorised, key::hint, trail::Trail};
 use crate::{
     messages::provider::{OpenError, account, clickatell},
     outage::{Outage, from_outage},
@@ -32,6 +33,7 @@ pub struct ChangeSettings {
     breaker: Arc<BreakerStore>,
     account: CachedAccount,
     clickatell: Client,
+    trail: Trail,
 }
 
 /// What a request changes; `None` leaves a setting as it is.
@@ -88,6 +90,7 @@ impl ChangeSettings {
             breaker: tables.breaker()?,
             account: account(secrets)?,
             clickatell: clickatell(tables)?,
+            trail: Trail::open(tables)?,
         })
     }
 
@@ -128,7 +131,8 @@ impl ChangeSettings {
         if change.budgets.is_some() || change.prices.is_some() || change.breaker.is_some() {
             self.breaker.reset().await?;
         }
-        tracing::info!(who = who.hint, fields = changed_fields(&before, &after).join(","), "settings changed");
+        let fields = changed_fields(&before, &after);
+        self.trail.note(self.trail.entry(who, Action::SettingsChanged).about(fields)).await;
         Ok(after)
     }
 

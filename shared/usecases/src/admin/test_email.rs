@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use twostep_domain::{
+    account::Action,
     email::{EmailAddress, Sender},
     email_texts::test_email,
     time::Clock,
@@ -11,7 +12,7 @@ use twostep_runtime::config::{self, ConfigError};
 use twostep_senders::ses::{Client, Failure, Outcome};
 use twostep_stores::{CachedSettings, EmailBudgetStore, TableError, Tables};
 
-use super::key::Authorised;
+use super::{Authorised, trail::Trail};
 use crate::{
     caller::Caller,
     outage::{Outage, from_outage},
@@ -23,6 +24,7 @@ pub struct SendTestEmail {
     budget: EmailBudgetStore,
     ses: Client,
     from: Option<Sender>,
+    trail: Trail,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,7 @@ impl SendTestEmail {
             budget: tables.email_budget()?,
             ses,
             from: config::email_from(tables.env())?,
+            trail: Trail::open(tables)?,
         })
     }
 
@@ -65,7 +68,7 @@ impl SendTestEmail {
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
         let _never_refused = self.budget.reserve(None, self.clock.now()).await?;
         let outcome = self.ses.send(from, email, &test_email(&site, caller.language)).await;
-        tracing::info!(who = who.hint, sent = outcome.failure().is_none(), "test email");
+        self.trail.note(self.trail.entry(who, Action::TestEmailSent)).await;
         match (outcome.failure(), outcome) {
             (None, Outcome::Accepted { message_id }) => Ok(message_id),
             (Some(failure), _) => Err(TestEmailError::Failed(failure)),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use twostep_domain::{
-    account::PhoneTrust,
+    account::{Action, PhoneTrust},
     challenge::{DeliveryFailure, PurposeName},
     country::PhoneNotAllowed,
     message_texts,
@@ -20,7 +20,7 @@ use twostep_runtime::{
 use twostep_senders::clickatell::{CachedAccount, Client, FailureCode, Message, Outcome};
 use twostep_stores::{CachedSettings, TableError, Tables};
 
-use super::key::Authorised;
+use super::{Authorised, trail::Trail};
 use crate::{
     caller::Caller,
     messages::{
@@ -37,6 +37,7 @@ pub struct SendTestMessage {
     spending: Spending,
     account: CachedAccount,
     clickatell: Client,
+    trail: Trail,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,7 @@ impl SendTestMessage {
             spending: Spending::open(tables)?,
             account: account(secrets)?,
             clickatell: clickatell(tables)?,
+            trail: Trail::open(tables)?,
         })
     }
 
@@ -95,7 +97,7 @@ impl SendTestMessage {
         if matches!(outcome, Outcome::Refused { .. } | Outcome::Later { .. }) {
             self.spending.release(reservation).await;
         }
-        tracing::info!(who = who.hint, sent = outcome.failure().is_none(), "test message");
+        self.trail.note(self.trail.entry(who, Action::TestSmsSent)).await;
         match (outcome.failure(), outcome) {
             (None, Outcome::Accepted { message_id }) => Ok(message_id),
             (Some(code), _) => Err(TestMessageError::Failed(code)),

@@ -7,11 +7,11 @@ use twostep_domain::{
     session::{self, ListedSession},
     time::Timestamp,
 };
+use twostep_stores::users::ChangeError;
 
 use crate::{
     access::{Access, AccessError},
     caller::Caller,
-    outage::Outage,
 };
 
 /// Everything that is held about an account. It has no secrets.
@@ -20,6 +20,15 @@ pub struct Export {
     pub user: User,
     pub sessions: Vec<ListedSession>,
     pub activity: Vec<Activity>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeletionError {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Without this account, no admin could act.
+    #[error("the account is the last admin")]
+    LastAdmin,
 }
 
 impl Access {
@@ -47,16 +56,19 @@ impl Access {
         Ok(Export { at: now, user, sessions, activity })
     }
 
-    /// Deletes the account. Its sessions and devices end with it, and its names are free at once. The audit trail stays for
+    /// Deletes the account, unless it is the last admin. Its sessions and devices end with it, and its names are free at once. The audit trail stays for
     /// its time, under an id that belongs to no account any more.
     ///
     /// # Errors
-    /// [`AccessError`]
-    pub async fn delete_account(&self, caller: &Caller, claims: &Claims) -> Result<(), AccessError> {
+    /// [`DeletionError`]
+    pub async fn delete_account(&self, caller: &Caller, claims: &Claims) -> Result<(), DeletionError> {
         let (_, user) = self.open_for_change(claims).await?;
         let mut writes = self.users.delete(&user);
         writes.push(self.audit.write(&self.audit.of_claims(Event::AccountDeleted, claims, caller)));
-        self.users.commit(writes).await.map_err(Outage::from)?;
+        self.users.commit_with_role(&user, false, writes).await.map_err(|error| match error {
+            ChangeError::LastAdmin => DeletionError::LastAdmin,
+            error => AccessError::Outage(error.into()).into(),
+        })?;
         // Without the account, no session can be used; this only tidies up.
         self.forget_sessions(&user.id, None).await;
         Ok(())
@@ -64,13 +76,7 @@ impl Access {
 
     /// Deletes the sessions of a user but one. They have ended already.
     pub(crate) async fn forget_sessions(&self, user: &UserId, kept: Option<&SessionId>) {
-        let forget = async {
-            for session in self.sessions.of_user(user).await?.iter().filter(|session| kept != Some(&session.id)) {
-                self.sessions.end(&session.id).await?;
-            }
-            Ok::<_, twostep_stores::TableError>(())
-        };
-        if let Err(error) = forget.await {
+        if let Err(error) = self.sessions.delete_ended(user, kept).await {
             tracing::warn!(%error, "ended sessions were not deleted");
         }
     }

@@ -13,13 +13,13 @@ use twostep_domain::{
     challenge::Notice,
 };
 use twostep_runtime::{config::ConfigError, entropy};
-use twostep_stores::{TableError, Tables, failed_attempts::Subject};
+use twostep_stores::{TableError, Tables};
 
 use crate::{
     access::{Access, AccessError},
     caller::Caller,
     outage::Outage,
-    sign_in::attempts::{Attempts, Wait},
+    sign_in::attempts::{Attempts, Wait, password_change},
 };
 
 pub struct ChangePassword {
@@ -74,8 +74,7 @@ impl ChangePassword {
     ) -> Result<PasswordSet, PasswordChangeError> {
         let (account, user) = access.open_for_change(claims).await?;
         if let Some(stored) = &user.password {
-            // Counted apart from sign-ins: guessing at a sign-in must not keep the owner from changing the password here.
-            let subject = Subject::account(&account.ring.pepper, user.id.as_str());
+            let subject = password_change(&account.ring.pepper, &user.id);
             let reserved = self.attempts.reserve(&subject).await?;
             reserved.map_err(|Wait(wait)| PasswordChangeError::TooManyRequests { wait })?;
             let current = current.and_then(Password::read);

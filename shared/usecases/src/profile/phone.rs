@@ -121,7 +121,7 @@ impl ChangePhone {
             return Err(RemovePhoneError::LastWayIn);
         }
         let (notices, language) = (&self.access.notices, caller.language);
-        let mut writes = self.access.users.remove_phone(&user, phone, &claims.sid);
+        let mut writes = self.access.users.remove_phone(&user, phone, Some(&claims.sid));
         writes.push(self.access.audit.write(&self.access.audit.of_claims(Event::PhoneRemoved, claims, caller)));
         writes.push(notices.to_removed_number(&account.ring, &user.id, phone, language));
         writes.extend(notices.to_user(&account.ring, &user, Notice::PhoneRemoved, language));

@@ -49,7 +49,6 @@ impl Access {
     /// [`AccessError`]
     pub async fn end_other_sessions(&self, caller: &Caller, claims: &Claims) -> Result<(), AccessError> {
         let (_, user) = self.open_live(claims).await?;
-        // The account's epoch ends them for certain: the index may not know the newest ones yet.
         let mut writes = self.users.end_other_sessions(&user, &claims.sid);
         writes.push(self.audit.write(&self.audit.of_claims(Event::OtherSessionsEnded, claims, caller)));
         self.users.commit(writes).await.map_err(Outage::from)?;

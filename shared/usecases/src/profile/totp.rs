@@ -1,7 +1,5 @@
 //! Use an app for time-based codes as the second step, or no longer.
 
-use std::collections::BTreeMap;
-
 use twostep_crypto::{access_token::Claims, recovery_code, totp::TotpSecret};
 use twostep_domain::{
     account::{Authenticator, Event, PendingTotp, Totp, User},
@@ -108,7 +106,7 @@ impl Access {
             authenticators: &authenticators,
             two_step: true,
             recovery_codes: hashes.as_deref(),
-            kept_session: &claims.sid,
+            kept_session: Some(&claims.sid),
         };
         let mut writes = self.users.change_totp(&user, Some(&pending.id), &change);
         writes.push(if claims.amr.contains(&Method::Pwd) {
@@ -156,14 +154,7 @@ impl Access {
         if user.totp().is_none() {
             return Ok(());
         }
-        let rest =
-            user.authenticators.iter().filter(|(_, authenticator)| !matches!(authenticator, Authenticator::Totp(_)));
-        let authenticators: BTreeMap<_, _> = rest.map(|(id, item)| (id.clone(), item.clone())).collect();
-        let two_step = user.phone.is_some();
-        let none: Option<&[String]> = if two_step { None } else { Some(&[]) };
-        let change =
-            TotpChange { authenticators: &authenticators, two_step, recovery_codes: none, kept_session: &claims.sid };
-        let mut writes = self.users.change_totp(&user, None, &change);
+        let mut writes = self.users.remove_totp(&user, Some(&claims.sid));
         writes.push(self.audit.write(&self.audit.of_claims(Event::TotpRemoved, claims, caller)));
         writes.extend(self.notices.to_user(&account.ring, &user, Notice::TotpRemoved, caller.language));
         Ok(self.users.commit(writes).await.map_err(Outage::from)?)

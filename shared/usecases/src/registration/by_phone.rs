@@ -107,6 +107,9 @@ impl VerifyCode {
                 if owner.is_idle(settings.used_since(self.now())) {
                     return self.use_for_idle_number(code, phone, owner.account).await;
                 }
+                if owner.disabled {
+                    return self.use_for_nothing(code, Rejection::CodeExpired).await;
+                }
                 if !may_sign_in_by_phone(&settings, &owner.account) {
                     return self.use_for_nothing(code, Rejection::PhoneTaken).await;
                 }
@@ -271,7 +274,9 @@ impl CompleteRegistration {
             ChangeError::TokenSpent | ChangeError::Refused { .. } => CompleteError::InvalidRegistrationToken,
             ChangeError::EmailTaken => CompleteError::EmailTaken,
             ChangeError::PhoneTaken => CompleteError::PhoneTaken,
-            error @ (ChangeError::Outdated | ChangeError::Table(_)) => CompleteError::Outage(error.into()),
+            error @ (ChangeError::Outdated | ChangeError::LastAdmin | ChangeError::Table(_)) => {
+                CompleteError::Outage(error.into())
+            }
         })?;
         let signed_in = SignedIn::new(issuer, ring, &session, refresh_token, user, now);
         Ok(SignedIn { email_challenge, ..signed_in })
@@ -279,7 +284,7 @@ impl CompleteRegistration {
 
     /// The account that had the number, if it was not used since the number was verified.
     async fn idle_owner(&self, verified: &VerifiedPhone, owner: &AccountSnapshot) -> Result<User, CompleteError> {
-        let user = self.users.find(&owner.user_id).await?;
+        let user = self.users.find_any(&owner.user_id).await?;
         let is_idle = |user: &User| {
             user.epoch == owner.epoch && user.last_used_at.is_some_and(|used| used < verified.verified_at())
         };

@@ -3,9 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use twostep_crypto::KeyRing;
+use twostep_crypto::{KeyRing, Pepper};
 use twostep_domain::{
+    account::User,
     failed_attempts::{Backoff, FailedAttempts},
+    ids::UserId,
     time::{Clock, Timestamp},
 };
 use twostep_runtime::config::{self, ConfigError};
@@ -101,13 +103,15 @@ impl PasswordAttempts {
     }
 
     /// Counts an attempt at the account with this `name` before it is judged. `device` is the id of a remembered device of the
-    /// account, whose token came with the attempt: it has attempts of its own, whatever others do.
+    /// account, whose token came with the attempt: it has attempts of its own, whatever others do. An account that an
+    /// operator has unlocked at `unlocked_at` begins anew.
     pub(crate) async fn reserve(
         &self,
         ring: &KeyRing,
         caller: &Caller,
         name: &str,
         device: Option<&str>,
+        unlocked_at: Option<Timestamp>,
     ) -> Result<Result<CountedAttempt, Wait>, TableError> {
         let pepper = &ring.pepper;
         if let Some(device) = device {
@@ -119,7 +123,7 @@ impl PasswordAttempts {
             Ok(client_ip) => client_ip,
             Err(wait) => return Ok(Err(wait)),
         };
-        let (pressure, now) = (pepper.hide("throttle|pressure", name), self.at_account.clock.now());
+        let (pressure, now) = (pressure_at(pepper, name), self.at_account.clock.now());
         let subject = Subject::account_from(pepper, name, caller.client_ip);
         let (all, own) = tokio::join!(
             self.windows.reserve(&pressure, &[Backoff::PRESSURE], now),
@@ -131,13 +135,25 @@ impl PasswordAttempts {
             Err(LimitError::Table(error)) => return Err(error),
         };
         let attempt = CountedAttempt::Network { client_ip, at_account: subject.with_backoff(backoff), pressure };
-        match self.at_account.reserve_on(own?, attempt.subject()).await? {
+        let own = own?.map(|attempts| attempts.forgiven(unlocked_at));
+        match self.at_account.reserve_on(own, attempt.subject()).await? {
             Ok(()) => Ok(Ok(attempt)),
             Err(wait) => {
                 self.take_back(&attempt).await?;
                 Ok(Err(wait))
             }
         }
+    }
+
+    /// Forgets the attempts at `user`'s account that count for no single network; those of networks end by the account's
+    /// `unlocked_at`.
+    pub(crate) async fn forgive(&self, pepper: &Pepper, user: &User) -> Result<(), TableError> {
+        self.windows.forget(&pressure_at(pepper, &user.email.normalised())).await?;
+        let devices = user.devices.keys().map(|device| Subject::device(pepper, device));
+        for subject in devices.chain([password_change(pepper, &user.id), confirmation(pepper, &user.id)]) {
+            self.at_account.forget(&subject).await?;
+        }
+        Ok(())
     }
 
     /// The attempt succeeded: only failed ones count.
@@ -158,6 +174,23 @@ impl PasswordAttempts {
         tokio::try_join!(self.client_ips.release(client_ip), pressure)?;
         Ok(())
     }
+}
+
+/// Where the attempts of all networks at an account count.
+fn pressure_at(pepper: &Pepper, name: &str) -> String {
+    pepper.hide("throttle|pressure", name)
+}
+
+/// Attempts at the present password when it is changed. They count apart from sign-ins: guessing at a sign-in must not keep
+/// the owner from changing the password.
+pub(crate) fn password_change(pepper: &Pepper, user: &UserId) -> Subject {
+    Subject::account(pepper, user.as_str())
+}
+
+/// Attempts at what confirms a sign-in by an idle number. They count apart from sign-ins by password, so that a stranger who
+/// has the number does not delay those.
+pub(crate) fn confirmation(pepper: &Pepper, user: &UserId) -> Subject {
+    Subject::account(pepper, &format!("confirm|{}", user.as_str()))
 }
 
 impl CountedAttempt {

@@ -110,15 +110,24 @@ impl SignInByPassword {
         let read =
             async { Ok::<_, PasswordError>(tokio::try_join!(self.settings.get(), self.users.find_by_email(email))?) };
         let (attempt, settings, user) = if devices.is_empty() {
-            let counted = async { Ok::<_, PasswordError>(self.attempts.reserve(&ring, caller, &name, None).await??) };
+            let counted = async { Ok(self.attempts.reserve(&ring, caller, &name, None, None).await?) };
             let (attempt, (settings, user)) = tokio::try_join!(counted, read)?;
+            let unlocked_at = user.as_ref().and_then(|user| user.unlocked_at);
+            let attempt = match attempt {
+                // The account was not known yet when the attempt was counted.
+                Err(_) if unlocked_at.is_some() => {
+                    self.attempts.reserve(&ring, caller, &name, None, unlocked_at).await??
+                }
+                attempt => attempt?,
+            };
             (attempt, settings, user)
         } else {
             // Whether a device is remembered decides where the attempt counts.
             let (settings, user) = read.await?;
             let device = user.as_ref().and_then(|user| known(devices, user, self.clock.now()));
             let device = device.map(|(token, _)| token.id.as_str());
-            (self.attempts.reserve(&ring, caller, &name, device).await??, settings, user)
+            let unlocked_at = user.as_ref().and_then(|user| user.unlocked_at);
+            (self.attempts.reserve(&ring, caller, &name, device, unlocked_at).await??, settings, user)
         };
 
         let stored = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(password::dummy_hash);

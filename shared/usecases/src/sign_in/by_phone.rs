@@ -123,6 +123,9 @@ impl VerifyCode {
                         if current.is_idle(used_since) {
                             return self.use_for_idle_number(code, phone, current.account).await;
                         }
+                        if current.disabled {
+                            break;
+                        }
                         owner = current.account;
                     }
                     _ => break,
@@ -141,7 +144,7 @@ impl VerifyCode {
         phone: PhoneNumber,
         owner: AccountSnapshot,
     ) -> Result<Use, VerifyError> {
-        let user = self.users.find(&owner.user_id).await?.ok_or(TableError::Malformed { table: "users" })?;
+        let user = self.users.find_any(&owner.user_id).await?.ok_or(TableError::Malformed { table: "users" })?;
         let (now, rng) = (self.now(), &mut entropy::system());
         let registration_token = registration_token::issue(code.ring, phone.clone(), Some(owner.clone()), now, rng);
         let confirm_with = confirmations(&user);
@@ -158,6 +161,9 @@ impl VerifyCode {
 }
 
 fn confirmations(user: &User) -> Vec<Confirmation> {
+    if user.disabled {
+        return Vec::new();
+    }
     let has = [
         (Confirmation::Password, user.password.is_some()),
         (Confirmation::Totp, user.totp().is_some()),

@@ -23,13 +23,12 @@ use twostep_runtime::{
 };
 use twostep_stores::{
     RegistrationTokenStore, SessionStore, Tables, UserStore,
-    failed_attempts::Subject,
     registration_tokens::{Spent, TokenRecord},
     users::{ChangeError, SecondStepTaken, StoredRecoveryCode, TotpStep},
 };
 
 use super::{
-    attempts::{Attempts, ClientIpAttempts, Wait},
+    attempts::{Attempts, ClientIpAttempts, Wait, confirmation},
     second_step::{stored_code, totp_step, without_code},
 };
 use crate::{
@@ -129,8 +128,7 @@ impl ConfirmSignIn {
         let token = TokenRecord::of(&ring.pepper, &registration_token, verified.expires_at());
 
         let client_ip = self.client_ip_attempts.reserve(&ring, "confirm", caller).await??;
-        // Counted apart from sign-ins by password, so that a stranger who has the number does not delay those.
-        let account = Subject::account(&ring.pepper, &format!("confirm|{}", owner.user_id.as_str()));
+        let account = confirmation(&ring.pepper, &owner.user_id);
         self.attempts.reserve(&account).await??;
         let left = self.tokens.reserve(&token).await?;
         let attempts_left = left.map_err(|Spent| ConfirmError::InvalidRegistrationToken)?;

@@ -1,0 +1,17 @@
+//! Authorises operators.
+
+use lambda_http::{Request, http::Method};
+use twostep_usecases::admin::{Authorised, Operators, Permission};
+
+use super::{Problem, TokenIssuer, bearer, caller};
+
+/// The operator behind a request. Whatever is no `GET` changes something.
+///
+/// # Errors
+/// [`Problem::InvalidAdminKey`], also without a bearer token; [`Problem::InvalidToken`], [`Problem::NotAnAdmin`],
+/// [`Problem::ReauthRequired`], [`Problem::TooManyRequests`]
+pub async fn authorised(operators: &Operators, issuer: &TokenIssuer, request: &Request) -> Result<Authorised, Problem> {
+    let permission = if request.method() == Method::GET { Permission::Look } else { Permission::Change };
+    let token = bearer(request).unwrap_or_default();
+    Ok(operators.authorise(&caller(request), &issuer.of(request), token, permission).await?)
+}
