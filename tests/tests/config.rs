@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 27] = [
+const READS: [Reads; 28] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],

@@ -30,5 +30,6 @@ mod settings;
 mod silence;
 mod smoke;
 mod tokens;
+mod users;
 mod verifications;
 mod web;

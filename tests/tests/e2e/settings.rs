@@ -94,8 +94,16 @@ async fn only_an_admin_reads_and_changes_the_settings() {
     client.start("/register/phone", "+447911123456").await.expect_problem(400, "phone_not_allowed");
 
     let log = stack.log();
-    let audit = log.lines().find(|line| line.contains("settings changed")).expect("an audit line");
-    assert!(audit.contains("site_name,site_host,allowed_countries") && !audit.contains("Acm"), "{audit}");
+    let line = log.lines().find(|line| line.contains("settings_changed")).expect("a line");
+    assert!(line.contains("site_name,site_host,allowed_countries") && !line.contains("Acm"), "{line}");
+    let trail = client.send(Method::GET, "/admin/activity", Some(&admin.key), None).await.expect(200);
+    let entry = &trail["items"][0];
+    assert_eq!(entry["action"], "settings_changed");
+    assert_eq!(entry["about"], json!(["site_name", "site_host", "allowed_countries"]));
+    assert_eq!(
+        entry["operator"],
+        json!({ "kind": "admin_key", "hint": format!("…{}", &admin.key[admin.key.len() - 4..]) })
+    );
     assert!(
         !log.lines().filter(|line| line.starts_with('{')).any(|line| line.contains(&admin.key)),
         "the key must not be logged"

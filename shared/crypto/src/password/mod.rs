@@ -1,5 +1,6 @@
 //! Passwords: which are accepted, and how they are hashed (NIST SP 800-63B-4 §3.1.1.2).
 
+pub mod scheme;
 mod strength;
 
 use argon2::{
@@ -12,8 +13,12 @@ use twostep_domain::{account::user::PasswordHash, random};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::feedback::Warning;
 
-/// A password as it was entered, in Unicode's NFC form, so that the same word typed on two keyboards is the same password.
-pub struct Password(SecretString);
+/// A password as it was entered, and in Unicode's NFC form, so that the same word typed on two keyboards is the same password.
+pub struct Password {
+    normalised: SecretString,
+    /// What other software has hashed.
+    entered: SecretString,
+}
 
 /// Why a password is not accepted for an account.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -38,7 +43,10 @@ impl Password {
     pub fn read(input: &SecretString) -> Option<Self> {
         // Counted before it is normalised, so that a megabyte costs nothing.
         let fits = input.expose_secret().chars().take(Self::LONGEST + 1).count() <= Self::LONGEST;
-        fits.then(|| Self(input.expose_secret().nfc().collect::<String>().into()))
+        fits.then(|| Self {
+            normalised: input.expose_secret().nfc().collect::<String>().into(),
+            entered: input.clone(),
+        })
     }
 
     /// Reads a password that a user chooses. `context` is what an attacker would try first: the email address and the name.
@@ -47,7 +55,7 @@ impl Password {
     /// [`WeakPassword`], with a reason that helps the user.
     pub fn choose(input: &SecretString, context: &[&str]) -> Result<Self, WeakPassword> {
         let password = Self::read(input).ok_or(WeakPassword::TooLong)?;
-        let text = password.0.expose_secret();
+        let text = password.normalised.expose_secret();
         if text.chars().count() < Self::SHORTEST {
             return Err(WeakPassword::TooShort);
         }
@@ -61,8 +69,12 @@ impl Password {
     #[must_use]
     pub fn hash(&self, rng: &mut dyn CryptoRng) -> PasswordHash {
         let salt: [u8; 16] = random::bytes(rng);
-        let hash = hasher().hash_password_with_salt(self.0.expose_secret().as_bytes(), &salt);
+        let hash = hasher().hash_password_with_salt(self.bytes(), &salt);
         PasswordHash(hash.expect("salt and parameters are valid").to_string())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.normalised.expose_secret().as_bytes()
     }
 }
 
@@ -75,23 +87,31 @@ pub fn dummy_hash() -> PasswordHash {
     )
 }
 
-/// Whether the hash was made with parameters other than today's. The next right password replaces it.
+/// Whether the hash was made by other software or with parameters other than today's. The next right password replaces it.
 #[must_use]
 pub fn is_outdated(hash: &PasswordHash) -> bool {
-    let Ok(parsed) = phc::PasswordHash::new(&hash.0) else { return false };
+    let Ok(parsed) = phc::PasswordHash::new(&hash.0) else { return true };
     let same_algorithm =
         parsed.algorithm == Algorithm::Argon2id.ident() && parsed.version == Some(u32::from(Version::V0x13));
     let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-    !same_algorithm || Params::try_from(&parsed).is_ok_and(|params| costs(&params) != costs(hasher().params()))
+    !same_algorithm || !Params::try_from(&parsed).is_ok_and(|params| costs(&params) == costs(hasher().params()))
 }
 
-/// Compares in constant time, after one argon2id computation.
+/// Compares in constant time, after one argon2id computation. A hash of other software takes that and its own time: one
+/// that is cheap looks from outside like an unknown email address, and one that is dear takes longer until the first right
+/// password has replaced it.
 #[must_use]
 pub fn verify(hash: &PasswordHash, password: &Password) -> bool {
-    let Ok(parsed) = phc::PasswordHash::new(&hash.0) else { return false };
     // A test counts these lines: an unknown email address costs as many.
     tracing::debug!("a password is hashed");
-    hasher().verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok()
+    if !is_outdated(hash) {
+        return phc::PasswordHash::new(&hash.0)
+            .is_ok_and(|parsed| hasher().verify_password(password.bytes(), &parsed).is_ok());
+    }
+    let unknown = phc::PasswordHash::new(&dummy_hash().0);
+    let _never = unknown.is_ok_and(|parsed| hasher().verify_password(password.bytes(), &parsed).is_ok());
+    let entered = password.entered.expose_secret().as_bytes();
+    scheme::verify(&hash.0, password.bytes()) || (entered != password.bytes() && scheme::verify(&hash.0, entered))
 }
 
 fn hasher() -> Argon2<'static> {
