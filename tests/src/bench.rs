@@ -26,6 +26,7 @@ use twostep_crypto::{
     refresh_token::RefreshToken,
 };
 use twostep_domain::{
+    account::Operator,
     challenge::{Challenge, Delivery, DeliveryFailure, Payload},
     one_time_code::OneTimeCode,
     settings::Settings,
@@ -55,7 +56,7 @@ use twostep_stores::{CachedSettings, ChallengeStore, Tables};
 use twostep_usecases::{
     Caller, Repeatable,
     access::Access,
-    admin::{Authorised, ManageUsers, Operators, Permission},
+    admin::{ManageUsers, Operators, Permission},
     codes::{CountUsedCodes, ResendCode, VerifyCode},
     messages::{MessageIntent, ReserveError, Spending},
     profile::{ChangeDetails, ChangeEmail, ChangePassword, ChangePhone},
@@ -611,7 +612,7 @@ impl Bench {
     ///
     /// # Errors
     /// Those of the use case, as a client gets them.
-    pub async fn operator(&self, token: &str, permission: Permission) -> Result<Authorised, Problem> {
+    pub async fn operator(&self, token: &str, permission: Permission) -> Result<Operator, Problem> {
         Ok(self.cases.operators.authorise(&self.caller(), &issuer(), token, permission).await?)
     }
 
@@ -619,7 +620,7 @@ impl Bench {
     ///
     /// # Panics
     /// If there is none.
-    pub async fn admin_key(&self) -> Authorised {
+    pub async fn admin_key(&self) -> Operator {
         let key =
             self.secrets.get_secret_value().secret_id(secrets_manager::ADMIN).send().await.expect("the admin key");
         let key = key.secret_string.expect("a text");

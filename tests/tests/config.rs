@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 28] = [
+const READS: [Reads; 29] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -286,6 +286,21 @@ const READS: [Reads; 28] = [
             "AUDIENCE",
         ],
         settings: true,
+    },
+    Reads {
+        function: "transfer-users",
+        own: &[
+            "KEYS_SECRET",
+            "ADMIN_SECRET",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "COUNTERS_TABLE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: false,
     },
     Reads {
         function: "authorize",

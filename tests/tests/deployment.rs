@@ -69,8 +69,12 @@ fn functions_are_allowed_only_single_operations_on_their_tables_and_secrets() {
         for (action, target) in rights(function) {
             let known = match action.split_once(':') {
                 Some(("dynamodb", operation)) if target.ends_with(".stream") => STREAM.contains(&operation),
-                // The audit trail is read page by page, and the sessions of a user through an index.
-                Some(("dynamodb", "Query")) => target == "AuditTable" || target == "SessionsTable/by-user",
+                // The audit trail is read page by page, the sessions of a user and the list of users through an index.
+                Some(("dynamodb", "Query")) => {
+                    ["AuditTable", "SessionsTable/by-user", "UsersTable/by-creation"].contains(&target.as_str())
+                }
+                // The export reads all accounts.
+                Some(("dynamodb", "Scan")) => name == "transfer-users" && target == "UsersTable",
                 Some(("dynamodb", operation)) => target.ends_with("Table") && ITEM.contains(&operation),
                 Some(("ses", operation)) => operation == "SendEmail" && target == "ses",
                 Some(("sqs", operation)) => target.ends_with("Queue") && QUEUE.contains(&operation),
@@ -96,7 +100,7 @@ fn only_functions_that_need_a_secret_can_use_it() {
     };
     assert_eq!(who("ClickatellSecret", "GetSecretValue"), ["send-sms", "settings"]);
     assert_eq!(who("ClickatellSecret", "PutSecretValue"), ["settings"]);
-    assert_eq!(who("AdminSecret", "GetSecretValue"), ["clients", "settings", "users"]);
+    assert_eq!(who("AdminSecret", "GetSecretValue"), ["clients", "settings", "transfer-users", "users"]);
     assert_eq!(who("CallbackSecret", "GetSecretValue"), ["sms-status"]);
     assert_eq!(who("AdminSecret", "PutSecretValue"), [""; 0]);
     for action in ["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret"] {

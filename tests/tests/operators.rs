@@ -45,7 +45,7 @@ async fn an_admin_looks_with_two_steps_and_changes_with_a_sign_in_of_the_last_ho
     let session = admin(&bench).await;
     assert_eq!(refusal(&bench, token(&session), Permission::Change).await, None);
     let who = bench.operator(token(&session), Permission::Change).await.unwrap();
-    assert_eq!(who.operator, Operator::User { id: id_of(&session) });
+    assert_eq!(who, Operator::User { id: id_of(&session) });
 
     bench.clock.advance(HOUR - 60);
     let session = bench.refresh(&session).await.unwrap();
@@ -351,7 +351,7 @@ async fn the_trail_says_who_did_what_to_whom() {
         [(Action::UserDeleted, &on), (Action::UserDisabled, &on), (Action::UserViewed, &on)],
         "what changes nothing and what shows no number leave no entry"
     );
-    assert_eq!(page.items[0].operator, who.operator);
+    assert_eq!(page.items[0].operator, who);
     let made = page.items.iter().find(|entry| entry.action == Action::UserRoleChanged).unwrap();
     assert!(matches!(&made.operator, Operator::AdminKey { hint } if hint.starts_with('…')));
     assert_eq!(made.about, ["admin"]);

@@ -1,6 +1,6 @@
 //! `/v1/admin/users…` and `/v1/admin/activity`: the accounts, and what operators did.
 
-use twostep_domain::ids::UserId;
+use twostep_domain::{account::Operator, ids::UserId};
 use twostep_http::{
     Answer, Error, Problem, Request, TokenIssuer, authorised,
     bodies::{
@@ -11,7 +11,7 @@ use twostep_http::{
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
-use twostep_usecases::admin::{Authorised, ManageUsers, Operators, users::Lookup};
+use twostep_usecases::admin::{ManageUsers, Operators, users::Lookup};
 
 struct Admin {
     operators: Operators,
@@ -54,7 +54,7 @@ async fn handle(Admin { operators, users, issuer }: &Admin, request: Request) ->
 }
 
 /// What concerns one account.
-async fn one(users: &ManageUsers, who: &Authorised, request: &Request, id: &UserId) -> Result<Answer, Problem> {
+async fn one(users: &ManageUsers, who: &Operator, request: &Request, id: &UserId) -> Result<Answer, Problem> {
     let language = caller(request).language;
     match (request.method().as_str(), segment_after(request, id.as_str())) {
         ("GET", None) => {

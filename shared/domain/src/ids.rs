@@ -19,6 +19,16 @@ impl UserId {
         Self(random::identifier(rng))
     }
 
+    /// The longest id that an import may bring.
+    const LONGEST: usize = 64;
+
+    /// An id that other software gave its user: 1 to 64 letters, digits, hyphens and underscores.
+    #[must_use]
+    pub fn imported(id: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        ((1..=Self::LONGEST).contains(&id.len()) && id.bytes().all(is_plain)).then(|| Self(id.to_owned()))
+    }
+
     /// For ids that this service wrote itself: from a table or a signed token.
     #[must_use]
     pub fn from_stored(id: impl Into<String>) -> Self {

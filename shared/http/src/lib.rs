@@ -24,7 +24,7 @@ pub use cookies::Cookies;
 pub use issuer::{IssuerAddress, TokenIssuer};
 pub use lambda_http::{
     Error, Request,
-    http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue},
+    http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, LINK},
 };
 pub use operators::authorised;
 pub use problem::Problem;

@@ -1,7 +1,8 @@
 //! Authorises operators.
 
 use lambda_http::{Request, http::Method};
-use twostep_usecases::admin::{Authorised, Operators, Permission};
+use twostep_domain::account::Operator;
+use twostep_usecases::admin::{Operators, Permission};
 
 use super::{Problem, TokenIssuer, bearer, caller};
 
@@ -10,7 +11,7 @@ use super::{Problem, TokenIssuer, bearer, caller};
 /// # Errors
 /// [`Problem::InvalidAdminKey`], also without a bearer token; [`Problem::InvalidToken`], [`Problem::NotAnAdmin`],
 /// [`Problem::ReauthRequired`], [`Problem::TooManyRequests`]
-pub async fn authorised(operators: &Operators, issuer: &TokenIssuer, request: &Request) -> Result<Authorised, Problem> {
+pub async fn authorised(operators: &Operators, issuer: &TokenIssuer, request: &Request) -> Result<Operator, Problem> {
     let permission = if request.method() == Method::GET { Permission::Look } else { Permission::Change };
     let token = bearer(request).unwrap_or_default();
     Ok(operators.authorise(&caller(request), &issuer.of(request), token, permission).await?)

@@ -22,6 +22,8 @@ use super::Cookies;
 #[derive(Clone, Copy, Debug, PartialEq, strum::EnumCount)]
 pub enum Problem {
     InvalidRequest,
+    /// Too many lines, or none.
+    InvalidImport,
     InvalidPhone,
     PhoneNotAllowed,
     InvalidName,
@@ -133,6 +135,9 @@ impl Problem {
                 "Invalid request",
                 "Send a JSON object of at most 16 KiB that has only the documented fields.",
             ),
+            Self::InvalidImport => {
+                (400, "invalid_request", "Invalid request", "Send 1 to 200 lines of JSON, at most 1 MiB.")
+            }
             Self::InvalidPhone => (
                 400,
                 "invalid_phone",
@@ -324,6 +329,7 @@ impl Problem {
     /// One of each, with example details: what the documentation shows.
     pub const ALL: [Self; Self::COUNT] = [
         Self::InvalidRequest,
+        Self::InvalidImport,
         Self::InvalidPhone,
         Self::PhoneNotAllowed,
         Self::InvalidName,

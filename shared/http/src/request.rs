@@ -23,7 +23,7 @@ pub(super) const LONGEST_BODY: usize = 16 * 1024;
 /// body without a preflight. [`Problem::InvalidRequest`] for anything else.
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let bytes: &[u8] = request.body();
-    if !bytes.is_empty() && !is_json(request) {
+    if !bytes.is_empty() && !has_type(request, "application/json") {
         return Err(Problem::UnsupportedMediaType);
     }
     // serde would also fill a struct from a JSON array.
@@ -34,13 +34,13 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|_| Problem::InvalidRequest)
 }
 
-/// Whether the only `Content-Type` is `application/json`; parameters are ignored (RFC 8259 §11).
-fn is_json(request: &Request) -> bool {
+/// Whether the only `Content-Type` is this one; parameters are ignored (RFC 8259 §11).
+pub(super) fn has_type(request: &Request, expected: &str) -> bool {
     let mut types = request.headers().get_all(CONTENT_TYPE).iter();
     let (Some(media_type), None) = (types.next(), types.next()) else { return false };
     let media_type = media_type.to_str().unwrap_or_default();
     let essence = media_type.split_once(';').map_or(media_type, |(essence, _)| essence);
-    essence.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
+    essence.trim_matches([' ', '\t']).eq_ignore_ascii_case(expected)
 }
 
 /// For requests whose headers say everything: no body, or an empty object.

@@ -30,6 +30,7 @@ mod settings;
 mod silence;
 mod smoke;
 mod tokens;
+mod transfer;
 mod users;
 mod verifications;
 mod web;

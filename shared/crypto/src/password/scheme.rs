@@ -21,7 +21,7 @@ pub enum HashKind {
     /// A PHC string of any variant.
     #[strum(serialize = "argon2")]
     Argon2,
-    /// Also WordPress's since 6.8 (`$wp$2y$…`), which hashes the password before.
+    /// Also those of WordPress since 6.8 (`$wp$2y$…`), which hashes the password before.
     Bcrypt,
     /// A PHC string.
     Scrypt,
@@ -44,7 +44,7 @@ pub struct InvalidHash;
 
 /// A hash with everything that its verification needs.
 enum Scheme<'a> {
-    Argon2(phc::PasswordHash),
+    Argon2(Box<phc::PasswordHash>),
     Bcrypt(&'a str),
     WordPress(&'a str),
     Scrypt { params: scrypt::Params, salt: Vec<u8>, hash: Vec<u8> },
@@ -140,7 +140,7 @@ impl<'a> Scheme<'a> {
 
     fn fits(&self, password: &[u8]) -> bool {
         match self {
-            Self::Argon2(hash) => Argon2::default().verify_password(password, hash).is_ok(),
+            Self::Argon2(hash) => Argon2::default().verify_password(password, &**hash).is_ok(),
             // C libraries end at a NUL, so a password that has one was never hashed whole.
             Self::Bcrypt(_) | Self::WordPress(_) if password.contains(&0) => false,
             Self::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
@@ -178,7 +178,7 @@ fn argon2_of(text: &str) -> Option<Scheme<'_>> {
         && params.m_cost().saturating_mul(params.t_cost()) <= 8 * MOST_KIB
         && params.p_cost() <= 16
         && hash.hash.is_some();
-    is_bounded.then_some(Scheme::Argon2(hash))
+    is_bounded.then(|| Scheme::Argon2(Box::new(hash)))
 }
 
 /// Cost 14 takes about a second.

@@ -62,7 +62,8 @@ fn a_password_is_tried_as_it_was_entered() {
     let decomposed = "cafe\u{301} au lait";
     let hash = |password: &str| {
         let signed = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"key"), password.as_bytes());
-        let hex: String = signed.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digit = |byte: u8| char::from_digit(u32::from(byte), 16).unwrap();
+        let hex: String = signed.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
         import(HashKind::HmacSha256, &hex, Some("key")).unwrap()
     };
     assert!(verify(&hash(decomposed), &entered(decomposed)));

@@ -16,6 +16,8 @@ use crate::{
 #[strum(serialize_all = "snake_case")]
 pub enum Event {
     Registered,
+    /// An operator has brought the account from elsewhere.
+    Imported,
     SignedIn,
     SignedOut,
     /// The user ended one of their sessions.

@@ -49,6 +49,8 @@ pub enum Action {
     UserUnlocked,
     UserRoleChanged,
     UserDeleted,
+    UsersImported,
+    UsersExported,
 }
 
 impl Action {

@@ -79,6 +79,9 @@ pub struct User {
     /// An operator has turned the account off: it is as if it didn't exist for everything that signs in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// What the account was imported from, hidden. The same line again changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported_from: Option<String>,
     /// When an operator last lifted the locks of failed attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlocked_at: Option<Timestamp>,
@@ -114,6 +117,7 @@ impl User {
             pending_totp: None,
             role: Role::default(),
             disabled: false,
+            imported_from: None,
             unlocked_at: None,
         }
     }

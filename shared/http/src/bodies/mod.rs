@@ -16,6 +16,7 @@ pub mod session;
 pub mod settings;
 pub mod sign_in;
 pub mod site;
+pub mod transfer;
 pub mod usage;
 pub mod user;
 pub mod users;

@@ -85,6 +85,41 @@ impl UserStore {
         self.get_all(keys).await
     }
 
+    /// At most `most` accounts whose keys follow that of `after`, in an order of no meaning that stays the same. Reads the
+    /// whole table in the course of its pages.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn scan(&self, after: Option<&UserId>, most: usize) -> Result<Vec<User>, TableError> {
+        // An account has three items at most.
+        let items = i32::try_from(most.saturating_mul(3)).unwrap_or(i32::MAX);
+        let mut users: Vec<User> = Vec::new();
+        let mut start = after.map(|after| Item::from([("pk".to_owned(), text(user_key(after)))]));
+        loop {
+            let page = self
+                .client
+                .scan()
+                .table_name(&self.table)
+                .filter_expression("begins_with(pk, :accounts)")
+                .expression_attribute_values(":accounts", text(user_key(&UserId::from_stored(""))))
+                .consistent_read(true)
+                .limit(items)
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            for item in page.items.unwrap_or_default() {
+                users.push(table::read(TABLE, item)?);
+                if users.len() == most {
+                    return Ok(users);
+                }
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(users);
+            }
+        }
+    }
+
     /// The accounts with these keys, at most a hundred, in this order. Those that are gone are missing.
     async fn get_all(&self, keys: Vec<AttributeValue>) -> Result<Vec<User>, TableError> {
         let mut left: Vec<Item> = keys.iter().map(|key| Item::from([("pk".to_owned(), key.clone())])).collect();
@@ -174,12 +209,12 @@ impl UserStore {
         };
         match (user.is_active_admin(), is_admin) {
             (false, true) => {
-                writes.push((Part::Admins, transaction::update(admins().update_expression("ADD ids :id"))))
+                writes.push((Part::Admins, transaction::update(admins().update_expression("ADD ids :id"))));
             }
             (true, false) => {
                 let leave = admins()
                     .update_expression("DELETE ids :id")
-                    .condition_expression("contains(ids, :this) AND size(ids) > :one")
+                    .condition_expression("(attribute_exists(ids) AND NOT contains(ids, :this)) OR size(ids) > :one")
                     .expression_attribute_values(":this", text(user.id.as_str()))
                     .expression_attribute_values(":one", number(1_u64));
                 writes.push((Part::Admins, transaction::update(leave)));

@@ -41,11 +41,6 @@ pub enum Permission {
     Change,
 }
 
-/// An operator that was authorised.
-pub struct Authorised {
-    pub operator: Operator,
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     #[error("the admin key is wrong")]
@@ -112,7 +107,7 @@ impl Operators {
         issuer: &Issuer,
         token: &str,
         permission: Permission,
-    ) -> Result<Authorised, OperatorError> {
+    ) -> Result<Operator, OperatorError> {
         if is_access_token(token) {
             let claims = own_claims(&*self.keys.get().await?, issuer, token, self.clock.now())?;
             return self.authorise_admin(&claims, permission).await;
@@ -121,10 +116,10 @@ impl Operators {
         if permission == Permission::Change {
             Metric::count(Name::AdminKeyUsed).emit(self.clock.now());
         }
-        Ok(Authorised { operator: Operator::AdminKey { hint } })
+        Ok(Operator::AdminKey { hint })
     }
 
-    async fn authorise_admin(&self, claims: &Claims, permission: Permission) -> Result<Authorised, OperatorError> {
+    async fn authorise_admin(&self, claims: &Claims, permission: Permission) -> Result<Operator, OperatorError> {
         let (user, session) = tokio::try_join!(self.users.find(&claims.sub), self.sessions.find(&claims.sid))?;
         let now = self.clock.now();
         let (Some(user), Some(session)) = (user, session) else { return Err(OperatorError::InvalidToken) };
@@ -141,7 +136,7 @@ impl Operators {
         if !is_enough {
             return Err(OperatorError::ReauthRequired);
         }
-        Ok(Authorised { operator: Operator::User { id: user.id } })
+        Ok(Operator::User { id: user.id })
     }
 }
 

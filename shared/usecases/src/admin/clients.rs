@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use twostep_crypto::opaque_token::OpaqueToken;
 use twostep_domain::{
-    account::Action,
+    account::{Action, Operator},
     client::{Client, ClientKind, ClientName, RedirectUri},
     ids::ClientId,
     time::Clock,
@@ -12,7 +12,7 @@ use twostep_domain::{
 use twostep_runtime::{config::ConfigError, entropy};
 use twostep_stores::{ClientStore, TableError, Tables, clients::ClientRegistry};
 
-use super::{Authorised, trail::Trail};
+use super::trail::Trail;
 use crate::outage::{Outage, from_outage};
 
 pub struct ManageClients {
@@ -79,7 +79,7 @@ impl ManageClients {
     /// [`ClientError::Invalid`]
     pub async fn create(
         &self,
-        who: &Authorised,
+        who: &Operator,
         kind: ClientKind,
         change: &ClientChange,
     ) -> Result<WithSecret, ClientError> {
@@ -97,7 +97,7 @@ impl ManageClients {
 
     /// # Errors
     /// [`ClientError`]
-    pub async fn change(&self, who: &Authorised, id: &ClientId, change: &ClientChange) -> Result<Client, ClientError> {
+    pub async fn change(&self, who: &Operator, id: &ClientId, change: &ClientChange) -> Result<Client, ClientError> {
         let changed = self.store.change(|registry| {
             let client = change.apply(present(registry, id)?)?;
             save(registry, client.clone())?;
@@ -112,7 +112,7 @@ impl ManageClients {
     ///
     /// # Errors
     /// [`ClientError::Invalid`] for a public client, which has no secret.
-    pub async fn renew_secret(&self, who: &Authorised, id: &ClientId) -> Result<WithSecret, ClientError> {
+    pub async fn renew_secret(&self, who: &Operator, id: &ClientId) -> Result<WithSecret, ClientError> {
         let (secret, now) = (OpaqueToken::random(&mut entropy::system()), self.clock.now());
         let renewed = self.store.change(|registry| {
             let client = present(registry, id)?;
@@ -132,13 +132,13 @@ impl ManageClients {
     ///
     /// # Errors
     /// [`ClientError::Unknown`]
-    pub async fn remove(&self, who: &Authorised, id: &ClientId) -> Result<(), ClientError> {
+    pub async fn remove(&self, who: &Operator, id: &ClientId) -> Result<(), ClientError> {
         self.store.change(|registry| registry.remove(id).map(|_| ()).ok_or(ClientError::Unknown)).await?;
         self.note(who, Action::ClientRemoved, id).await;
         Ok(())
     }
 
-    async fn note(&self, who: &Authorised, action: Action, id: &ClientId) {
+    async fn note(&self, who: &Operator, action: Action, id: &ClientId) {
         self.trail.note(self.trail.entry(who, action).about([id.as_str()])).await;
     }
 }

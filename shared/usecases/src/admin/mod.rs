@@ -7,13 +7,15 @@ pub mod settings;
 pub mod test_email;
 pub mod test_message;
 pub mod trail;
+pub mod transfer;
 pub mod usage;
 pub mod users;
 
-pub use authorisation::{Authorised, Operators, Permission};
+pub use authorisation::{Operators, Permission};
 pub use clients::ManageClients;
 pub use settings::ChangeSettings;
 pub use test_email::SendTestEmail;
 pub use test_message::SendTestMessage;
+pub use transfer::TransferUsers;
 pub use usage::{ReadUsage, Usage};
 pub use users::ManageUsers;

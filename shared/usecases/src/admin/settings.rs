@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use twostep_domain::{
-    account::Action,
+    account::{Action, Operator},
     country::AllowedCountries,
     message_texts::InvalidSite,
     sender_id::SenderId,
@@ -21,7 +21,7 @@ use twostep_stores::{
     spending::BreakerStore,
 };
 
-use super::{Authorised, key::hint, trail::Trail};
+use super::{key::hint, trail::Trail};
 use crate::{
     messages::provider::{OpenError, account, clickatell},
     outage::{Outage, from_outage},
@@ -104,7 +104,7 @@ impl ChangeSettings {
     ///
     /// # Errors
     /// [`SettingsError`]
-    pub async fn change(&self, who: &Authorised, change: &SettingsChange) -> Result<Settings, SettingsError> {
+    pub async fn change(&self, who: &Operator, change: &SettingsChange) -> Result<Settings, SettingsError> {
         let store = self.settings.store();
         let mut race = Race::on(Some(store.load().await?));
         let mut stored: Option<ClickatellSettings> = None;

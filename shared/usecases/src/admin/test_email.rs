@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use twostep_domain::{
-    account::Action,
+    account::{Action, Operator},
     email::{EmailAddress, Sender},
     email_texts::test_email,
     time::Clock,
@@ -12,7 +12,7 @@ use twostep_runtime::config::{self, ConfigError};
 use twostep_senders::ses::{Client, Failure, Outcome};
 use twostep_stores::{CachedSettings, EmailBudgetStore, TableError, Tables};
 
-use super::{Authorised, trail::Trail};
+use super::trail::Trail;
 use crate::{
     caller::Caller,
     outage::{Outage, from_outage},
@@ -57,12 +57,7 @@ impl SendTestEmail {
     ///
     /// # Errors
     /// [`TestEmailError`]
-    pub async fn send(
-        &self,
-        who: &Authorised,
-        caller: &Caller,
-        email: &EmailAddress,
-    ) -> Result<String, TestEmailError> {
+    pub async fn send(&self, who: &Operator, caller: &Caller, email: &EmailAddress) -> Result<String, TestEmailError> {
         let from = self.from.as_ref().ok_or(TestEmailError::EmailOff)?;
         let settings = self.settings.store().load().await?.settings;
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;

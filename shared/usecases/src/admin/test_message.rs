@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use twostep_domain::{
-    account::{Action, PhoneTrust},
+    account::{Action, Operator, PhoneTrust},
     challenge::{DeliveryFailure, PurposeName},
     country::PhoneNotAllowed,
     message_texts,
@@ -20,7 +20,7 @@ use twostep_runtime::{
 use twostep_senders::clickatell::{CachedAccount, Client, FailureCode, Message, Outcome};
 use twostep_stores::{CachedSettings, TableError, Tables};
 
-use super::{Authorised, trail::Trail};
+use super::trail::Trail;
 use crate::{
     caller::Caller,
     messages::{
@@ -76,12 +76,7 @@ impl SendTestMessage {
     ///
     /// # Errors
     /// [`TestMessageError`]
-    pub async fn send(
-        &self,
-        who: &Authorised,
-        caller: &Caller,
-        phone: &PhoneNumber,
-    ) -> Result<String, TestMessageError> {
+    pub async fn send(&self, who: &Operator, caller: &Caller, phone: &PhoneNumber) -> Result<String, TestMessageError> {
         let settings = self.settings.store().load().await?.settings;
         settings.allowed_countries.check(phone).map_err(|PhoneNotAllowed| TestMessageError::PhoneNotAllowed)?;
         if settings.clickatell.key_hint.is_none() {

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use twostep_domain::{
-    account::{Action, Operation},
+    account::{Action, Operation, Operator},
     time::Clock,
 };
 use twostep_runtime::config::ConfigError;
 use twostep_stores::{AuditStore, Tables, transaction::Write};
 
-use super::Authorised;
 use crate::{
     audit::{Page, moment},
     outage::Outage,
@@ -28,8 +27,8 @@ impl Trail {
         Ok(Self { clock: tables.clock(), store: tables.audit()? })
     }
 
-    pub(crate) fn entry(&self, who: &Authorised, action: Action) -> Operation {
-        Operation::new(who.operator.clone(), action, self.clock.now(), &moment(&*self.clock))
+    pub(crate) fn entry(&self, who: &Operator, action: Action) -> Operation {
+        Operation::new(who.clone(), action, self.clock.now(), &moment(&*self.clock))
     }
 
     /// The write of an entry, for the transaction of what it records.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use twostep_domain::{
-    account::{Action, Activity, Event, ListPosition, Role, User},
+    account::{Action, Activity, Event, ListPosition, Operator, Role, User},
     challenge::{Notice, PurposeName},
     email::EmailAddress,
     ids::UserId,
@@ -25,7 +25,7 @@ use twostep_stores::{
     users::ChangeError,
 };
 
-use super::{Authorised, trail::Trail};
+use super::trail::Trail;
 use crate::{
     audit::{Audit, Page},
     codes::Challenges,
@@ -119,7 +119,7 @@ impl ManageUsers {
 
     /// # Errors
     /// [`Outage`]
-    pub async fn find(&self, who: &Authorised, lookup: Lookup, view: View) -> Result<Option<UserOverview>, Outage> {
+    pub async fn find(&self, who: &Operator, lookup: Lookup, view: View) -> Result<Option<UserOverview>, Outage> {
         let found = match &lookup {
             Lookup::Id(id) => self.users.find_any(id).await?,
             Lookup::Email(email) => self.users.find_any_by_email(email).await?,
@@ -137,7 +137,7 @@ impl ManageUsers {
     ///
     /// # Errors
     /// [`Outage`]
-    pub async fn list(&self, who: &Authorised, after: Option<&ListPosition>, view: View) -> Result<UserPage, Outage> {
+    pub async fn list(&self, who: &Operator, after: Option<&ListPosition>, view: View) -> Result<UserPage, Outage> {
         const PAGE: u16 = 50;
         // One more tells whether there is another page.
         let (mut users, settings) = tokio::try_join!(self.users.page(after, PAGE + 1), self.settings.get())?;
@@ -174,7 +174,7 @@ impl ManageUsers {
     ///
     /// # Errors
     /// [`UserError`]
-    pub async fn disable(&self, who: &Authorised, id: &UserId) -> Result<(), UserError> {
+    pub async fn disable(&self, who: &Operator, id: &UserId) -> Result<(), UserError> {
         self.change(who, id, Action::UserDisabled, |user| {
             let writes = self.users.set_disabled(user, true);
             (!user.disabled).then_some(Change { writes, event: Event::Disabled, is_admin: false, about: None })
@@ -184,7 +184,7 @@ impl ManageUsers {
 
     /// # Errors
     /// [`UserError`]
-    pub async fn enable(&self, who: &Authorised, id: &UserId) -> Result<(), UserError> {
+    pub async fn enable(&self, who: &Operator, id: &UserId) -> Result<(), UserError> {
         self.change(who, id, Action::UserEnabled, |user| {
             let is_admin = user.role == Role::Admin;
             let writes = self.users.set_disabled(user, false);
@@ -197,7 +197,7 @@ impl ManageUsers {
     ///
     /// # Errors
     /// [`UserError`]
-    pub async fn sign_out(&self, who: &Authorised, id: &UserId) -> Result<(), UserError> {
+    pub async fn sign_out(&self, who: &Operator, id: &UserId) -> Result<(), UserError> {
         self.change(who, id, Action::UserSignedOut, |user| {
             Some(Change::of(user, self.users.sign_out(user), Event::OtherSessionsEnded))
         })
@@ -208,7 +208,7 @@ impl ManageUsers {
     ///
     /// # Errors
     /// [`UserError`]
-    pub async fn remove_phone(&self, who: &Authorised, id: &UserId, language: Language) -> Result<(), UserError> {
+    pub async fn remove_phone(&self, who: &Operator, id: &UserId, language: Language) -> Result<(), UserError> {
         let ring = self.keys.get().await?;
         self.change(who, id, Action::UserPhoneRemoved, |user| {
             let phone = user.phone.as_ref()?;
@@ -224,7 +224,7 @@ impl ManageUsers {
     ///
     /// # Errors
     /// [`UserError`]
-    pub async fn remove_totp(&self, who: &Authorised, id: &UserId, language: Language) -> Result<(), UserError> {
+    pub async fn remove_totp(&self, who: &Operator, id: &UserId, language: Language) -> Result<(), UserError> {
         let ring = self.keys.get().await?;
         self.change(who, id, Action::UserTotpRemoved, |user| {
             user.totp()?;
@@ -239,7 +239,7 @@ impl ManageUsers {
     ///
     /// # Errors
     /// [`UserError`]
-    pub async fn unlock(&self, who: &Authorised, id: &UserId) -> Result<(), UserError> {
+    pub async fn unlock(&self, who: &Operator, id: &UserId) -> Result<(), UserError> {
         let (ring, now) = (self.keys.get().await?, self.clock.now());
         let user = self.users.find_any(id).await?.ok_or(UserError::UnknownUser)?;
         self.attempts.forgive(&ring.pepper, &user).await?;
@@ -268,7 +268,7 @@ impl ManageUsers {
 
     /// # Errors
     /// [`UserError`]
-    pub async fn set_role(&self, who: &Authorised, id: &UserId, role: Role) -> Result<(), UserError> {
+    pub async fn set_role(&self, who: &Operator, id: &UserId, role: Role) -> Result<(), UserError> {
         self.change(who, id, Action::UserRoleChanged, |user| {
             let is_admin = role == Role::Admin && !user.disabled;
             let writes = vec![self.users.set_role(user, role)];
@@ -286,7 +286,7 @@ impl ManageUsers {
     ///
     /// # Errors
     /// [`UserError`]
-    pub async fn delete(&self, who: &Authorised, id: &UserId) -> Result<(), UserError> {
+    pub async fn delete(&self, who: &Operator, id: &UserId) -> Result<(), UserError> {
         self.change(who, id, Action::UserDeleted, |user| {
             let writes = self.users.delete(user);
             Some(Change { writes, event: Event::AccountDeleted, is_admin: false, about: None })
@@ -298,7 +298,7 @@ impl ManageUsers {
     /// already.
     async fn change(
         &self,
-        who: &Authorised,
+        who: &Operator,
         id: &UserId,
         action: Action,
         plan: impl Fn(&User) -> Option<Change>,
@@ -312,7 +312,7 @@ impl ManageUsers {
             writes.push(self.audit.write(&self.audit.by_operator(event, id)));
             match self.users.commit_with_role(&user, is_admin, writes).await {
                 Ok(()) => {
-                    tracing::info!(operator = %who.operator, action = action.as_str(), user = id.as_str(), "an operator acted");
+                    tracing::info!(operator = %who, action = action.as_str(), user = id.as_str(), "an operator acted");
                     if ends_sessions && let Err(error) = self.sessions.delete_ended(id, None).await {
                         tracing::warn!(%error, "ended sessions were not deleted");
                     }

@@ -134,7 +134,7 @@ impl SignInByPassword {
         let is_correct = password::verify(&stored, password);
         let Some(user) = user.filter(|_| is_correct) else { return Err(PasswordError::InvalidCredentials) };
         self.attempts.succeeded(&attempt).await?;
-        self.rehash_if_outdated(&user.id, &stored, password).await;
+        rehash_if_outdated(&self.users, &user.id, &stored, password).await;
 
         let now = self.clock.now();
         if !demands_second_step(&settings, &user) {
@@ -146,17 +146,6 @@ impl SignInByPassword {
             return self.begin_session(caller, issuer, &ring, user, sign_in, Some(token)).await;
         }
         Ok(PasswordAccepted::SecondStep(self.second_step.start(caller, &ring, &user).await?))
-    }
-
-    /// Replaces a hash whose parameters are no longer today's. The sign-in goes on whatever happens.
-    async fn rehash_if_outdated(&self, user: &UserId, stored: &PasswordHash, password: &Password) {
-        if !password::is_outdated(stored) {
-            return;
-        }
-        let hash = password.hash(&mut entropy::system());
-        if let Err(error) = self.users.rehash(user, stored, &hash).await {
-            tracing::warn!(%error, "a password was not hashed anew");
-        }
     }
 
     /// Begins a session of `user` as it was read. If the account changes in between, the caller starts again.
@@ -186,6 +175,18 @@ impl SignInByPassword {
             Err(ChangeError::Outdated) => Err(PasswordError::InvalidCredentials),
             Err(error) => Err(PasswordError::Outage(error.into())),
         }
+    }
+}
+
+/// Replaces the hash of a right password that other software made, or whose parameters are no longer today's. The sign-in
+/// goes on whatever happens.
+pub(super) async fn rehash_if_outdated(users: &UserStore, user: &UserId, stored: &PasswordHash, password: &Password) {
+    if !password::is_outdated(stored) {
+        return;
+    }
+    let hash = password.hash(&mut entropy::system());
+    if let Err(error) = users.rehash(user, stored, &hash).await {
+        tracing::warn!(%error, "a password was not hashed anew");
     }
 }
 

@@ -29,6 +29,7 @@ use twostep_stores::{
 
 use super::{
     attempts::{Attempts, ClientIpAttempts, Wait, confirmation},
+    by_password::rehash_if_outdated,
     second_step::{stored_code, totp_step, without_code},
 };
 use crate::{
@@ -158,6 +159,9 @@ impl ConfirmSignIn {
             Err(error) => return Err(ConfirmError::Outage(error.into())),
         }
         tokio::try_join!(self.attempts.forget(&account), self.client_ip_attempts.release(&client_ip))?;
+        if let (Proof::Password(Some(password)), Some(stored)) = (proof, &user.password) {
+            rehash_if_outdated(&self.users, &user.id, stored, password).await;
+        }
         signed_in::record_use(&self.users, &user, now).await;
         let user = without_code(user, confirmed.recovery_code.as_ref());
         Ok(SignedIn::new(issuer, &ring, &session, refresh_token, user, now))
