@@ -13,10 +13,11 @@ pub struct Sms {
     pub api: Api,
 }
 
-/// Which of Clickatell's APIs accepted the message.
+/// What accepted the message: one of Clickatell's APIs, or the hook of a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Api {
     Rest,
     One,
+    Hook,
 }

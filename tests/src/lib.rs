@@ -251,6 +251,21 @@ impl Client {
     }
 
     /// A request to the sandbox.
+    /// An address in the sandbox.
+    #[must_use]
+    pub fn sandbox_url(&self, path: &str) -> String {
+        format!("{}{path}", self.sandbox)
+    }
+
+    /// Waits until a message was sent or failed.
+    pub async fn delivery_settles(&self, challenge: &Value) {
+        eventually("a sent or failed message", async || {
+            let shown = self.challenge(challenge).await.expect(200);
+            (shown["delivery"] != "pending").then_some(())
+        })
+        .await;
+    }
+
     pub async fn sandbox(&self, method: Method, path: &str, body: &Value) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.sandbox)).body(body.to_string());
         Answer::read(request.send().await.expect("the sandbox answers")).await

@@ -4,7 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use twostep_domain::{challenge::Challenge, time::Clock};
+use twostep_domain::{
+    challenge::Challenge,
+    settings::SenderKind,
+    target::{Reach, TargetUrl},
+    time::Clock,
+};
+use twostep_http::bodies::delivery_reports;
 use twostep_local::{
     arn,
     aws::{secrets_manager, sqs},
@@ -28,6 +34,8 @@ pub struct Post {
     reports: RecordDeliveryReports,
     queue: Arc<sqs::Queue>,
     queues: Arc<sqs::Queues>,
+    /// The hook of another sender, in the provider's sandbox.
+    pub hook: TargetUrl,
     /// Of the provider's sandbox, which sends no delivery reports.
     pub provider: Client,
 }
@@ -61,6 +69,7 @@ impl Post {
                 ("SITE_HOST", "localhost"),
                 ("ALLOWED_COUNTRIES", "*"),
                 ("LIMITS", limits),
+                ("TARGETS", "loopback"),
             ]
             .map(|(variable, value)| (variable, value.to_owned())),
         );
@@ -80,6 +89,7 @@ impl Post {
             reports: RecordDeliveryReports::open(&tables, &secrets).expect("the environment is complete"),
             queue,
             queues,
+            hook: TargetUrl::parse(&format!("{provider_url}/hook"), Reach::Loopback).expect("an address"),
             provider: Client::new("http://localhost:9".to_owned(), provider_url),
         }
     }
@@ -126,6 +136,25 @@ impl Post {
         let present = bench.stored(challenge).await;
         assert!(self.send(&present, 1).await, "the message waits");
         bench.stored(challenge).await
+    }
+
+    /// Whose delivery reports come with `token`.
+    ///
+    /// # Panics
+    /// If DynamoDB or Secrets Manager does not answer.
+    pub async fn reporter(&self, token: &str) -> Option<SenderKind> {
+        self.reports.reporter(token).await.expect("an answer")
+    }
+
+    /// Reports as the hook does.
+    ///
+    /// # Panics
+    /// If DynamoDB does not answer.
+    pub async fn report_by_hook(&self, report: &Value) {
+        let request = lambda_http::http::Request::new(lambda_http::Body::Text(report.to_string()));
+        for report in delivery_reports::read(&request, SenderKind::Webhook) {
+            self.reports.record(&report).await.expect("DynamoDB");
+        }
     }
 
     /// Reports the delivery of a message, with our own reference if there is one.

@@ -327,7 +327,7 @@ const READS: [Reads; 29] = [
     },
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },
     Reads { function: "web", own: &["EMAIL_FROM"], settings: true },
-    Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_SECRET"], settings: false },
+    Reads { function: "sms-status", own: &["CODES_TABLE", "COUNTERS_TABLE", "CALLBACK_SECRET"], settings: true },
     Reads { function: "queue-sms", own: &["MESSAGES_QUEUE"], settings: false },
     Reads {
         function: "send-sms",
@@ -348,7 +348,7 @@ const SETTINGS: [&str; 7] =
     ["SETTINGS_TABLE", "SITE_NAME", "SITE_HOST", "ALLOWED_COUNTRIES", "SMS_PER_HOUR", "SMS_PER_DAY", "SMS_PER_MONTH"];
 
 /// For a laptop only, so the template doesn't set them.
-const LAPTOP: [&str; 2] = ["LIMITS", "CLICKATELL_URL"];
+const LAPTOP: [&str; 3] = ["LIMITS", "CLICKATELL_URL", "TARGETS"];
 
 impl Reads {
     fn of(function: &str) -> &'static Self {

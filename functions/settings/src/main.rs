@@ -47,7 +47,8 @@ async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
         ("GET", None) => Ok(Answer::json(200, &SettingsBody::from(admin.settings.read().await?))),
         ("PUT", None) => {
             let change = body::<SettingsChangeBody>(&request)?.parse()?;
-            Ok(Answer::json(200, &SettingsBody::from(admin.settings.change(&who, &change).await?)))
+            let changed = admin.settings.change(&who, &change).await?;
+            Ok(Answer::json(200, &SettingsBody::changed(changed, &admin.issuer.of(&request).issuer)))
         }
         ("GET", Some("usage")) => Ok(Answer::json(200, &UsageBody::from(admin.usage.read().await?))),
         ("POST", Some("test-sms")) => {

@@ -1,4 +1,4 @@
-//! `GET` and `POST /v1/sms/status/{token}`: Clickatell's delivery reports.
+//! `GET` and `POST /v1/sms/status/{token}`: delivery reports of Clickatell and of a hook.
 
 use twostep_http::{Answer, Error, Problem, Request, bodies::delivery_reports, segment_after, serve_servers};
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
@@ -15,10 +15,8 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(reports: &RecordDeliveryReports, request: Request) -> Result<Answer, Problem> {
     let token = segment_after(&request, "status").unwrap_or_default();
-    if !reports.is_token(token).await.map_err(Outage::from)? {
-        return Err(Problem::InvalidCallbackToken);
-    }
-    for report in delivery_reports::read(&request) {
+    let sender = reports.reporter(token).await?.ok_or(Problem::InvalidCallbackToken)?;
+    for report in delivery_reports::read(&request, sender) {
         reports.record(&report).await.map_err(Outage::from)?;
     }
     Ok(Answer::empty())

@@ -39,6 +39,8 @@ pub enum Mode {
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     Sms,
+    /// The hook of a sender.
+    Hook,
     Email,
 }
 

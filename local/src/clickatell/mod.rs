@@ -1,6 +1,8 @@
-//! Stand-in for Clickatell: both POST APIs, the balance query, delivery reports, faults on demand, and an inbox.
+//! Stand-in for Clickatell: both POST APIs, the balance query, delivery reports, faults on demand, and an inbox. Beside it, the
+//! hook of another sender.
 
 mod faults;
+mod hook;
 mod inbox_api;
 mod message;
 mod reports;
@@ -35,6 +37,7 @@ pub fn router(sandbox: Shared) -> Router {
         .route("/", get(|| async { Redirect::temporary("/inbox") }))
         .route("/messages", post(wire::rest))
         .route("/v1/message", post(wire::one))
+        .route("/hook", post(hook::receive))
         .route("/public-client/balance", get(wire::balance))
         .route("/v1/balance", get(wire::balance))
         .route("/inbox", get(inbox_api::list).delete(inbox_api::empty))

@@ -76,16 +76,16 @@ async fn call_back(sandbox: &Sandbox, body: &Value) -> bool {
 fn callback(sms: &Sms, step: Step) -> Value {
     let timestamp = SystemClock.now().0 * 1000;
     let (code, status) = match (sms.api, step) {
-        (Api::Rest, Step::Sent) => (3, "DELIVERED_TO_GATEWAY"),
-        (Api::Rest, Step::Delivered) => (4, "RECEIVED_BY_RECIPIENT"),
-        (Api::Rest, Step::Failed) => (7, "ERROR_DELIVERING"),
+        (Api::Rest | Api::Hook, Step::Sent) => (3, "DELIVERED_TO_GATEWAY"),
+        (Api::Rest | Api::Hook, Step::Delivered) => (4, "RECEIVED_BY_RECIPIENT"),
+        (Api::Rest | Api::Hook, Step::Failed) => (7, "ERROR_DELIVERING"),
         (Api::One, Step::Sent) => (4, "SENT_TO_SUPPLIER"),
         (Api::One, Step::Delivered) => (5, "DEVICE_ACK"),
         (Api::One, Step::Failed) => (23, "DELIVERY_FAILURE"),
     };
     let (id, reference) = (&sms.api_message_id, &sms.client_message_id);
     match sms.api {
-        Api::Rest => {
+        Api::Rest | Api::Hook => {
             json!({"integrationName": "sandbox", "messageId": id, "requestId": id, "clientMessageId": reference, "to": sms.to, "from": sms.from, "statusCode": code, "status": status, "statusDescription": status, "timestamp": timestamp})
         }
         Api::One => {

@@ -64,7 +64,7 @@ async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<Me
     let mode = sandbox.strike(Channel::Sms, &to, headers);
     if !has_key(headers) || mode == Mode::BadKey {
         return match api {
-            Api::Rest => refuse(api, 200, 108, "Invalid or missing integration API Key.", None),
+            Api::Rest | Api::Hook => refuse(api, 200, 108, "Invalid or missing integration API Key.", None),
             Api::One => refuse(api, 401, 1, "Invalid or missing integration API Key", None),
         };
     }
@@ -95,7 +95,7 @@ async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<Me
     for message in messages {
         let sms = sandbox.receive(api, message);
         accepted.push(match api {
-            Api::Rest => json!({"apiMessageId": sms.api_message_id, "accepted": true, "to": sms.to, "errorCode": null, "error": null, "errorDescription": null}),
+            Api::Rest | Api::Hook => json!({"apiMessageId": sms.api_message_id, "accepted": true, "to": sms.to, "errorCode": null, "error": null, "errorDescription": null}),
             Api::One => json!({"apiMessageId": sms.api_message_id, "accepted": true, "to": sms.to, "error": null}),
         });
         tokio::spawn(reports::follow(Arc::clone(&sandbox), sms, mode));
@@ -112,8 +112,10 @@ async fn accept(sandbox: Shared, api: Api, headers: &HeaderMap, messages: Vec<Me
 /// The error in each API's format. With `to`, the error concerns one message instead of the whole request.
 fn refuse(api: Api, status: u16, code: u32, error: &str, to: Option<&str>) -> Response {
     let body = match (api, to) {
-        (Api::Rest, None) => json!({"messages": [], "errorCode": code, "error": error, "errorDescription": error}),
-        (Api::Rest, Some(to)) => {
+        (Api::Rest | Api::Hook, None) => {
+            json!({"messages": [], "errorCode": code, "error": error, "errorDescription": error})
+        }
+        (Api::Rest | Api::Hook, Some(to)) => {
             json!({"messages": [{"apiMessageId": null, "accepted": false, "to": to, "errorCode": code, "error": error, "errorDescription": error}], "errorCode": null, "error": null, "errorDescription": null})
         }
         (Api::One, None) => json!({"error": {"code": code, "description": error}}),

@@ -32,6 +32,7 @@ pub fn of(function: &Function, template: &Template, settings: &Settings) -> Vec<
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
         ("LIMITS", limits.to_owned()),
         ("CLICKATELL_URL", local(settings.sandbox_port)),
+        ("TARGETS", "loopback".to_owned()),
         ("SITE_NAME", "Example".to_owned()),
         ("SITE_HOST", "localhost".to_owned()),
         ("ALLOWED_COUNTRIES", env::var("ALLOWED_COUNTRIES").unwrap_or_else(|_| "*".to_owned())),

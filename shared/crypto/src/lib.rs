@@ -21,6 +21,7 @@ pub mod refresh_token;
 pub mod registration_token;
 pub mod reset_token;
 pub mod sealing;
+pub mod standard_webhooks;
 pub mod totp;
 
 pub use key_ring::KeyRing;

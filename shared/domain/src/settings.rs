@@ -6,6 +6,7 @@ use crate::{
     country::AllowedCountries,
     message_texts::{InvalidSite, Site},
     spending::{BreakerPolicy, Budgets, Limits, Prices},
+    target::TargetUrl,
     theme::{Links, Theme},
     time::{DAY, Timestamp},
 };
@@ -36,6 +37,8 @@ pub struct Settings {
     #[serde(default = "Settings::default_phone_idle_days")]
     pub phone_idle_days: u32,
     #[serde(default)]
+    pub sender: SenderSettings,
+    #[serde(default)]
     pub theme: Theme,
     #[serde(default)]
     pub links: Links,
@@ -63,6 +66,65 @@ pub struct ClickatellSettings {
     pub updated_at: Option<Timestamp>,
 }
 
+/// Who sends messages.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr, strum::EnumString,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum SenderKind {
+    Clickatell,
+    /// A hook of the operator.
+    Webhook,
+}
+
+impl SenderKind {
+    /// How a message of this sender is named in our tables: two senders can use the same id.
+    #[must_use]
+    pub fn message_name(self, message_id: &str) -> String {
+        match self {
+            Self::Clickatell => message_id.to_owned(),
+            Self::Webhook => format!("webhook|{message_id}"),
+        }
+    }
+}
+
+/// Who sends, and in which order they are tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SenderSettings {
+    pub order: Vec<SenderKind>,
+    #[serde(default)]
+    pub webhook: Option<WebhookSender>,
+}
+
+/// A hook that sends messages. What we share with it follows from `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookSender {
+    pub url: TargetUrl,
+    /// Random. A new one makes a new secret and a new token for reports.
+    pub id: String,
+    /// The hash of the token that its delivery reports come with.
+    pub report_token_hash: String,
+}
+
+impl Default for SenderSettings {
+    fn default() -> Self {
+        Self { order: vec![SenderKind::Clickatell], webhook: None }
+    }
+}
+
+impl SenderSettings {
+    /// Whether each sender comes once, one at least, and a hook only if there is one.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let mut sorted = self.order.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let has_hook = self.webhook.is_some() || !self.order.contains(&SenderKind::Webhook);
+        !sorted.is_empty() && sorted.len() == self.order.len() && has_hook
+    }
+}
+
 impl Settings {
     /// Before an admin has set anything: two-step is off.
     #[must_use]
@@ -80,6 +142,7 @@ impl Settings {
             breaker: BreakerPolicy::default(),
             email_per_hour: Self::default_email_per_hour(),
             phone_idle_days: Self::default_phone_idle_days(),
+            sender: SenderSettings::default(),
             theme: Theme::default(),
             links: Links::default(),
         }
@@ -116,9 +179,18 @@ impl Settings {
         Site::new(&self.site_name, &self.site_host)
     }
 
-    /// Whether codes can be sent: two-step is on and there is a key to send with.
+    /// Whether there is something to send with: a key, or a hook.
+    #[must_use]
+    pub fn has_sender(&self) -> bool {
+        self.sender.order.iter().any(|kind| match kind {
+            SenderKind::Clickatell => self.clickatell.key_hint.is_some(),
+            SenderKind::Webhook => self.sender.webhook.is_some(),
+        })
+    }
+
+    /// Whether codes can be sent: two-step is on and there is something to send with.
     #[must_use]
     pub fn can_send_codes(&self) -> bool {
-        self.two_step_enabled && self.clickatell.key_hint.is_some()
+        self.two_step_enabled && self.has_sender()
     }
 }

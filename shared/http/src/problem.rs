@@ -14,7 +14,7 @@ use serde::Serialize;
 use strum::EnumCount;
 use twostep_crypto::password::WeakPassword;
 use twostep_runtime::metrics::{Dimension, Metric, Name};
-use twostep_senders::{clickatell::FailureCode, ses::Failure as EmailFailure};
+use twostep_senders::{FailureCode, ses::Failure as EmailFailure};
 
 use super::Cookies;
 
@@ -492,6 +492,8 @@ fn what_would_do(setting: &str) -> &'static str {
         "theme.accent" => "An accent is a colour such as #0f6d64 with a contrast of at least 4.5:1 on white.",
         "theme.radius" => "A radius is `0`, `8` or `16`.",
         "theme.logo_url" | "links.terms" | "links.privacy" | "links.help" => "Send an https address.",
+        "sender.order" => "Name each sender once: `clickatell`, `webhook`. A webhook needs an address first.",
+        "sender.webhook.url" | "url" => "Send an https address that everybody can reach.",
         "role" => "A role is `user` or `admin`.",
         "kind" => "The kind is `web`, `spa`, `native` or `server`.",
         "name" => "A name has 1 to 100 characters.",

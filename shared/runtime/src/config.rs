@@ -190,6 +190,18 @@ pub fn clickatell_url(env: &Environment) -> Result<Option<String>, ConfigError> 
     env.optional("CLICKATELL_URL")
 }
 
+/// `TARGETS`: `public` (the default), or `loopback` on a laptop, where webhooks and senders may be on the same machine.
+///
+/// # Errors
+/// [`ConfigError`] for any other value.
+pub fn targets_may_be_loopback(env: &Environment) -> Result<bool, ConfigError> {
+    match env.optional("TARGETS")?.as_deref() {
+        None | Some("public") => Ok(false),
+        Some("loopback") => Ok(true),
+        Some(_) => Err(malformed("TARGETS", "expected public or loopback")),
+    }
+}
+
 /// `EMAIL_FROM`: the sender of emails, such as `Example <no-reply@example.com>`; `None` turns email off.
 ///
 /// # Errors

@@ -366,3 +366,69 @@ async fn every_message_that_is_asked_for_counts_at_the_address() {
     stack.advance(121);
     client.resend(&challenge).await.expect_problem(429, "too_many_requests");
 }
+
+#[tokio::test]
+async fn a_hook_sends_what_clickatell_does_not_take() {
+    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let change =
+        async |body: Value| client.send(Method::PUT, "/settings", Some(&admin.key), Some(body.to_string())).await;
+    for (body, field) in [
+        (json!({ "sender": { "order": ["webhook"] } }), "sender.order"),
+        (json!({ "sender": { "order": [] } }), "sender.order"),
+        (json!({ "sender": { "order": ["clickatell", "clickatell"] } }), "sender.order"),
+        (json!({ "sender": { "order": ["pigeon"] } }), "sender.order"),
+        (json!({ "sender": { "webhook": { "url": "http://shop.example/sms" } } }), "sender.webhook.url"),
+        (json!({ "sender": { "webhook": { "url": "https://169.254.169.254/" } } }), "sender.webhook.url"),
+        (json!({ "sender": { "webhook": { "url": "https://user:pass@shop.example/" } } }), "sender.webhook.url"),
+    ] {
+        let answer = change(body).await;
+        assert_eq!(answer.body["field"], field, "{}", answer.body);
+        answer.expect_problem(400, "invalid_setting");
+    }
+    change(json!({ "sender": { "webhook": {} } })).await.expect_problem(400, "invalid_request");
+
+    let hook = client.sandbox_url("/hook");
+    let body = json!({ "sender": { "order": ["clickatell", "webhook"], "webhook": { "url": hook } } });
+    let changed = change(body).await.expect(200)["sender"].clone();
+    assert!(changed["webhook"]["secret"].as_str().unwrap().starts_with("whsec_"));
+    let status_url = changed["webhook"]["status_url"].as_str().unwrap().to_owned();
+    let shown = admin.get().await["sender"].clone();
+    assert_eq!(
+        shown,
+        json!({ "order": ["clickatell", "webhook"], "webhook": { "url": hook } }),
+        "the secret is shown once"
+    );
+
+    client.set_fault(json!({ "mode": "no_credit", "channel": "sms" })).await;
+    let phone = fresh_phone();
+    eventually("a message by the hook", async || {
+        let challenge = client.start("/register/phone", &fresh_phone()).await.expect(202);
+        client.delivery_settles(&challenge).await;
+        let sent = client.all_messages("sms").await;
+        sent.iter().any(|sms| sms["api"] == "hook").then_some(())
+    })
+    .await;
+    let challenge = client.start("/register/phone", &phone).await.expect(202);
+    client.delivery_becomes(&challenge, "sent").await;
+    let sms = client.inbox(&phone).await.remove(0);
+    assert_eq!(sms["api"], "hook");
+    let report = json!({ "message_id": sms["api_message_id"], "status": "delivered" });
+    let reported = twostep_tests::http().post(&status_url).json(&report).send().await.unwrap();
+    assert_eq!(reported.status(), 204);
+    client.delivery_becomes(&challenge, "delivered").await;
+    let forged = twostep_tests::http().post(format!("{status_url}x")).json(&report).send().await.unwrap();
+    assert_eq!(forged.status(), 401);
+
+    let usage = client.send(Method::GET, "/settings/usage", Some(&admin.key), None).await.expect(200);
+    assert!(usage["senders"]["webhook"]["sent"].as_u64().unwrap() >= 1, "{usage}");
+    assert!(usage["senders"]["clickatell"]["refused"].as_u64().unwrap() >= 1, "{usage}");
+
+    let tested = client
+        .send(Method::POST, "/settings/test-sms", Some(&admin.key), Some(json!({ "phone": fresh_phone() }).to_string()))
+        .await;
+    assert_eq!(tested.expect(200)["delivery"], "sent");
+    let removed = change(json!({ "sender": { "order": ["clickatell"], "webhook": { "url": "" } } })).await.expect(200);
+    assert_eq!(removed["sender"], json!({ "order": ["clickatell"], "webhook": null }));
+}

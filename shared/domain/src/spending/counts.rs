@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::challenge::DeliveryFailure;
+use crate::{challenge::DeliveryFailure, settings::SenderKind};
 
 /// Messages and what they cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub struct Counts {
     pub delivered: u64,
     /// By reason.
     pub failed: BTreeMap<String, u64>,
+    /// Taken, by sender.
+    pub sent_by: BTreeMap<String, u64>,
+    /// Not taken, by sender.
+    pub refused_by: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -44,8 +48,15 @@ impl Counts {
         self.verified += other.verified;
         self.sign_ins += other.sign_ins;
         self.delivered += other.delivered;
-        for (reason, count) in &other.failed {
-            *self.failed.entry(reason.clone()).or_default() += count;
+        let counted = [
+            (&mut self.failed, &other.failed),
+            (&mut self.sent_by, &other.sent_by),
+            (&mut self.refused_by, &other.refused_by),
+        ];
+        for (own, others) in counted {
+            for (name, count) in others {
+                *own.entry(name.clone()).or_default() += count;
+            }
         }
     }
 }
@@ -58,4 +69,8 @@ pub enum MessageEvent {
         failed: Option<DeliveryFailure>,
     },
     Failed(DeliveryFailure),
+    /// A sender took it, or perhaps.
+    SentBy(SenderKind),
+    /// A sender did not take it.
+    RefusedBy(SenderKind),
 }

@@ -6,11 +6,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use twostep_domain::{
     country::{AllowedCountries, Country},
-    settings::{ClickatellSettings, Settings},
+    settings::{ClickatellSettings, SenderSettings, Settings, WebhookSender},
     spending::{Allowance, BreakerPolicy, Budget, Budgets, Limits, Mode, Prices},
     time::Timestamp,
 };
-use twostep_usecases::admin::settings::{Change, ClickatellChange, SettingsChange};
+use twostep_usecases::admin::settings::{Change, Changed, ClickatellChange, SenderChange, SettingsChange};
 
 use crate::{
     Problem,
@@ -32,6 +32,7 @@ pub struct SettingsBody {
     breaker: BreakerPolicyBody,
     email_per_hour: u64,
     phone_idle_days: u32,
+    sender: SenderBody,
     theme: ThemeBody,
     links: LinksBody,
 }
@@ -60,9 +61,47 @@ impl From<Settings> for SettingsBody {
             breaker: settings.breaker.into(),
             email_per_hour: settings.email_per_hour,
             phone_idle_days: settings.phone_idle_days,
+            sender: settings.sender.into(),
             theme: settings.theme.into(),
             links: settings.links.into(),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct SenderBody {
+    order: Vec<&'static str>,
+    webhook: Option<HookBody>,
+}
+
+#[derive(Serialize)]
+struct HookBody {
+    url: String,
+    /// Only after the address was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// Where its delivery reports come to. Only after the address was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_url: Option<String>,
+}
+
+impl From<SenderSettings> for SenderBody {
+    fn from(sender: SenderSettings) -> Self {
+        let hook = |hook: WebhookSender| HookBody { url: hook.url.as_str().to_owned(), secret: None, status_url: None };
+        Self { order: sender.order.into_iter().map(Into::into).collect(), webhook: sender.webhook.map(hook) }
+    }
+}
+
+impl SettingsBody {
+    /// The settings after a change, with what a hook is set up with. `site` is this service's own address.
+    #[must_use]
+    pub fn changed(changed: Changed, site: &str) -> Self {
+        let mut body = Self::from(changed.settings);
+        if let (Some(hook), Some(secrets)) = (&mut body.sender.webhook, changed.hook) {
+            hook.secret = Some(secrets.signing.expose());
+            hook.status_url = Some(format!("{site}/v1/sms/status/{}", secrets.reports.expose()));
+        }
+        body
     }
 }
 
@@ -220,6 +259,8 @@ pub struct SettingsChangeBody {
     breaker: Option<Unambiguous>,
     email_per_hour: Option<u64>,
     phone_idle_days: Option<u32>,
+    #[serde(default, deserialize_with = "json::object")]
+    sender: Option<SenderChangeBody>,
     theme: Option<Unambiguous>,
     links: Option<Unambiguous>,
 }
@@ -231,6 +272,29 @@ struct ClickatellChangeBody {
     api: Option<String>,
     /// An empty text removes the sender.
     from: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SenderChangeBody {
+    order: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "json::object")]
+    webhook: Option<HookChangeBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HookChangeBody {
+    /// An empty text removes the hook.
+    url: String,
+}
+
+impl SenderChangeBody {
+    fn parse(self) -> Result<SenderChange, Problem> {
+        let order = self.order.map(|order| order.iter().map(|kind| kind.parse()).collect::<Result<Vec<_>, _>>());
+        let order = order.transpose().map_err(|_| Problem::InvalidSetting("sender.order"))?;
+        Ok(SenderChange { order, webhook_url: self.webhook.map(|hook| hook.url.trim().to_owned()) })
+    }
 }
 
 impl SettingsChangeBody {
@@ -250,6 +314,7 @@ impl SettingsChangeBody {
             breaker: part::<BreakerChange>(self.breaker, "breaker")?.map(BreakerChange::into_change),
             email_per_hour: self.email_per_hour,
             phone_idle_days: self.phone_idle_days,
+            sender: self.sender.map(SenderChangeBody::parse).transpose()?.unwrap_or_default(),
             theme: part::<ThemeChange>(self.theme, "theme")?.map(ThemeChange::parse).transpose()?,
             links: part::<LinksChange>(self.links, "links")?.map(LinksChange::parse).transpose()?,
             clickatell: self.clickatell.map(ClickatellChangeBody::parse).transpose()?.unwrap_or_default(),

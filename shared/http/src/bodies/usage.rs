@@ -14,9 +14,18 @@ pub struct UsageBody {
     /// What `spent` and `cost_per_sign_in` are millionths of.
     currency: String,
     total: Figures,
+    /// What each sender did, while there was more than one.
+    senders: BTreeMap<String, SenderFigures>,
     /// The newest day first.
     days: Vec<DayAndCountry>,
     breaker: BreakerBody,
+}
+
+#[derive(Default, Serialize)]
+struct SenderFigures {
+    sent: u64,
+    /// The next sender was tried, or the message failed.
+    refused: u64,
 }
 
 #[derive(Serialize)]
@@ -113,14 +122,22 @@ impl BreakerBody {
 
 impl From<Usage> for UsageBody {
     fn from(usage: Usage) -> Self {
-        let total = (&usage.total()).into();
+        let total = usage.total();
+        let mut senders: BTreeMap<String, SenderFigures> = BTreeMap::new();
+        for (sender, sent) in &total.sent_by {
+            senders.entry(sender.clone()).or_default().sent = *sent;
+        }
+        for (sender, refused) in &total.refused_by {
+            senders.entry(sender.clone()).or_default().refused = *refused;
+        }
         let days = usage.days.iter().map(|(day, country, counts)| DayAndCountry {
             day: day.rfc3339().chars().take("2026-01-01".len()).collect(),
             country: country.as_str().to_owned(),
             figures: counts.into(),
         });
         Self {
-            total,
+            total: (&total).into(),
+            senders,
             days: days.collect(),
             breaker: BreakerBody::new(usage.settings.breaker.mode, &usage.breaker, usage.now),
             currency: usage.settings.prices.currency,

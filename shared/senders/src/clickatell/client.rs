@@ -5,12 +5,8 @@ use std::time::Duration;
 use reqwest::header::AUTHORIZATION;
 use twostep_domain::settings::ClickatellApi;
 
-use super::{
-    account::Account,
-    outcome::{Fault, KeyCheck, Outcome},
-    request::{self, Message},
-    response,
-};
+use super::{account::Account, key_check::KeyCheck, request, response};
+use crate::{Fault, Message, Outcome};
 
 pub struct Client {
     http: reqwest::Client,

@@ -9,7 +9,7 @@ use twostep_domain::{
     settings::ClickatellApi,
 };
 
-use super::outcome::Fault;
+use crate::Fault;
 
 /// What an error says about the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,11 @@ pub mod account;
 pub mod client;
 mod codes;
 pub mod delivery_report;
-pub mod outcome;
-pub mod request;
+pub mod key_check;
+mod request;
 mod response;
 
 pub use account::{Account, CachedAccount};
 pub use client::Client;
 pub use delivery_report::DeliveryReport;
-pub use outcome::{FailureCode, Fault, KeyCheck, Outcome};
-pub use request::Message;
+pub use key_check::KeyCheck;

@@ -1,16 +1,10 @@
 //! Request bodies of both APIs.
 
 use serde::Serialize;
-use twostep_domain::{phone::PhoneNumber, settings::ClickatellApi};
+use twostep_domain::settings::ClickatellApi;
 
 use super::account::Account;
-
-pub struct Message<'a> {
-    pub to: &'a PhoneNumber,
-    pub content: &'a str,
-    /// Our own reference. Clickatell returns it in delivery reports but does not recognise a repetition by it.
-    pub client_message_id: &'a str,
-}
+use crate::Message;
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -40,7 +34,7 @@ pub(super) struct OneMessage<'a> {
 }
 
 pub(super) fn body<'a>(account: &'a Account, message: &Message<'a>) -> Body<'a> {
-    let (to, content, client_message_id) = (message.to.digits(), message.content, message.client_message_id);
+    let (to, content, client_message_id) = (message.to.digits(), message.content, message.reference);
     let from = account.from.as_deref();
     match account.api {
         ClickatellApi::Rest => Body::Rest { to: [to], content, client_message_id, from },
@@ -52,6 +46,8 @@ pub(super) fn body<'a>(account: &'a Account, message: &Message<'a>) -> Body<'a> 
 
 #[cfg(test)]
 mod tests {
+    use twostep_domain::phone::PhoneNumber;
+
     use super::*;
 
     fn account(api: ClickatellApi) -> Account {
@@ -61,7 +57,7 @@ mod tests {
     #[test]
     fn requests_have_the_form_of_each_api() {
         let to = PhoneNumber::parse("+14155552671").unwrap();
-        let message = Message { to: &to, content: "hello", client_message_id: "abc-1" };
+        let message = Message { to: &to, content: "hello", reference: "abc-1" };
         let rest = serde_json::to_value(body(&account(ClickatellApi::Rest), &message)).unwrap();
         assert_eq!(rest, serde_json::json!({"to":["14155552671"],"content":"hello","clientMessageId":"abc-1"}));
         let mut two_way = account(ClickatellApi::One);

@@ -7,8 +7,9 @@ use twostep_domain::settings::ClickatellApi;
 
 use super::{
     codes::{self, Meaning},
-    outcome::{Fault, KeyCheck, Outcome},
+    key_check::KeyCheck,
 };
+use crate::{Fault, Outcome};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,9 +106,9 @@ fn refusal(api: ClickatellApi, status: u16, error: &Said<'_>) -> Outcome {
     let refused = |fault| Outcome::Refused { code: if code == 0 { "none".into() } else { code.to_string() }, fault };
     match meaning {
         Some(Meaning::Later(reason)) => Outcome::Later { reason },
+        Some(Meaning::Refused(fault)) => refused(fault),
         _ if status == 503 => Outcome::Later { reason: "provider_unavailable" },
         Some(Meaning::Unknown) => Outcome::Unknown { reason: "provider_error" },
-        Some(Meaning::Refused(fault)) => refused(fault),
         None if status == 429 => Outcome::Later { reason: "rate_limited" },
         None => refused(Fault::Account),
     }
@@ -210,6 +211,12 @@ mod tests {
             rest(200, r#"{"messages":[],"errorCode":901,"error":"Internal error"}"#),
             Outcome::Unknown { reason: "provider_error" }
         );
+        // A definite code counts, whatever the status.
+        assert_eq!(
+            rest(503, r#"{"messages":[],"errorCode":108,"error":"Invalid or missing integration API Key."}"#),
+            refused("108", Fault::Key)
+        );
+        assert_eq!(rest(503, r#"{"messages":[],"errorCode":105}"#), refused("105", Fault::Recipient));
         assert_eq!(rest(429, "slow down"), Outcome::Later { reason: "rate_limited" });
         assert_eq!(one(500, r#"{"error":{"code":18}}"#), Outcome::Unknown { reason: "provider_error" });
     }

@@ -71,6 +71,8 @@ impl CounterStore {
             MessageEvent::Delivered { failed: Some(reason) } => {
                 format!("delivered :one, {} :minus_one", failed(reason))
             }
+            MessageEvent::SentBy(sender) => format!("{SENT_BY}{} :one", <&str>::from(sender)),
+            MessageEvent::RefusedBy(sender) => format!("{REFUSED_BY}{} :one", <&str>::from(sender)),
             MessageEvent::Failed(reason) => {
                 // Perhaps no message to this country is sent today.
                 self.index([country], now).await?;
@@ -270,14 +272,22 @@ fn index_id(day: Timestamp) -> String {
 /// The prefix of the attributes that count failures by reason.
 const FAILED: &str = "failed_";
 
+/// The prefixes of the attributes that count messages by sender.
+const SENT_BY: &str = "sent_by_";
+const REFUSED_BY: &str = "refused_by_";
+
 /// The counts in an item.
 #[must_use]
 pub fn read(item: &Item) -> Counts {
     let number = |value: &AttributeValue| value.as_n().ok()?.parse::<i64>().ok();
     let count = |name: &str| item.get(name).and_then(number).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-    let failed = item.keys().filter_map(|name| Some((name.strip_prefix(FAILED)?.to_owned(), count(name))));
+    let counted = |prefix: &str| {
+        item.keys().filter_map(|name| Some((name.strip_prefix(prefix)?.to_owned(), count(name)))).collect()
+    };
     Counts {
-        failed: failed.collect(),
+        failed: counted(FAILED),
+        sent_by: counted(SENT_BY),
+        refused_by: counted(REFUSED_BY),
         answered_by_new: count("answered_by_new"),
         messages: count("messages"),
         spent: count("spent"),

@@ -3,17 +3,26 @@
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
+use twostep_crypto::{
+    opaque_token::OpaqueToken,
+    standard_webhooks::{Receiver, SigningSecret},
+};
 use twostep_domain::{
     account::{Action, Operator},
     country::AllowedCountries,
     message_texts::InvalidSite,
+    random,
     sender_id::SenderId,
-    settings::{ClickatellApi, ClickatellSettings, Settings},
+    settings::{ClickatellApi, ClickatellSettings, SenderKind, Settings, WebhookSender},
     spending::{BreakerPolicy, Budgets, Limits, Prices},
+    target::{InvalidTarget, Reach, TargetUrl},
     theme::{Links, Theme},
     time::Clock,
 };
-use twostep_runtime::secrets::{SecretError, Secrets};
+use twostep_runtime::{
+    entropy,
+    secrets::{Keys, SecretError, Secrets},
+};
 use twostep_senders::clickatell::{Account, CachedAccount, Client, KeyCheck};
 use twostep_stores::{
     CachedSettings, Tables,
@@ -23,7 +32,7 @@ use twostep_stores::{
 
 use super::{key::hint, trail::Trail};
 use crate::{
-    messages::provider::{OpenError, account, clickatell},
+    messages::provider::{OpenError, account, clickatell, reach},
     outage::{Outage, from_outage},
 };
 
@@ -33,6 +42,8 @@ pub struct ChangeSettings {
     breaker: Arc<BreakerStore>,
     account: CachedAccount,
     clickatell: Client,
+    keys: Arc<Keys>,
+    reach: Reach,
     trail: Trail,
 }
 
@@ -51,12 +62,34 @@ pub struct SettingsChange {
     pub breaker: Option<Change<BreakerPolicy>>,
     pub email_per_hour: Option<u64>,
     pub phone_idle_days: Option<u32>,
+    pub sender: SenderChange,
     pub theme: Option<Change<Theme>>,
     pub links: Option<Change<Links>>,
 }
 
 /// A change of one part of the settings, made from what the part is now.
 pub type Change<T> = Box<dyn Fn(&T) -> T + Send + Sync>;
+
+#[derive(Default)]
+pub struct SenderChange {
+    pub order: Option<Vec<SenderKind>>,
+    /// The address of the hook, which gets a new secret with it. An empty text removes the hook.
+    pub webhook_url: Option<String>,
+}
+
+/// The settings after a change.
+pub struct Changed {
+    pub settings: Settings,
+    /// What the hook is set up with. It is shown once.
+    pub hook: Option<HookSecrets>,
+}
+
+pub struct HookSecrets {
+    /// What its requests are signed with.
+    pub signing: SigningSecret,
+    /// Where its delivery reports come to.
+    pub reports: OpaqueToken,
+}
 
 #[derive(Default)]
 pub struct ClickatellChange {
@@ -90,6 +123,8 @@ impl ChangeSettings {
             breaker: tables.breaker()?,
             account: account(secrets)?,
             clickatell: clickatell(tables)?,
+            keys: secrets.keys()?,
+            reach: reach(tables)?,
             trail: Trail::open(tables)?,
         })
     }
@@ -104,14 +139,15 @@ impl ChangeSettings {
     ///
     /// # Errors
     /// [`SettingsError`]
-    pub async fn change(&self, who: &Operator, change: &SettingsChange) -> Result<Settings, SettingsError> {
+    pub async fn change(&self, who: &Operator, change: &SettingsChange) -> Result<Changed, SettingsError> {
+        let (hook, new_hook) = self.new_hook(change.sender.webhook_url.as_deref()).await?;
         let store = self.settings.store();
         let mut race = Race::on(Some(store.load().await?));
         let mut stored: Option<ClickatellSettings> = None;
         let (before, after) = loop {
             let found = store.or_initial(race.next_round()?);
             let before = found.settings.clone();
-            let mut after = change.apply(&before)?;
+            let mut after = change.apply(&before, hook.as_ref())?;
             let sender = |settings: &Settings| (settings.clickatell.api, settings.clickatell.from.clone());
             match &stored {
                 Some(stored) => after.clickatell = stored.clone(),
@@ -133,7 +169,27 @@ impl ChangeSettings {
         }
         let fields = changed_fields(&before, &after);
         self.trail.note(self.trail.entry(who, Action::SettingsChanged).about(fields)).await;
-        Ok(after)
+        Ok(Changed { settings: after, hook: new_hook })
+    }
+
+    /// The hook at a new address, or none at an empty one, with what it is set up with.
+    async fn new_hook(
+        &self,
+        url: Option<&str>,
+    ) -> Result<(Option<Option<WebhookSender>>, Option<HookSecrets>), SettingsError> {
+        match url {
+            None => Ok((None, None)),
+            Some("") => Ok((Some(None), None)),
+            Some(url) => {
+                let invalid = |InvalidTarget| SettingsError::Invalid("sender.webhook.url");
+                let url = TargetUrl::parse(url, self.reach).map_err(invalid)?;
+                let rng = &mut entropy::system();
+                let (id, reports) = (random::identifier(rng), OpaqueToken::random(rng));
+                let signing = SigningSecret::of(&self.keys.get().await?.pepper, Receiver::Sender { id: &id });
+                let hook = WebhookSender { url, id, report_token_hash: reports.hash() };
+                Ok((Some(Some(hook)), Some(HookSecrets { signing, reports })))
+            }
+        }
     }
 
     /// Tries the account that `settings` describe, with `key` or the present one, and stores it.
@@ -167,7 +223,7 @@ impl ChangeSettings {
 
 impl SettingsChange {
     /// The settings after this change.
-    fn apply(&self, before: &Settings) -> Result<Settings, SettingsError> {
+    fn apply(&self, before: &Settings, hook: Option<&Option<WebhookSender>>) -> Result<Settings, SettingsError> {
         let mut after = before.clone();
         set(&mut after.two_step_enabled, self.two_step_enabled.as_ref());
         set(&mut after.phone_login_for_password_accounts, self.phone_login_for_password_accounts.as_ref());
@@ -196,6 +252,11 @@ impl SettingsChange {
         }
         if let Some(change) = &self.links {
             after.links = change(&after.links);
+        }
+        set(&mut after.sender.webhook, hook);
+        set(&mut after.sender.order, self.sender.order.as_ref());
+        if !after.sender.is_valid() {
+            return Err(SettingsError::Invalid("sender.order"));
         }
         self.clickatell.apply(&mut after.clickatell)?;
         Ok(after)
@@ -257,6 +318,8 @@ fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {
         ("breaker", before.breaker != after.breaker),
         ("email_per_hour", before.email_per_hour != after.email_per_hour),
         ("phone_idle_days", before.phone_idle_days != after.phone_idle_days),
+        ("sender.order", before.sender.order != after.sender.order),
+        ("sender.webhook", before.sender.webhook != after.sender.webhook),
         ("theme", before.theme != after.theme),
         ("links", before.links != after.links),
     ];

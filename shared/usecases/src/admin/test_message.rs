@@ -14,19 +14,16 @@ use twostep_domain::{
     time::Clock,
 };
 use twostep_runtime::{
-    entropy,
+    Deadline, entropy,
     secrets::{Keys, Secrets},
 };
-use twostep_senders::clickatell::{CachedAccount, Client, FailureCode, Message, Outcome};
+use twostep_senders::{FailureCode, Message, Outcome};
 use twostep_stores::{CachedSettings, TableError, Tables};
 
 use super::trail::Trail;
 use crate::{
     caller::Caller,
-    messages::{
-        MessageIntent, Reservation, ReserveError, Spending,
-        provider::{OpenError, account, clickatell},
-    },
+    messages::{MessageIntent, Reservation, ReserveError, Spending, provider::OpenError, senders::Senders},
     outage::{Outage, from_outage},
 };
 
@@ -35,8 +32,7 @@ pub struct SendTestMessage {
     keys: Arc<Keys>,
     settings: Arc<CachedSettings>,
     spending: Spending,
-    account: CachedAccount,
-    clickatell: Client,
+    senders: Senders,
     trail: Trail,
 }
 
@@ -58,6 +54,9 @@ pub enum TestMessageError {
 from_outage!(TestMessageError);
 
 impl SendTestMessage {
+    /// What sending takes at most, all senders together.
+    const LONGEST: Duration = Duration::from_secs(18);
+
     /// # Errors
     /// [`OpenError`]
     pub fn open(tables: &Tables, secrets: &Secrets) -> Result<Self, OpenError> {
@@ -66,8 +65,7 @@ impl SendTestMessage {
             keys: secrets.keys()?,
             settings: tables.settings()?,
             spending: Spending::open(tables)?,
-            account: account(secrets)?,
-            clickatell: clickatell(tables)?,
+            senders: Senders::open(tables, secrets)?,
             trail: Trail::open(tables)?,
         })
     }
@@ -79,16 +77,19 @@ impl SendTestMessage {
     pub async fn send(&self, who: &Operator, caller: &Caller, phone: &PhoneNumber) -> Result<String, TestMessageError> {
         let settings = self.settings.store().load().await?.settings;
         settings.allowed_countries.check(phone).map_err(|PhoneNotAllowed| TestMessageError::PhoneNotAllowed)?;
-        if settings.clickatell.key_hint.is_none() {
+        if !settings.has_sender() {
             return Err(TestMessageError::NoKey);
         }
-        let account = self.account.refetch().await?;
+        let settings = Arc::new(settings);
+        // A key that was saved a moment ago is the one to test.
+        let _stale = self.senders.account.refetch().await;
+        let ready = self.senders.ready(Arc::clone(&settings), self.keys.get().await?).await?;
         let site = settings.site().map_err(|_| TableError::Malformed { table: "settings" })?;
         let content = message_texts::test_message(&site, caller.language);
         let reference = random::identifier(&mut entropy::system());
-        let message = Message { to: phone, content: &content, client_message_id: &reference };
+        let message = Message { to: phone, content: &content, reference: &reference };
         let reservation = self.reserve(&settings, phone).await?;
-        let outcome = self.clickatell.send(&account, &message).await;
+        let outcome = self.senders.send(&ready, &message, Deadline::after(Self::LONGEST)).await.outcome;
         if matches!(outcome, Outcome::Refused { .. } | Outcome::Later { .. }) {
             self.spending.release(reservation).await;
         }

@@ -4,25 +4,33 @@
 
 use std::sync::Arc;
 
+use twostep_crypto::opaque_token::OpaqueToken;
 use twostep_domain::{
     challenge::{Challenge, Reported},
+    settings::SenderKind,
     spending::MessageEvent,
     time::Clock,
 };
 use twostep_runtime::{
     config::ConfigError,
     metrics::{Dimension, Metric, Name},
-    secrets::{SecretError, Secrets, SharedToken},
+    secrets::{Secrets, SharedToken},
 };
 use twostep_senders::clickatell::DeliveryReport;
 use twostep_stores::{
-    ChallengeStore, SentMessageStore, TableError, Tables, sent_messages::SentMessage, spending::CounterStore,
+    CachedSettings, ChallengeStore, SentMessageStore, TableError, Tables, sent_messages::SentMessage,
+    spending::CounterStore,
 };
+
+use crate::{outage::Outage, warm_up};
 
 pub struct RecordDeliveryReports {
     sent_messages: SentMessageStore,
     deliveries: Deliveries,
+    /// Of Clickatell.
     token: SharedToken,
+    /// They have the token of the hook.
+    settings: Arc<CachedSettings>,
 }
 
 impl RecordDeliveryReports {
@@ -33,23 +41,34 @@ impl RecordDeliveryReports {
             sent_messages: tables.sent_messages()?,
             deliveries: Deliveries::open(tables)?,
             token: secrets.shared_token("CALLBACK_SECRET")?,
+            settings: tables.settings()?,
         })
     }
 
     pub async fn warm_up(&self) {
-        tokio::join!(self.token.warm_up(), self.deliveries.challenges.open_connection());
+        tokio::join!(
+            self.token.warm_up(),
+            warm_up::settings(&self.settings),
+            self.deliveries.challenges.open_connection()
+        );
     }
 
-    /// Whether `token` is the secret part of the address that reports come to.
+    /// Whose reports come to the address with this secret part. Each sender has its own, so none can report on another's
+    /// messages.
     ///
     /// # Errors
-    /// [`SecretError`]: Clickatell should repeat the report.
-    pub async fn is_token(&self, token: &str) -> Result<bool, SecretError> {
-        self.token.accepts(token).await
+    /// [`Outage`]: the sender should repeat the report.
+    pub async fn reporter(&self, token: &str) -> Result<Option<SenderKind>, Outage> {
+        let settings = self.settings.get().await?;
+        let hook = settings.sender.webhook.as_ref().zip(OpaqueToken::parse(token));
+        if hook.is_some_and(|(hook, token)| token.has_hash(&hook.report_token_hash)) {
+            return Ok(Some(SenderKind::Webhook));
+        }
+        Ok(self.token.accepts(token).await?.then_some(SenderKind::Clickatell))
     }
 
     /// # Errors
-    /// [`TableError`]: Clickatell should repeat the report.
+    /// [`TableError`]: the sender should repeat the report.
     pub async fn record(&self, report: &DeliveryReport) -> Result<(), TableError> {
         let Some(reported) = report.delivery else { return Ok(()) };
         let mut message = self.sent_messages.find(&report.message_id).await?;

@@ -7,6 +7,7 @@ pub mod queue;
 pub mod reservation;
 pub mod send;
 pub mod send_email;
+pub(crate) mod senders;
 pub mod watch;
 
 pub use delivery_reports::RecordDeliveryReports;

@@ -2,11 +2,15 @@
 
 use std::{fmt, time::Duration};
 
+use twostep_domain::target::Reach;
 use twostep_runtime::{
     config::{self, ConfigError},
     secrets::Secrets,
 };
-use twostep_senders::clickatell::{Account, CachedAccount, Client};
+use twostep_senders::{
+    clickatell::{Account, CachedAccount, Client},
+    outbound::Outbound,
+};
 use twostep_stores::Tables;
 
 /// Why the function could not start.
@@ -29,6 +33,16 @@ impl fmt::Debug for OpenError {
 pub(crate) fn clickatell(tables: &Tables) -> Result<Client, OpenError> {
     let url = config::clickatell_url(tables.env())?.unwrap_or_else(|| Client::PRODUCTION.to_owned());
     Client::new(url).map_err(|error| OpenError::Client(error.to_string()))
+}
+
+/// Where targets may be.
+pub(crate) fn reach(tables: &Tables) -> Result<Reach, ConfigError> {
+    Ok(if config::targets_may_be_loopback(tables.env())? { Reach::Loopback } else { Reach::Public })
+}
+
+/// The client of targets that an operator names.
+pub(crate) fn outbound(tables: &Tables) -> Result<Outbound, OpenError> {
+    Outbound::new(reach(tables)?).map_err(|error| OpenError::Client(error.to_string()))
 }
 
 /// The account at Clickatell. A change takes effect as fast as one of the settings does.

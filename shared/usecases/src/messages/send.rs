@@ -15,7 +15,7 @@ use twostep_domain::{
     country::Country,
     message_texts::{self, Site},
     phone::PhoneNumber,
-    settings::Settings,
+    settings::{SenderKind, Settings},
     spending::{Asked, MessageEvent},
     time::{Clock, SECOND, Timestamp},
 };
@@ -24,7 +24,7 @@ use twostep_runtime::{
     metrics::{Dimension, Metric, Name},
     secrets::{Keys, SecretError, Secrets},
 };
-use twostep_senders::clickatell::{Account, CachedAccount, Client, Fault, Message, Outcome};
+use twostep_senders::{Fault, Message, Outcome};
 use twostep_stores::{
     CachedSettings, ChallengeStore, SentMessageStore, TableError, Tables, sent_messages::SentMessage,
 };
@@ -32,9 +32,10 @@ use twostep_stores::{
 use super::{
     delivery_reports::Deliveries,
     notice::NoticeReserve,
-    provider::{OpenError, account, clickatell},
+    provider::OpenError,
     queue::{QueuedMessage, unreadable},
     reservation::{MessageIntent, Reservation, ReserveError, Spending},
+    senders::{Ready, Senders, Sent},
 };
 use crate::warm_up;
 
@@ -46,8 +47,7 @@ pub struct SendMessages {
     challenges: ChallengeStore,
     sent_messages: SentMessageStore,
     deliveries: Deliveries,
-    clickatell: Client,
-    account: CachedAccount,
+    senders: Senders,
     settings: Arc<CachedSettings>,
     spending: Spending,
     notices: NoticeReserve,
@@ -68,7 +68,7 @@ pub struct Received {
 /// Everything that sending a message takes.
 struct Prepared {
     ring: Arc<KeyRing>,
-    account: Arc<Account>,
+    senders: Ready,
     settings: Arc<Settings>,
     site: Site,
     phone: PhoneNumber,
@@ -125,8 +125,6 @@ impl From<SecretError> for Later {
 impl SendMessages {
     /// What sending takes at most once a message is reserved: saving it as handed over, and the provider.
     const SENDING: Duration = Duration::from_secs(16);
-    /// What a second try with another key takes at most.
-    const ANOTHER_KEY: Duration = Duration::from_secs(11);
     /// No entry is received so often before its code has expired, so something always goes wrong with it.
     const MOST_TIMES: u32 = 500;
 
@@ -147,8 +145,7 @@ impl SendMessages {
             challenges: tables.challenges()?,
             sent_messages: tables.sent_messages()?,
             deliveries: Deliveries::open(tables)?,
-            clickatell: clickatell(tables)?,
-            account: account(secrets)?,
+            senders: Senders::open(tables, secrets)?,
             settings: tables.settings()?,
             spending: Spending::open(tables)?,
             notices: NoticeReserve::open(tables)?,
@@ -159,7 +156,7 @@ impl SendMessages {
         // Messages go out in parallel, so a second connection to DynamoDB is of use.
         tokio::join!(
             warm_up::secret(&self.keys),
-            warm_up::secret(&self.account),
+            self.senders.warm_up(),
             warm_up::settings(&self.settings),
             self.challenges.open_connection()
         );
@@ -281,7 +278,7 @@ impl SendMessages {
 
     /// Reads what sending takes, from memory most of the time.
     async fn prepare(&self, challenge: &Challenge) -> Result<Prepared, Unprepared> {
-        let (ring, account, settings) = tokio::join!(self.keys.get(), self.account.get(), self.settings.get_recent());
+        let (ring, settings) = tokio::join!(self.keys.get(), self.settings.get_recent());
         let ring = ring.map_err(|error| Unprepared::Later(error.into()))?;
         let payload = ring.open::<Payload>(challenge.key.as_str(), &challenge.sealed, self.clock.now());
         let payload = payload.map_err(|error| {
@@ -299,14 +296,9 @@ impl SendMessages {
             return Err(Unprepared::Never(DeliveryFailure::NotAllowed, country));
         }
         let site = settings.site().map_err(|_| Unprepared::Never(DeliveryFailure::SiteNotSet, country))?;
-        let account = account.map_err(|error| match error {
-            SecretError::Unavailable(_) => Unprepared::Later(error.into()),
-            SecretError::Missing | SecretError::Malformed(_) => {
-                tracing::error!(%error, "there is no account to send with");
-                Unprepared::Never(DeliveryFailure::AccountRefused, country)
-            }
-        })?;
-        Ok(Prepared { ring, account, settings, site, phone, payload })
+        let senders = self.senders.ready(Arc::clone(&settings), Arc::clone(&ring)).await;
+        let senders = senders.map_err(|error| Unprepared::Later(error.into()))?;
+        Ok(Prepared { ring, senders, settings, site, phone, payload })
     }
 
     /// Counts the message everywhere before it is sent. A decoy is counted as far as it tells something; `None` then.
@@ -357,10 +349,37 @@ impl SendMessages {
     async fn count_failure(&self, failure: DeliveryFailure, country: Option<Country>) {
         let now = self.clock.now();
         Metric::count(Name::SmsFailed).by(Dimension::Reason, failure.as_str()).emit(now);
+        self.count(country, MessageEvent::Failed(failure)).await;
+    }
+
+    /// Counts what each sender did, where there is more than one.
+    async fn count_senders(
+        &self,
+        settings: &Settings,
+        country: Option<Country>,
+        by: SenderKind,
+        outcome: &Outcome,
+        refused_by: Vec<SenderKind>,
+    ) {
+        if settings.sender.order.len() < 2 {
+            return;
+        }
+        for refused in refused_by {
+            self.count(country, MessageEvent::RefusedBy(refused)).await;
+        }
+        let event = match outcome {
+            Outcome::Accepted { .. } | Outcome::Unknown { .. } => MessageEvent::SentBy(by),
+            Outcome::Refused { .. } => MessageEvent::RefusedBy(by),
+            Outcome::Later { .. } => return,
+        };
+        self.count(country, event).await;
+    }
+
+    async fn count(&self, country: Option<Country>, event: MessageEvent) {
         if let Some(country) = country
-            && let Err(error) = self.spending.counters.count(country, MessageEvent::Failed(failure), now).await
+            && let Err(error) = self.spending.counters.count(country, event, self.clock.now()).await
         {
-            tracing::warn!(%error, "a failure was not counted");
+            tracing::warn!(%error, "what happened to a message was not counted");
         }
     }
 
@@ -373,7 +392,7 @@ impl SendMessages {
         reservation: Option<Reservation>,
         deadline: Deadline,
     ) -> Result<(), Later> {
-        let Prepared { account, settings, site, phone, payload, .. } = prepared;
+        let Prepared { senders, settings, site, phone, payload, .. } = prepared;
         let Some(reservation) = reservation else {
             self.save(handed_over, Delivery::Sent, None).await;
             return Ok(());
@@ -383,16 +402,19 @@ impl SendMessages {
             _ => message_texts::code_message(&site, payload.language, &payload.code),
         };
         let reference = SentMessage::reference(handed_over);
-        let message = Message { to: &phone, content: &content, client_message_id: &reference };
-        match self.hand_over(&account, &message, deadline).await {
+        let message = Message { to: &phone, content: &content, reference: &reference };
+        let country = Country::of_mobile(&phone);
+        let Sent { by, outcome, refused_by } = self.senders.send(&senders, &message, deadline).await;
+        self.count_senders(&settings, country, by, &outcome, refused_by).await;
+        match outcome {
             Outcome::Accepted { message_id } => {
-                let (country, now) = (reservation.country(), self.clock.now());
+                let (country, now, name) = (reservation.country(), self.clock.now(), by.message_name(&message_id));
                 Metric::count(Name::SmsAccepted).emit(now);
                 Metric::count(Name::SmsAcceptedByCountry).by(Dimension::Country, country.as_str()).emit(now);
                 self.spending.report(&reservation, &settings);
                 tokio::join!(
                     self.save(handed_over, Delivery::Sent, reservation.asked()),
-                    self.remember(handed_over, &message_id)
+                    self.remember(handed_over, &name)
                 );
             }
             Outcome::Unknown { reason } => {
@@ -412,7 +434,7 @@ impl SendMessages {
                 if let Err(error) = saved {
                     tracing::error!(%error, "a refusal was not saved");
                 }
-                self.count_failure(failure, Country::of_mobile(&phone)).await;
+                self.count_failure(failure, country).await;
             }
             Outcome::Later { reason } => {
                 let (is_saved, ()) =
@@ -459,39 +481,6 @@ impl SendMessages {
 
     async fn forfeit(&self, reservation: Reservation, payload: &Payload) {
         self.spending.forfeit(reservation, payload.purpose.name()).await;
-    }
-
-    async fn hand_over(&self, account: &Account, message: &Message<'_>, deadline: Deadline) -> Outcome {
-        let outcome = self.clickatell.send(account, message).await;
-        if !outcome.is_of_the_settings() {
-            return outcome;
-        }
-        self.send_with_another_account(account, message, outcome, deadline).await
-    }
-
-    /// A refused key, API or sender sends nothing, so another may be tried at once: a newer one that was saved since, else
-    /// the previous key, which serves until the present one works.
-    async fn send_with_another_account(
-        &self,
-        refused: &Account,
-        message: &Message<'_>,
-        mut outcome: Outcome,
-        deadline: Deadline,
-    ) -> Outcome {
-        tracing::error!("the provider refuses the present key, API or sender");
-        let newer = self.account.refetch().await.ok().filter(|newer| !newer.same(refused));
-        if let Some(newer) = newer.filter(|_| deadline.leaves(Self::ANOTHER_KEY)) {
-            outcome = self.clickatell.send(&newer, message).await;
-        }
-        if !outcome.is_bad_key() {
-            return outcome;
-        }
-        match self.account.previous().await {
-            Ok(Some(previous)) if !previous.same_key(refused) && deadline.leaves(Self::ANOTHER_KEY) => {
-                self.clickatell.send(&previous, message).await
-            }
-            _ => outcome,
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a provider did with a message.
+//! What a sender did with a message.
 
 use std::fmt;
 
@@ -36,8 +36,8 @@ pub enum FailureCode {
 impl fmt::Display for FailureCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Code(code) => write!(f, "Clickatell returned error {code}."),
-            Self::Said(reason) => write!(f, "Clickatell: {}.", reason.replace('_', " ")),
+            Self::Code(code) => write!(f, "The sender returned error {code}."),
+            Self::Said(reason) => write!(f, "The sender: {}.", reason.replace('_', " ")),
             Self::Ours(failure) => write!(f, "Not sent: {}.", failure.as_str().replace('_', " ")),
         }
     }
@@ -56,6 +56,16 @@ impl Outcome {
         }
     }
 
+    /// Whether another sender may try: this one certainly sent nothing, and not because of the number.
+    #[must_use]
+    pub fn allows_another_sender(&self) -> bool {
+        match self {
+            Self::Refused { fault, .. } => *fault != Fault::Recipient,
+            Self::Later { .. } => true,
+            Self::Accepted { .. } | Self::Unknown { .. } => false,
+        }
+    }
+
     /// Whether the key itself was refused.
     #[must_use]
     pub fn is_bad_key(&self) -> bool {
@@ -67,15 +77,6 @@ impl Outcome {
     pub fn is_of_the_settings(&self) -> bool {
         matches!(self, Self::Refused { fault: Fault::Key | Fault::Sender, .. })
     }
-}
-
-/// What Clickatell says about a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyCheck {
-    Accepted,
-    Rejected,
-    /// No response, or one that says neither.
-    Unavailable,
 }
 
 /// Whose fault a refusal is.
