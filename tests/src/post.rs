@@ -79,7 +79,8 @@ impl Post {
             .credentials_provider(aws_sdk_sqs::config::Credentials::for_tests())
             .endpoint_url(&queues_url);
         let client = aws_sdk_sqs::Client::from_conf(config.build());
-        let queue_of = || Queue::with_client(client.clone(), &env).expect("the environment is complete");
+        let queue_of =
+            || Queue::with_client(client.clone(), &env, "MESSAGES_QUEUE").expect("the environment is complete");
         let tables = Tables::with_client(bench.tables.clone(), env.clone(), bench.clock.clone());
         let secrets = Secrets::with_client(bench.secrets.clone(), env.clone(), bench.clock.clone());
         let sending = SendMessages::with_queue(queue_of(), &tables, &secrets).expect("the environment is complete");

@@ -1,4 +1,5 @@
-//! Client libraries that this project didn't write complete a sign-in, a refresh and a sign-out against the running stack.
+//! Libraries that this project didn't write complete a sign-in, a refresh and a sign-out against the running stack, and verify
+//! its events.
 
 use std::{path::PathBuf, process::Command};
 
@@ -26,4 +27,10 @@ async fn authlib_and_pyjwt_are_content() {
 #[tokio::test(flavor = "multi_thread")]
 async fn openid_client_and_oauth4webapi_are_content() {
     run(root().join(".venv/bin/node"), "openid_client.js").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_libraries_of_standard_webhooks_are_content() {
+    run(root().join(".venv/bin/python"), "webhook_receiver.py").await;
+    run(root().join(".venv/bin/node"), "webhook_receiver.js").await;
 }

@@ -76,7 +76,7 @@ struct Reads {
 }
 
 /// Each function reads only what it needs, and the template sets exactly these variables.
-const READS: [Reads; 29] = [
+const READS: [Reads; 32] = [
     Reads {
         function: "start-registration",
         own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
@@ -303,6 +303,30 @@ const READS: [Reads; 29] = [
         settings: false,
     },
     Reads {
+        function: "webhooks",
+        own: &[
+            "KEYS_SECRET",
+            "ADMIN_SECRET",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "AUDIT_TABLE",
+            "COUNTERS_TABLE",
+            "SETTINGS_TABLE",
+            "DELIVERIES_TABLE",
+            "EVENTS_QUEUE",
+            "ADDRESS_LIMITS",
+            "ISSUER",
+            "AUDIENCE",
+        ],
+        settings: false,
+    },
+    Reads { function: "publish-events", own: &["SETTINGS_TABLE", "DELIVERIES_TABLE", "EVENTS_QUEUE"], settings: false },
+    Reads {
+        function: "deliver-events",
+        own: &["KEYS_SECRET", "USERS_TABLE", "SETTINGS_TABLE", "DELIVERIES_TABLE", "EVENTS_QUEUE"],
+        settings: false,
+    },
+    Reads {
         function: "authorize",
         own: &["KEYS_SECRET", "USERS_TABLE", "SESSIONS_TABLE", "AUDIT_TABLE", "ISSUER"],
         settings: true,
@@ -322,7 +346,7 @@ const READS: [Reads; 29] = [
     },
     Reads {
         function: "verifications",
-        own: &["KEYS_SECRET", "CODES_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
+        own: &["KEYS_SECRET", "CODES_TABLE", "AUDIT_TABLE", "COUNTERS_TABLE", "ADDRESS_LIMITS"],
         settings: true,
     },
     Reads { function: "discovery", own: &["KEYS_SECRET", "ISSUER"], settings: false },

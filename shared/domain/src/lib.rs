@@ -41,3 +41,4 @@ pub mod target;
 pub mod theme;
 pub mod time;
 pub mod web_address;
+pub mod webhook;

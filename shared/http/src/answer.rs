@@ -36,6 +36,12 @@ impl Answer {
         Self::new(204, Body::Empty)
     }
 
+    /// 202 without a body.
+    #[must_use]
+    pub fn accepted() -> Self {
+        Self::new(202, Body::Empty)
+    }
+
     /// A file as it is, in whatever encoding.
     #[must_use]
     pub fn file(content_type: &'static str, content: impl Into<Vec<u8>>) -> Self {

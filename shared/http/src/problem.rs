@@ -62,6 +62,8 @@ pub enum Problem {
     UnknownSession,
     UnknownClient,
     UnknownUser,
+    /// No webhook, or no delivery of one.
+    UnknownWebhook,
     NotFound,
     EmailTaken,
     EmailNeedsVerification,
@@ -69,6 +71,7 @@ pub enum Problem {
     LastWayIn,
     /// Without this account, no admin could act.
     LastAdmin,
+    TooManyWebhooks,
     TwoStepOff,
     TotpOn,
     TotpNotStarted,
@@ -176,6 +179,10 @@ impl Problem {
                 (401, "invalid_client", "Invalid client", "Send the ID and secret of a server client by HTTP Basic.")
             }
             Self::UnknownClient => (404, "unknown_client", "Unknown client", "No client has this ID."),
+            Self::UnknownWebhook => (404, "unknown_webhook", "Unknown webhook", "No webhook or delivery has this ID."),
+            Self::TooManyWebhooks => {
+                (409, "too_many_webhooks", "Too many webhooks", "There can be ten. Remove one first.")
+            }
             Self::UnknownUser => (404, "unknown_user", "Unknown user", "No account has this ID."),
             Self::UnknownDevice => {
                 (404, "unknown_device", "Unknown device", "This account has no remembered device with this ID.")
@@ -359,12 +366,14 @@ impl Problem {
         Self::UnknownSession,
         Self::UnknownClient,
         Self::UnknownUser,
+        Self::UnknownWebhook,
         Self::NotFound,
         Self::EmailTaken,
         Self::EmailNeedsVerification,
         Self::PhoneTaken,
         Self::LastWayIn,
         Self::LastAdmin,
+        Self::TooManyWebhooks,
         Self::TwoStepOff,
         Self::TotpOn,
         Self::TotpNotStarted,
@@ -494,6 +503,7 @@ fn what_would_do(setting: &str) -> &'static str {
         "theme.logo_url" | "links.terms" | "links.privacy" | "links.help" => "Send an https address.",
         "sender.order" => "Name each sender once: `clickatell`, `webhook`. A webhook needs an address first.",
         "sender.webhook.url" | "url" => "Send an https address that everybody can reach.",
+        "events" => "Name types of events, or only `*`.",
         "role" => "A role is `user` or `admin`.",
         "kind" => "The kind is `web`, `spa`, `native` or `server`.",
         "name" => "A name has 1 to 100 characters.",

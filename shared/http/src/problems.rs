@@ -9,7 +9,7 @@ use twostep_usecases::{
     access::AccessError,
     admin::{
         authorisation::OperatorError, clients::ClientError, settings::SettingsError, test_email::TestEmailError,
-        test_message::TestMessageError, users::UserError,
+        test_message::TestMessageError, users::UserError, webhooks::WebhookError,
     },
     codes::{
         ChallengeError, StartError,
@@ -308,6 +308,17 @@ impl From<UserError> for Problem {
             UserError::UnknownUser => Self::UnknownUser,
             UserError::LastAdmin => Self::LastAdmin,
             UserError::Outage(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Unknown => Self::UnknownWebhook,
+            WebhookError::Invalid(field) => Self::InvalidSetting(field),
+            WebhookError::TooMany => Self::TooManyWebhooks,
+            WebhookError::Outage(outage) => outage.into(),
         }
     }
 }

@@ -39,6 +39,12 @@ pub enum Name {
     RefreshTokensReused,
     /// The admin key changed something.
     AdminKeyUsed,
+    /// A webhook took an event.
+    EventsDelivered,
+    /// A webhook did not take an event, which is tried again.
+    EventsRefused,
+    /// An event is no longer tried.
+    EventsFailed,
     SmsAccepted,
     SmsAcceptedByCountry,
     SmsDeferred,

@@ -1,4 +1,4 @@
-//! The queue of messages that wait to be sent (Amazon SQS).
+//! Queues (Amazon SQS).
 
 use std::time::Duration;
 
@@ -25,15 +25,15 @@ impl Queue {
     const BATCH: usize = 10;
 
     /// # Errors
-    /// [`ConfigError`] if `MESSAGES_QUEUE` is not set.
-    pub fn open(startup: &Startup) -> Result<Self, ConfigError> {
-        Self::with_client(Client::new(&startup.aws), &startup.env)
+    /// [`ConfigError`] if `variable`, which holds its URL, is not set.
+    pub fn open(startup: &Startup, variable: &'static str) -> Result<Self, ConfigError> {
+        Self::with_client(Client::new(&startup.aws), &startup.env, variable)
     }
 
     /// # Errors
     /// As [`Self::open`].
-    pub fn with_client(client: Client, env: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self { client, url: env.required("MESSAGES_QUEUE")? })
+    pub fn with_client(client: Client, env: &Environment, variable: &'static str) -> Result<Self, ConfigError> {
+        Ok(Self { client, url: env.required(variable)? })
     }
 
     /// Puts entries on the queue, and gives the positions of those that it did not take for certain.

@@ -2,7 +2,8 @@
 //! own, under one key. DynamoDB deletes entries after 400 days.
 
 use aws_sdk_dynamodb::{Client, types::Put};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, de::DeserializeOwned};
+use serde_json::Value;
 use twostep_domain::{
     account::{Activity, Operation},
     ids::UserId,
@@ -14,6 +15,13 @@ use crate::{
 };
 
 const TABLE: &str = "audit";
+
+/// What happened to an account, in a record of the table's stream; `None` for what operators did, and for removals.
+#[must_use]
+pub fn entry_in_record(record: &Value) -> Option<Activity> {
+    let image = serde_dynamo::Item::deserialize(&record["dynamodb"]["NewImage"]).ok()?;
+    serde_dynamo::from_item(image).ok()
+}
 
 #[derive(Clone)]
 pub struct AuditStore {

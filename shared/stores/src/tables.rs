@@ -15,6 +15,7 @@ use crate::{
     client_grants::ClientGrantStore,
     clients::{CachedClients, ClientStore},
     email_budget::EmailBudgetStore,
+    event_deliveries::EventDeliveryStore,
     failed_attempts::FailedAttemptStore,
     outcomes::OutcomeStore,
     registration_tokens::RegistrationTokenStore,
@@ -24,6 +25,7 @@ use crate::{
     sliding_window::SlidingWindowStore,
     spending::{AnswerStore, BreakerStore, CounterStore, LedgerStore, PeopleStore},
     users::UserStore,
+    webhooks::WebhookStore,
 };
 
 pub struct Tables {
@@ -107,6 +109,18 @@ impl Tables {
     /// [`ConfigError`] if `SETTINGS_TABLE` is not set.
     pub fn cached_clients(&self) -> Result<CachedClients, ConfigError> {
         Ok(CachedClients::new(self.clients()?, Arc::clone(&self.clock)))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `SETTINGS_TABLE` is not set.
+    pub fn webhooks(&self) -> Result<WebhookStore, ConfigError> {
+        Ok(WebhookStore::new(self.client.clone(), self.env.required("SETTINGS_TABLE")?, Arc::clone(&self.clock)))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] if `DELIVERIES_TABLE` is not set.
+    pub fn event_deliveries(&self) -> Result<EventDeliveryStore, ConfigError> {
+        Ok(EventDeliveryStore::new(self.client.clone(), self.env.required("DELIVERIES_TABLE")?))
     }
 
     /// The settings. All who ask share one cache.

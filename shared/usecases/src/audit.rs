@@ -9,7 +9,7 @@ use std::sync::{
 use twostep_crypto::access_token::Claims;
 use twostep_domain::{
     account::{Activity, Event, activity::Moment},
-    ids::UserId,
+    ids::{ClientId, UserId},
     random,
     session::Session,
     time::Clock,
@@ -86,6 +86,12 @@ impl Audit {
     /// What an operator did.
     pub(crate) fn by_operator(&self, event: Event, user: &UserId) -> Activity {
         Activity { by_operator: true, ..self.of_user(event, user) }
+    }
+
+    /// A verification for a client. Its trail has an id that no user has.
+    pub(crate) fn of_verification(&self, client: &ClientId, id: String) -> Activity {
+        let trail = UserId::from_stored(format!("#client-{}", client.as_str()));
+        Activity { verification: Some(id), ..self.of_user(Event::VerificationSucceeded, &trail) }
     }
 
     /// Anything else.

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod audit;
 pub mod caller;
 pub mod codes;
+pub mod events;
 pub mod messages;
 pub mod oidc;
 pub mod outage;

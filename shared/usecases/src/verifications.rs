@@ -20,10 +20,11 @@ use twostep_runtime::{
 };
 use twostep_stores::{
     Tables,
-    compare_and_swap::{Race, Swap},
+    compare_and_swap::{Race, Swap, SwapWith},
 };
 
 use crate::{
+    audit::Audit,
     caller::Caller,
     codes::{
         Admission, ChallengeView, Challenges, ResendCode, StartError,
@@ -41,6 +42,7 @@ pub struct VerifyForClient {
     challenges: Challenges,
     admission: Admission,
     resend: ResendCode,
+    audit: Audit,
 }
 
 /// What a client asks for.
@@ -78,6 +80,7 @@ impl VerifyForClient {
             challenges: Challenges::open(tables)?,
             admission: Admission::open(tables)?,
             resend: ResendCode::open(tables, secrets)?,
+            audit: Audit::open(tables)?,
         })
     }
 
@@ -166,10 +169,22 @@ impl VerifyForClient {
                 Verdict::Correct { next } => (next, None),
                 Verdict::Wrong { next, attempts_left } => (next, Some(Rejection::WrongCode { attempts_left })),
             };
-            match (self.challenges.store.save(&next).await?, wrong) {
-                (Swap::Lost(winner), _) => race.lost_to(winner),
-                (Swap::Saved(_), Some(rejection)) => return Err(VerifyError::Rejected(rejection)),
-                (Swap::Saved(_), None) => {
+            let saved = if wrong.is_some() {
+                match self.challenges.store.save(&next).await? {
+                    Swap::Saved(_) => SwapWith::Saved,
+                    Swap::Lost(winner) => SwapWith::Lost(winner),
+                }
+            } else {
+                let id = ChallengeId::write(&ring.pepper, id.key(), next.issue);
+                let entry = self.audit.write(&self.audit.of_verification(client, id));
+                self.challenges.store.save_with(&next, vec![entry]).await?
+            };
+            match (saved, wrong) {
+                (SwapWith::Lost(winner), _) => race.lost_to(winner),
+                // The entry of the trail has no condition.
+                (SwapWith::Refused { .. }, _) => return Err(VerifyError::UnknownChallenge),
+                (SwapWith::Saved, Some(rejection)) => return Err(VerifyError::Rejected(rejection)),
+                (SwapWith::Saved, None) => {
                     self.challenges.count(Name::CodesVerified, &payload);
                     let reference = payload.purpose.verification().and_then(|asked| asked.reference.clone());
                     let Recipient::Phone(phone) = payload.to else { return Err(VerifyError::UnknownChallenge) };

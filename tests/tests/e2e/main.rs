@@ -34,3 +34,4 @@ mod transfer;
 mod users;
 mod verifications;
 mod web;
+mod webhooks;

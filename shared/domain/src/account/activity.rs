@@ -47,6 +47,8 @@ pub enum Event {
     /// An operator has lifted the locks of failed attempts.
     Unlocked,
     RoleChanged,
+    /// A client's verification; it is no account's.
+    VerificationSucceeded,
 }
 
 impl Event {
@@ -76,6 +78,12 @@ pub struct Activity {
     /// Whether an operator did it, and not the user. The trail of operators says which one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_operator: bool,
+    /// Whether two-step is on from then on, if that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub two_step: Option<bool>,
+    /// The verification that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<String>,
     /// When DynamoDB may delete it.
     pub ttl: Timestamp,
 }
@@ -88,7 +96,19 @@ impl Activity {
     #[must_use]
     pub fn new(user: UserId, event: Event, now: Timestamp, moment: &Moment) -> Self {
         let (id, ttl) = (moment.id(), now.plus(Self::KEPT_FOR));
-        Self { user, id, at: now, event, client: None, amr: Vec::new(), session: None, by_operator: false, ttl }
+        Self {
+            user,
+            id,
+            at: now,
+            event,
+            client: None,
+            amr: Vec::new(),
+            session: None,
+            by_operator: false,
+            two_step: None,
+            verification: None,
+            ttl,
+        }
     }
 
     /// Whether it is still kept at `now`. DynamoDB can delete it days later.

@@ -51,6 +51,10 @@ pub enum Action {
     UserDeleted,
     UsersImported,
     UsersExported,
+    WebhookCreated,
+    WebhookRemoved,
+    WebhookTested,
+    DeliveryRepeated,
 }
 
 impl Action {

@@ -22,6 +22,7 @@ pub mod user;
 pub mod users;
 pub mod verifications;
 pub mod verify;
+pub mod webhooks;
 
 pub use challenge::{ChallengeBody, EmailBody, PhoneBody};
 pub use session::SessionBody;

@@ -1,6 +1,7 @@
 //! Users.
 
 use serde::Serialize;
+use serde_json::Value;
 use twostep_domain::{account::User, phone::PhoneNumber};
 
 #[expect(clippy::struct_excessive_bools, reason = "the API has them")]
@@ -17,6 +18,12 @@ pub struct UserBody {
     recovery_codes_left: usize,
     role: &'static str,
     created_at: String,
+}
+
+/// A user as the API writes one, for events.
+#[must_use]
+pub fn describe(user: User) -> Value {
+    serde_json::to_value(UserBody::from(user)).unwrap_or_default()
 }
 
 impl UserBody {

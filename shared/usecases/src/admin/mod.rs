@@ -10,6 +10,7 @@ pub mod trail;
 pub mod transfer;
 pub mod usage;
 pub mod users;
+pub mod webhooks;
 
 pub use authorisation::{Operators, Permission};
 pub use clients::ManageClients;
@@ -19,3 +20,4 @@ pub use test_message::SendTestMessage;
 pub use transfer::TransferUsers;
 pub use usage::{ReadUsage, Usage};
 pub use users::ManageUsers;
+pub use webhooks::ManageWebhooks;

@@ -309,7 +309,12 @@ impl ManageUsers {
             let Some(Change { mut writes, event, is_admin, about }) = plan(&user) else { return Ok(()) };
             let ends_sessions = !matches!(event, Event::Unlocked | Event::RoleChanged);
             writes.push(self.trail.write(&self.trail.entry(who, action).on(id).about(about)));
-            writes.push(self.audit.write(&self.audit.by_operator(event, id)));
+            let two_step = match event {
+                Event::PhoneRemoved if user.totp().is_none() => Some(false),
+                Event::TotpRemoved if user.phone.is_none() => Some(false),
+                _ => None,
+            };
+            writes.push(self.audit.write(&Activity { two_step, ..self.audit.by_operator(event, id) }));
             match self.users.commit_with_role(&user, is_admin, writes).await {
                 Ok(()) => {
                     tracing::info!(operator = %who, action = action.as_str(), user = id.as_str(), "an operator acted");

@@ -56,7 +56,7 @@ impl QueueMessages {
     /// # Errors
     /// [`ConfigError`], which names the variable.
     pub fn open(startup: &Startup) -> Result<Self, ConfigError> {
-        Ok(Self::new(Queue::open(startup)?, Arc::clone(&startup.clock)))
+        Ok(Self::new(Queue::open(startup, "MESSAGES_QUEUE")?, Arc::clone(&startup.clock)))
     }
 
     #[must_use]

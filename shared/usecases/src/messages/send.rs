@@ -131,7 +131,7 @@ impl SendMessages {
     /// # Errors
     /// [`OpenError`]
     pub fn open(startup: &Startup, tables: &Tables, secrets: &Secrets) -> Result<Self, OpenError> {
-        Self::with_queue(Queue::open(startup)?, tables, secrets)
+        Self::with_queue(Queue::open(startup, "MESSAGES_QUEUE")?, tables, secrets)
     }
 
     /// # Errors

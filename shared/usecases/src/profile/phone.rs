@@ -122,7 +122,9 @@ impl ChangePhone {
         }
         let (notices, language) = (&self.access.notices, caller.language);
         let mut writes = self.access.users.remove_phone(&user, phone, Some(&claims.sid));
-        writes.push(self.access.audit.write(&self.access.audit.of_claims(Event::PhoneRemoved, claims, caller)));
+        let entry = self.access.audit.of_claims(Event::PhoneRemoved, claims, caller);
+        let two_step = user.totp().is_none().then_some(false);
+        writes.push(self.access.audit.write(&Activity { two_step, ..entry }));
         writes.push(notices.to_removed_number(&account.ring, &user.id, phone, language));
         writes.extend(notices.to_user(&account.ring, &user, Notice::PhoneRemoved, language));
         Ok(self.access.users.commit(writes).await.map_err(|error| AccessError::Outage(error.into()))?)
@@ -161,6 +163,7 @@ impl VerifyCode {
         writes.push(self.audit.write(&Activity {
             session: Some(session.clone()),
             client: Some(code.caller.user_agent.clone()),
+            two_step: (!user.two_step).then_some(true),
             ..self.audit.of_user(Event::PhoneVerified, &account.user_id)
         }));
         writes.extend(self.kept(&code, &Outcome::PhoneSet { recovery_codes: codes.clone() }));

@@ -2,7 +2,7 @@
 
 use twostep_crypto::{access_token::Claims, recovery_code, totp::TotpSecret};
 use twostep_domain::{
-    account::{Authenticator, Event, PendingTotp, Totp, User},
+    account::{Activity, Authenticator, Event, PendingTotp, Totp, User},
     authentication_method::Method,
     challenge::Notice,
     one_time_code::OneTimeCode,
@@ -114,7 +114,8 @@ impl Access {
         } else {
             self.sessions.is_live(&claims.sid, now)
         });
-        writes.push(self.audit.write(&self.audit.of_claims(Event::TotpAdded, claims, caller)));
+        let entry = self.audit.of_claims(Event::TotpAdded, claims, caller);
+        writes.push(self.audit.write(&Activity { two_step: (!user.two_step).then_some(true), ..entry }));
         let outcome = Outcome::TotpOn { recovery_codes: codes.clone() };
         writes.extend(self.repeats.write(&account.ring, ticket.as_ref(), &outcome));
         writes.extend(self.notices.to_user(&account.ring, &user, Notice::TotpAdded, caller.language));
@@ -155,7 +156,9 @@ impl Access {
             return Ok(());
         }
         let mut writes = self.users.remove_totp(&user, Some(&claims.sid));
-        writes.push(self.audit.write(&self.audit.of_claims(Event::TotpRemoved, claims, caller)));
+        let entry = self.audit.of_claims(Event::TotpRemoved, claims, caller);
+        let two_step = user.phone.is_none().then_some(false);
+        writes.push(self.audit.write(&Activity { two_step, ..entry }));
         writes.extend(self.notices.to_user(&account.ring, &user, Notice::TotpRemoved, caller.language));
         Ok(self.users.commit(writes).await.map_err(Outage::from)?)
     }
