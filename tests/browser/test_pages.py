@@ -20,6 +20,7 @@ PAGES = {
     "/forgot#email": "forgot",
     "/reset": "reset",
     "/settings": "settings",
+    "/users": "users",
     "/docs": "docs",
 }
 

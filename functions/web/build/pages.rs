@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The path and the name of each page: `pages/<name>.html` with `scripts/<name>.js`.
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 12] = [
     ("/", "home"),
     ("/register", "register"),
     ("/register/name", "name"),
@@ -25,6 +25,7 @@ const PAGES: [(&str, &str); 11] = [
     ("/reset", "reset"),
     ("/profile", "profile"),
     ("/settings", "settings"),
+    ("/users", "users"),
     ("/docs", "docs"),
     // Served at every path that doesn't exist.
     ("/404", "not-found"),
@@ -135,6 +136,11 @@ fn own_messages(assets: &mut Assets, texts: &[(String, serde_json::Value)]) -> R
     for (language, texts) in texts {
         for (name, own) in texts["messages_of"].as_object().ok_or("messages_of is an object")? {
             let mut messages = texts["messages"].as_object().ok_or("messages is an object")?.clone();
+            // What happened to an account reads alike for its user and for operators.
+            if name == "users" {
+                let of_profile = &texts["messages_of"]["profile"];
+                messages.extend(["events", "amr", "by_operator"].map(|part| (part.to_owned(), of_profile[part].clone())));
+            }
             messages.extend(own.as_object().ok_or("the messages of a page are an object")?.clone());
             let module = script_of_texts(&messages.into());
             let address = assets.add(&format!("texts.{name}.{language}.js"), module.as_bytes())?;

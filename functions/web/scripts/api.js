@@ -19,7 +19,8 @@ import { heard } from "./time.js";
 /** @typedef {{outcome: "email_verified", user: User}} EmailVerified */
 /** @typedef {{id: string, name: string, created_at: string, last_used_at: string, expires_at: string}} Device */
 /** @typedef {{id: string, current: boolean, created_at: string, last_used_at: string, client: string, amr: string[], client_id?: string}} ListedSession */
-/** @typedef {{at: string, event: string, client?: string, amr?: string[], session_id?: string}} Activity */
+/** @typedef {{at: string, event: string, client?: string, amr?: string[], session_id?: string, by?: "operator"}} Activity */
+/** @typedef {User & {disabled: boolean, last_used_at: string | null, sessions: number, devices: number}} AdminUser */
 /** @typedef {{name: string, host: string, two_step_enabled: boolean, phone_enabled: boolean, email_enabled: boolean, allowed_countries: string[], languages: string[]}} Site */
 /** @typedef {{configured: boolean, api: "rest" | "one", from: string | null, key_hint: string | null, updated_at: string | null}} Clickatell */
 /** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell, theme: Theme, links: Links} & Money} Settings */
@@ -236,7 +237,7 @@ export async function issuer() {
   return discovery.issuer ?? location.origin;
 }
 
-/** The routes that need the admin key. @param {string} bearer */
+/** The routes for operators, with the admin key or an admin's access token. @param {string} bearer */
 export const admin = (bearer) => ({
   /** @returns {Promise<Settings>} */
   settings: () => call("GET", "/settings", { bearer }),
@@ -255,4 +256,18 @@ export const admin = (bearer) => ({
   removeClient: (/** @type {string} */ id) => call("DELETE", `/admin/clients/${id}`, { bearer }),
   /** @returns {Promise<Client>} */
   renewSecret: (/** @type {string} */ id) => call("POST", `/admin/clients/${id}/secret`, { bearer }),
+  /** @returns {Promise<{items: AdminUser[], next?: string}>} */
+  users: (/** @type {Record<string, string>} */ query) => call("GET", `/admin/users?${new URLSearchParams(query)}`, { bearer }),
+  /** @returns {Promise<AdminUser>} */
+  user: (/** @type {string} */ id, view = "full") => call("GET", `/admin/users/${encodeURIComponent(id)}?view=${view}`, { bearer }),
+  /** @returns {Promise<{items: Activity[], next?: string}>} */
+  userActivity: (/** @type {string} */ id, after = "") =>
+    call("GET", `/admin/users/${encodeURIComponent(id)}/activity${after && `?${new URLSearchParams({ after })}`}`, { bearer }),
+  /** @returns {Promise<null>} */
+  act: (/** @type {string} */ id, /** @type {string} */ action) => call("POST", `/admin/users/${encodeURIComponent(id)}/${action}`, { bearer }),
+  /** @returns {Promise<null>} */
+  setRole: (/** @type {string} */ id, /** @type {string} */ role) =>
+    call("PUT", `/admin/users/${encodeURIComponent(id)}/role`, { bearer, body: { role } }),
+  /** @returns {Promise<null>} */
+  deleteUser: (/** @type {string} */ id) => call("DELETE", `/admin/users/${encodeURIComponent(id)}`, { bearer }),
 });

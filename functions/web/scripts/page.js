@@ -349,5 +349,5 @@ for (const button of document.querySelectorAll("button.reveal")) {
 
 // Reload pages that the browser restores from its back/forward cache, because they would show outdated data or another user.
 addEventListener("pageshow", (event) => {
-  if (event.persisted && ["code", "profile", "settings"].includes($("main").dataset.page)) location.reload();
+  if (event.persisted && ["code", "profile", "settings", "users"].includes($("main").dataset.page)) location.reload();
 });

@@ -57,6 +57,38 @@ export async function resume() {
   }
 }
 
+/**
+ * Resumes the session if there is one. Otherwise, nothing happens.
+ * @returns {Promise<import("./api.js").User | null>}
+ */
+export async function renewQuietly() {
+  if (!signedInUser.get()) return null;
+  try {
+    const session = await renewed();
+    accessToken = session.access_token;
+    me = session.user.id;
+    return session.user;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Runs an action with the access token. Renews an expired one once.
+ * @template T
+ * @param {(token: string) => Promise<T>} what
+ * @returns {Promise<T>}
+ */
+export async function withToken(what) {
+  try {
+    return await what(accessToken ?? "");
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "invalid_token") throw error;
+    await resume();
+    return what(accessToken ?? "");
+  }
+}
+
 /** @returns {Promise<never>} */
 function reload() {
   location.reload();
@@ -83,17 +115,9 @@ export function followOtherTabs() {
 export async function withAccount(what) {
   if (me && signedInUser.get() !== me) return reload();
   if (!accessToken) await resume();
-  try {
-    return await what(account(accessToken ?? ""));
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    if (error.code === "reauth_required") return signInAgain("reauth");
-    if (error.code !== "invalid_token") throw error;
-    await resume();
-    return what(account(accessToken ?? "")).catch((again) =>
-      again instanceof Problem && again.code === "reauth_required" ? signInAgain("reauth") : Promise.reject(again),
-    );
-  }
+  return withToken((token) => what(account(token))).catch((error) =>
+    error instanceof Problem && error.code === "reauth_required" ? signInAgain("reauth") : Promise.reject(error),
+  );
 }
 
 /**

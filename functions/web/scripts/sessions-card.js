@@ -1,15 +1,10 @@
 // Where the user is signed in, and what happened to the account.
 
+import { activity, described, how } from "./activity.js";
 import { deviceName } from "./agent.js";
 import { $, answerAtHeading, confirmed, element, onPress, show, tell } from "./page.js";
 import { withAccount } from "./session.js";
-import { canSay, moment, say } from "./say.js";
-
-/** How a session began. @param {string[]} amr */
-const how = (amr) => say(`amr.${amr.includes("mfa") ? "mfa" : (amr[0] ?? "pwd")}`);
-
-/** @param {string} name @param {(Node | string)[]} lines */
-const described = (name, ...lines) => element("div", {}, element("b", {}, name), ...lines.map((line) => element("small", {}, line)));
+import { moment, say } from "./say.js";
 
 export async function drawSessions() {
   const sessions = await withAccount((account) => account.sessions());
@@ -49,13 +44,6 @@ onPress($("end-others"), async () => {
 
 /** Where the next page begins. @type {string | undefined} */
 let next;
-
-/** @param {{at: string, event: string, client?: string, amr?: string[]}} entry */
-function activity({ at, event, client, amr }) {
-  const key = `events.${event}`;
-  const details = [moment(at), ...(client ? [deviceName(client)] : []), ...(amr?.length ? [how(amr)] : [])];
-  return element("li", {}, described(canSay(key) ? say(key) : event, details.join(" · ")));
-}
 
 /** Adds a page of entries to the list. @param {string} [after] */
 export async function drawActivity(after) {

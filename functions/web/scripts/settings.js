@@ -1,15 +1,13 @@
-import { Problem, admin } from "./api.js";
+import { Problem } from "./api.js";
 import { openClients } from "./clients.js";
 import { combobox } from "./combobox.js";
 import { drawLook, refuseLook, storedLook, typedLook } from "./look.js";
 import { drawMoney, refuseMoney, typedMoney } from "./money.js";
+import { lock, lockedOut, openForOperator, operator } from "./operator.js";
 import { $, element, fieldError, hush, ready, restoreTyped, show, submits, tell, warn, words } from "./page.js";
 import { countries, nameOf, phoneField } from "./phone.js";
 import { day, say } from "./say.js";
 import { drawUsage } from "./usage.js";
-
-/** The admin key, in this page's memory only. */
-let key = "";
 
 /** The stored settings. @type {import("./api.js").Settings} */
 let stored;
@@ -70,11 +68,11 @@ async function showUsage() {
   $("usage-refresh").setAttribute("aria-disabled", "true");
   $("usage-error").textContent = "";
   try {
-    drawUsage(await admin(key).usage());
+    drawUsage(await operator().usage());
   } catch (error) {
     const problem = error instanceof Problem ? error : new Problem({});
     if (!(error instanceof Problem)) console.error(error);
-    if (!lockedOut(problem)) $("usage-error").textContent = words(problem);
+    if (!refusedOperator(problem)) $("usage-error").textContent = words(problem);
   } finally {
     $("usage-refresh").removeAttribute("aria-disabled");
   }
@@ -139,41 +137,11 @@ function different(before, after) {
   return Object.fromEntries(Object.entries(after).filter(([name]) => differs(name)));
 }
 
-function lock() {
-  key = "";
-  changed(false);
-  $("admin-key").value = "";
-  show($("opened"), false);
-  show($("lock"), false);
-  show($("key-form"), true);
-  $("admin-key").focus();
-}
+/** What isn't saved is forgotten when the page is locked. */
+const forget = () => changed(false);
 
-/** Locks the page if the admin key is no longer valid. @param {Problem} problem */
-function lockedOut(problem) {
-  if (problem.code !== "invalid_admin_key") return false;
-  lock();
-  fieldError("admin-key", say("errors.invalid_admin_key"));
-  return true;
-}
-
-submits(
-  $("key-form"),
-  async () => {
-    const typed = $("admin-key").value.trim();
-    stored = await admin(typed).settings();
-    key = typed;
-    $("admin-key").value = "";
-    draw();
-    show($("key-form"), false);
-    show($("opened"), true);
-    show($("lock"), true);
-    $("usage-title").focus();
-    showUsage();
-    openClients(() => admin(key), lockedOut);
-  },
-  { fields: { invalid_admin_key: "admin-key" } },
-);
+/** @param {Problem} problem */
+const refusedOperator = (problem) => lockedOut(problem, forget);
 
 submits(
   $("settings-form"),
@@ -187,7 +155,7 @@ submits(
       fieldError("countries", say("one_country"));
       return $("add-country").focus();
     }
-    stored = await admin(key).change(change);
+    stored = await operator().change(change);
     draw();
     tell(say("settings_saved"));
     showUsage();
@@ -195,7 +163,7 @@ submits(
   {
     fields: { clickatell_key_rejected: "clickatell-key" },
     problem: (problem) => {
-      if (lockedOut(problem)) return true;
+      if (refusedOperator(problem)) return true;
       if (problem.code === "invalid_setting" && (refuseMoney(problem.field) || refuseLook(problem.field))) {
         warn(say("check_fields"));
         return true;
@@ -216,7 +184,7 @@ submits(
   $("test-form"),
   async () => {
     $("test-result").textContent = say("wait");
-    const sent = await admin(key).testSms(test.value());
+    const sent = await operator().testSms(test.value());
     $("test-result").textContent = say("test_sent", { id: sent.message_id });
   },
   {
@@ -224,7 +192,7 @@ submits(
     more: { invalid_phone: () => test.expected() },
     problem: (problem) => {
       $("test-result").textContent = "";
-      if (lockedOut(problem)) return true;
+      if (refusedOperator(problem)) return true;
       if (problem.code === "sms_disabled") warn(say("key_absent"));
       else if (problem.code === "sms_budget_spent") warn(say("test_held_back"));
       // The detail contains Clickatell's error for the admin.
@@ -248,8 +216,16 @@ for (const id of ["countries-all", "countries-some"]) $(id).addEventListener("ch
 $("usage-refresh").addEventListener("click", showUsage);
 $("lock").addEventListener("click", () => {
   hush();
-  lock();
+  lock(forget);
 });
 
 restoreTyped();
-ready($("admin-key"));
+await openForOperator(async () => {
+  stored = await operator().settings();
+  draw();
+  show($("opened"), true);
+  $("usage-title").focus();
+  showUsage();
+  openClients(operator, refusedOperator);
+});
+ready($("opened").hidden ? $("admin-key") : $("usage-title"));
