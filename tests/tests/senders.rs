@@ -3,14 +3,19 @@
 use serde_json::{Value, json};
 use twostep_crypto::opaque_token::OpaqueToken;
 use twostep_domain::{
+    account::Role,
     challenge::{Delivery, DeliveryFailure},
     country::Country,
+    ids::UserId,
+    one_time_code::OneTimeCode,
+    phone::PhoneNumber,
     settings::{SenderKind, SenderSettings, WebhookSender},
     spending::Counts,
+    test_number::TestNumber,
     time::Clock,
 };
 use twostep_runtime::entropy;
-use twostep_tests::{bench::Bench, fresh_phone, post::Post};
+use twostep_tests::{PASSWORD, bench::Bench, fresh_email, fresh_phone, post::Post};
 
 async fn office(order: &[SenderKind]) -> (Bench, Post, OpaqueToken) {
     let bench = Bench::start().await;
@@ -163,4 +168,49 @@ async fn what_the_hook_gets_is_signed_for_it() {
     assert_eq!(senders_of(&post, &phone).await, ["webhook"]);
     let sms: Value = post.provider.inbox(&phone).await.remove(0);
     assert_eq!(sms["to"], phone[1..]);
+}
+
+#[tokio::test]
+async fn a_test_number_has_a_fixed_code_and_gets_no_message() {
+    let (bench, post, _) = office(&CLICKATELL_FIRST).await;
+    let phone = fresh_phone();
+    let number = PhoneNumber::parse(&phone).unwrap();
+    let code = OneTimeCode::parse("424242").unwrap();
+    bench.change_settings(|settings| settings.test_numbers = vec![TestNumber::new(number, &code)]).await;
+    let challenge = bench.start_registration(&phone).await.unwrap();
+    assert_eq!(post.send_present(&bench, &challenge).await.delivery, Delivery::Sent);
+    assert!(post.provider.inbox(&phone).await.is_empty());
+    let counted = usage(&bench).await;
+    assert_eq!((counted.messages, counted.spent, counted.tests), (0, 0, 1));
+    assert!(bench.verify(&challenge, "424243").await.is_err());
+    let verified = bench.verify(&challenge, "424242").await.unwrap();
+    let session = bench.complete(&verified, &fresh_email()).await.unwrap();
+
+    bench.clock.advance(3600);
+    let login = bench.start_login(&phone).await.unwrap();
+    assert_eq!(bench.verify(&login, "424242").await.unwrap()["outcome"], "signed_in");
+    // Other numbers have no such code.
+    let other = bench.start_registration(&fresh_phone()).await.unwrap();
+    assert!(bench.verify(&other, "424242").await.is_err());
+
+    // An admin's account doesn't accept what everybody who tests knows.
+    let key = bench.admin_key().await;
+    let id = UserId::from_stored(session["user"]["id"].as_str().unwrap());
+    bench.cases.users.set_role(&key, &id, Role::Admin).await.unwrap();
+    bench.clock.advance(3600);
+    let login = bench.start_login(&phone).await.unwrap();
+    assert!(bench.verify(&login, "424242").await.is_err());
+    let registration = bench.start_registration(&phone).await.unwrap();
+    assert!(bench.verify(&registration, "424242").await.is_err());
+
+    let (admin, _) = bench.register_two_step(&fresh_email(), PASSWORD, &fresh_phone()).await;
+    bench
+        .cases
+        .users
+        .set_role(&key, &UserId::from_stored(admin["user"]["id"].as_str().unwrap()), Role::Admin)
+        .await
+        .unwrap();
+    bench.cases.users.delete(&key, &id).await.unwrap();
+    let change = bench.start_phone_change(&admin, &phone).await.unwrap();
+    assert!(bench.verify(&change, "424242").await.is_err(), "nor does an admin take the number");
 }

@@ -139,7 +139,8 @@ fn own_messages(assets: &mut Assets, texts: &[(String, serde_json::Value)]) -> R
             // What happened to an account reads alike for its user and for operators.
             if name == "users" {
                 let of_profile = &texts["messages_of"]["profile"];
-                messages.extend(["events", "amr", "by_operator"].map(|part| (part.to_owned(), of_profile[part].clone())));
+                messages
+                    .extend(["events", "amr", "by_operator"].map(|part| (part.to_owned(), of_profile[part].clone())));
             }
             messages.extend(own.as_object().ok_or("the messages of a page are an object")?.clone());
             let module = script_of_texts(&messages.into());

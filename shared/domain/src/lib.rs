@@ -38,6 +38,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod spending;
 pub mod target;
+pub mod test_number;
 pub mod theme;
 pub mod time;
 pub mod web_address;

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     country::AllowedCountries,
     message_texts::{InvalidSite, Site},
+    phone::PhoneNumber,
     spending::{BreakerPolicy, Budgets, Limits, Prices},
     target::TargetUrl,
+    test_number::TestNumber,
     theme::{Links, Theme},
     time::{DAY, Timestamp},
 };
@@ -38,6 +40,8 @@ pub struct Settings {
     pub phone_idle_days: u32,
     #[serde(default)]
     pub sender: SenderSettings,
+    #[serde(default)]
+    pub test_numbers: Vec<TestNumber>,
     #[serde(default)]
     pub theme: Theme,
     #[serde(default)]
@@ -143,6 +147,7 @@ impl Settings {
             email_per_hour: Self::default_email_per_hour(),
             phone_idle_days: Self::default_phone_idle_days(),
             sender: SenderSettings::default(),
+            test_numbers: Vec::new(),
             theme: Theme::default(),
             links: Links::default(),
         }
@@ -177,6 +182,12 @@ impl Settings {
     /// [`InvalidSite`] if it cannot be part of a message.
     pub fn site(&self) -> Result<Site, InvalidSite> {
         Site::new(&self.site_name, &self.site_host)
+    }
+
+    /// The test number that `phone` is, if it is one.
+    #[must_use]
+    pub fn test_number(&self, phone: &PhoneNumber) -> Option<&TestNumber> {
+        self.test_numbers.iter().find(|number| number.phone == *phone)
     }
 
     /// Whether there is something to send with: a key, or a hook.

@@ -501,6 +501,7 @@ fn what_would_do(setting: &str) -> &'static str {
         "theme.accent" => "An accent is a colour such as #0f6d64 with a contrast of at least 4.5:1 on white.",
         "theme.radius" => "A radius is `0`, `8` or `16`.",
         "theme.logo_url" | "links.terms" | "links.privacy" | "links.help" => "Send an https address.",
+        "test_numbers" => "Send at most 20 numbers in international format, each once, with a code of six digits.",
         "sender.order" => "Name each sender once: `clickatell`, `webhook`. A webhook needs an address first.",
         "sender.webhook.url" | "url" => "Send an https address that everybody can reach.",
         "events" => "Name types of events, or only `*`.",

@@ -162,7 +162,10 @@ impl VerifyForClient {
                 return Err(VerifyError::UnknownChallenge);
             }
             let now = self.challenges.clock.now();
-            let matches = constant_time::equal(payload.code.expose(), code.expose());
+            let settings = self.admission.settings().get().await?;
+            let fixed = payload.to.phone().and_then(|phone| settings.test_number(phone));
+            let matches = constant_time::equal(payload.code.expose(), code.expose())
+                || fixed.is_some_and(|number| constant_time::equal(number.code(), code.expose()));
             let verdict = challenge.verify(Guess::Code, matches, now, &self.challenges.policy);
             // The caller hears nothing before it is saved.
             let (next, wrong) = match verdict.map_err(|refusal| VerifyError::Rejected(rejection(refusal, now)))? {

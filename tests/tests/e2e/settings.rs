@@ -432,3 +432,32 @@ async fn a_hook_sends_what_clickatell_does_not_take() {
     let removed = change(json!({ "sender": { "order": ["clickatell"], "webhook": { "url": "" } } })).await.expect(200);
     assert_eq!(removed["sender"], json!({ "order": ["clickatell"], "webhook": null }));
 }
+
+#[tokio::test]
+async fn test_numbers_are_set_as_a_whole() {
+    let stack = Stack::start(&[("CONCURRENCY", "1")]).await;
+    let admin = Admin::of(&stack).await;
+    let client = &admin.client;
+    let change =
+        async |body: Value| client.send(Method::PUT, "/settings", Some(&admin.key), Some(body.to_string())).await;
+    let number = |phone: &str, code: &str| json!({ "phone": phone, "code": code });
+    for wrong in [
+        json!([number("+14155552671", "12345")]),
+        json!([number("123", "123456")]),
+        json!([number("+14155552671", "123456"), number("+1 415 555 2671", "654321")]),
+        json!((0..21).map(|line| number(&format!("+1415555{:04}", 2600 + line), "123456")).collect::<Vec<_>>()),
+    ] {
+        let answer = change(json!({ "test_numbers": wrong })).await;
+        assert_eq!(answer.body["field"], "test_numbers");
+        answer.expect_problem(400, "invalid_setting");
+    }
+    let phone = fresh_phone();
+    let set = json!([number(&phone, "424242")]);
+    assert_eq!(change(json!({ "test_numbers": set })).await.expect(200)["test_numbers"], set);
+    eventually("a fixed code", async || {
+        let challenge = client.start("/register/phone", &phone).await.expect(202);
+        (client.verify(&challenge, "424242").await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(change(json!({ "test_numbers": [] })).await.expect(200)["test_numbers"], json!([]));
+}

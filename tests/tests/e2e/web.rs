@@ -5,8 +5,19 @@ use serde_json::json;
 use twostep_domain::language::Language;
 use twostep_tests::{Answer, Stack, eventually, http};
 
-const PAGES: [&str; 10] =
-    ["/", "/register", "/register/name", "/login", "/code", "/forgot", "/reset", "/profile", "/settings", "/users", "/docs"];
+const PAGES: [&str; 11] = [
+    "/",
+    "/register",
+    "/register/name",
+    "/login",
+    "/code",
+    "/forgot",
+    "/reset",
+    "/profile",
+    "/settings",
+    "/users",
+    "/docs",
+];
 
 /// A browser's request outside the API.
 async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> (u16, header::HeaderMap, Vec<u8>) {

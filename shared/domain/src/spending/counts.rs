@@ -38,6 +38,8 @@ pub struct Counts {
     pub sent_by: BTreeMap<String, u64>,
     /// Not taken, by sender.
     pub refused_by: BTreeMap<String, u64>,
+    /// For test numbers; nothing was sent.
+    pub tests: u64,
 }
 
 impl Counts {
@@ -48,6 +50,7 @@ impl Counts {
         self.verified += other.verified;
         self.sign_ins += other.sign_ins;
         self.delivered += other.delivered;
+        self.tests += other.tests;
         let counted = [
             (&mut self.failed, &other.failed),
             (&mut self.sent_by, &other.sent_by),
@@ -73,4 +76,6 @@ pub enum MessageEvent {
     SentBy(SenderKind),
     /// A sender did not take it.
     RefusedBy(SenderKind),
+    /// It was for a test number, and nothing was sent.
+    Test,
 }

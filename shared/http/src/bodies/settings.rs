@@ -6,8 +6,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use twostep_domain::{
     country::{AllowedCountries, Country},
+    one_time_code::OneTimeCode,
+    phone::PhoneNumber,
     settings::{ClickatellSettings, SenderSettings, Settings, WebhookSender},
     spending::{Allowance, BreakerPolicy, Budget, Budgets, Limits, Mode, Prices},
+    test_number::TestNumber,
     time::Timestamp,
 };
 use twostep_usecases::admin::settings::{Change, Changed, ClickatellChange, SenderChange, SettingsChange};
@@ -33,6 +36,7 @@ pub struct SettingsBody {
     email_per_hour: u64,
     phone_idle_days: u32,
     sender: SenderBody,
+    test_numbers: Vec<TestNumberBody>,
     theme: ThemeBody,
     links: LinksBody,
 }
@@ -62,10 +66,33 @@ impl From<Settings> for SettingsBody {
             email_per_hour: settings.email_per_hour,
             phone_idle_days: settings.phone_idle_days,
             sender: settings.sender.into(),
+            test_numbers: settings.test_numbers.iter().map(TestNumberBody::from).collect(),
             theme: settings.theme.into(),
             links: settings.links.into(),
         }
     }
+}
+
+/// A number with a fixed code.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct TestNumberBody {
+    phone: String,
+    code: String,
+}
+
+impl From<&TestNumber> for TestNumberBody {
+    fn from(number: &TestNumber) -> Self {
+        Self { phone: number.phone.e164().to_owned(), code: number.code().to_owned() }
+    }
+}
+
+fn test_numbers(bodies: Vec<TestNumberBody>) -> Result<Vec<TestNumber>, Problem> {
+    let parse = |body: TestNumberBody| {
+        let phone = PhoneNumber::parse(&body.phone).ok()?;
+        Some(TestNumber::new(phone, &OneTimeCode::parse(&body.code).ok()?))
+    };
+    bodies.into_iter().map(parse).collect::<Option<_>>().ok_or(Problem::InvalidSetting("test_numbers"))
 }
 
 #[derive(Serialize)]
@@ -261,6 +288,7 @@ pub struct SettingsChangeBody {
     phone_idle_days: Option<u32>,
     #[serde(default, deserialize_with = "json::object")]
     sender: Option<SenderChangeBody>,
+    test_numbers: Option<Vec<TestNumberBody>>,
     theme: Option<Unambiguous>,
     links: Option<Unambiguous>,
 }
@@ -314,6 +342,7 @@ impl SettingsChangeBody {
             breaker: part::<BreakerChange>(self.breaker, "breaker")?.map(BreakerChange::into_change),
             email_per_hour: self.email_per_hour,
             phone_idle_days: self.phone_idle_days,
+            test_numbers: self.test_numbers.map(test_numbers).transpose()?,
             sender: self.sender.map(SenderChangeBody::parse).transpose()?.unwrap_or_default(),
             theme: part::<ThemeChange>(self.theme, "theme")?.map(ThemeChange::parse).transpose()?,
             links: part::<LinksChange>(self.links, "links")?.map(LinksChange::parse).transpose()?,

@@ -45,6 +45,8 @@ struct Figures {
     verified: u64,
     sign_ins: u64,
     spent: u64,
+    /// Codes for test numbers. Nothing was sent.
+    tests: u64,
     /// `None` before anyone signed in.
     cost_per_sign_in: Option<u64>,
 }
@@ -58,6 +60,7 @@ impl From<&Counts> for Figures {
             verified: counts.verified,
             sign_ins: counts.sign_ins,
             spent: counts.spent,
+            tests: counts.tests,
             cost_per_sign_in: counts.spent.checked_div(counts.sign_ins),
         }
     }

@@ -73,6 +73,10 @@ impl CounterStore {
             }
             MessageEvent::SentBy(sender) => format!("{SENT_BY}{} :one", <&str>::from(sender)),
             MessageEvent::RefusedBy(sender) => format!("{REFUSED_BY}{} :one", <&str>::from(sender)),
+            MessageEvent::Test => {
+                self.index([country], now).await?;
+                "tests :one".to_owned()
+            }
             MessageEvent::Failed(reason) => {
                 // Perhaps no message to this country is sent today.
                 self.index([country], now).await?;
@@ -294,5 +298,6 @@ pub fn read(item: &Item) -> Counts {
         verified: count("verified"),
         sign_ins: count("sign_ins"),
         delivered: count("delivered"),
+        tests: count("tests"),
     }
 }

@@ -16,6 +16,7 @@ use twostep_domain::{
     settings::{ClickatellApi, ClickatellSettings, SenderKind, Settings, WebhookSender},
     spending::{BreakerPolicy, Budgets, Limits, Prices},
     target::{InvalidTarget, Reach, TargetUrl},
+    test_number::TestNumber,
     theme::{Links, Theme},
     time::Clock,
 };
@@ -63,6 +64,7 @@ pub struct SettingsChange {
     pub email_per_hour: Option<u64>,
     pub phone_idle_days: Option<u32>,
     pub sender: SenderChange,
+    pub test_numbers: Option<Vec<TestNumber>>,
     pub theme: Option<Change<Theme>>,
     pub links: Option<Change<Links>>,
 }
@@ -253,6 +255,10 @@ impl SettingsChange {
         if let Some(change) = &self.links {
             after.links = change(&after.links);
         }
+        set(&mut after.test_numbers, self.test_numbers.as_ref());
+        if !TestNumber::are_valid(&after.test_numbers) {
+            return Err(SettingsError::Invalid("test_numbers"));
+        }
         set(&mut after.sender.webhook, hook);
         set(&mut after.sender.order, self.sender.order.as_ref());
         if !after.sender.is_valid() {
@@ -318,6 +324,7 @@ fn changed_fields(before: &Settings, after: &Settings) -> Vec<&'static str> {
         ("breaker", before.breaker != after.breaker),
         ("email_per_hour", before.email_per_hour != after.email_per_hour),
         ("phone_idle_days", before.phone_idle_days != after.phone_idle_days),
+        ("test_numbers", before.test_numbers != after.test_numbers),
         ("sender.order", before.sender.order != after.sender.order),
         ("sender.webhook", before.sender.webhook != after.sender.webhook),
         ("theme", before.theme != after.theme),

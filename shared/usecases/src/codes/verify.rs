@@ -10,8 +10,8 @@ use twostep_crypto::{
     KeyRing, access_token::Issuer, challenge_id::ChallengeId, constant_time, recovery_code::RecoveryCode,
 };
 use twostep_domain::{
-    account::User,
-    challenge::{Challenge, GuessRefusal, Purpose, Verdict, state_machine},
+    account::{Role, User},
+    challenge::{Challenge, GuessRefusal, Payload, Purpose, Verdict, state_machine},
     ids::UserId,
     one_time_code::OneTimeCode,
     proof::Confirmation,
@@ -262,6 +262,24 @@ impl VerifyCode {
         Ok(self.users.find(&account.user_id).await?)
     }
 
+    /// Whether it is the code of a test number. No admin's account accepts one: everybody who tests knows it.
+    async fn is_fixed_code(&self, payload: &Payload, code: &OneTimeCode) -> Result<bool, VerifyError> {
+        let settings = self.settings.get().await?;
+        let Some(phone) = payload.to.phone() else { return Ok(false) };
+        let Some(number) = settings.test_number(phone) else { return Ok(false) };
+        if !constant_time::equal(number.code(), code.expose()) {
+            return Ok(false);
+        }
+        let of_account = async {
+            match payload.purpose.account() {
+                Some(account) => self.users.find_any(&account.user_id).await,
+                None => Ok(None),
+            }
+        };
+        let (owner, user) = tokio::try_join!(self.users.find_any_by_phone(phone), of_account)?;
+        Ok([owner, user].into_iter().flatten().all(|user| user.role != Role::Admin))
+    }
+
     /// Judges a guess, and uses a correct code up.
     async fn judge(&self, request: Request<'_>, challenge: Challenge, entry: &Entry) -> Result<Use, VerifyError> {
         let Request { caller, issuer, ring, ticket } = request;
@@ -292,7 +310,9 @@ impl VerifyCode {
         let from = hidden_network("guess", &ring.pepper, challenge.key.as_str(), caller.client_ip);
         let (guess, matches) = match &entry.guess {
             Guess::Code(code) => {
-                (state_machine::Guess::Code, constant_time::equal(payload.code.expose(), code.expose()))
+                let is_correct = constant_time::equal(payload.code.expose(), code.expose())
+                    || self.is_fixed_code(&payload, code).await?;
+                (state_machine::Guess::Code, is_correct)
             }
             Guess::Totp(_) => {
                 let is_correct = step.as_ref().is_some_and(|step| step.totp.is_some());

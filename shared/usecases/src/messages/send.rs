@@ -301,10 +301,14 @@ impl SendMessages {
         Ok(Prepared { ring, senders, settings, site, phone, payload })
     }
 
-    /// Counts the message everywhere before it is sent. A decoy is counted as far as it tells something; `None` then.
+    /// Counts the message everywhere before it is sent. `None` if nothing is sent: to a test number, or for a decoy, which is
+    /// counted as far as it tells something.
     async fn reserve(&self, challenge: &Challenge, prepared: &Prepared) -> Result<Option<Reservation>, ReserveError> {
         let Prepared { ring, settings, phone, payload, .. } = prepared;
         let intent = MessageIntent::of(challenge, payload, phone, settings, &ring.pepper, self.clock.now());
+        if !matches!(payload.purpose, Purpose::Notice { .. }) && settings.test_number(phone).is_some() {
+            return Ok(None);
+        }
         if challenge.decoy {
             // What else changes is the same as for a message, and none is sent.
             self.spending.reserve_decoy(&intent).await?;
@@ -395,6 +399,9 @@ impl SendMessages {
         let Prepared { senders, settings, site, phone, payload, .. } = prepared;
         let Some(reservation) = reservation else {
             self.save(handed_over, Delivery::Sent, None).await;
+            if settings.test_number(&phone).is_some() {
+                self.count(Country::of_mobile(&phone), MessageEvent::Test).await;
+            }
             return Ok(());
         };
         let content = match payload.purpose {
