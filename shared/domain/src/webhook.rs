@@ -297,8 +297,8 @@ mod tests {
             now = delivery.due_at;
         }
         assert_eq!(tries[..6], [0, 5, 35, 155, 755, 2_555]);
-        assert_eq!((tries.len(), tries.last()), (13, Some(&86_400)));
-        assert_eq!((delivery.response_status, delivery.attempts), (Some(500), 13));
+        assert_eq!((tries.len(), tries.last()), (14, Some(&86_400)));
+        assert_eq!((delivery.response_status, delivery.attempts), (Some(500), 14));
         let again = delivery.again(now);
         assert_eq!((again.state, again.message_id()), (DeliveryState::Pending, delivery.message_id()));
     }
