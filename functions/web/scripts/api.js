@@ -23,7 +23,8 @@ import { heard } from "./time.js";
 /** @typedef {User & {disabled: boolean, last_used_at: string | null, sessions: number, devices: number}} AdminUser */
 /** @typedef {{name: string, host: string, two_step_enabled: boolean, phone_enabled: boolean, email_enabled: boolean, allowed_countries: string[], languages: string[]}} Site */
 /** @typedef {{configured: boolean, api: "rest" | "one", from: string | null, key_hint: string | null, updated_at: string | null}} Clickatell */
-/** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell, theme: Theme, links: Links} & Money} Settings */
+/** @typedef {{two_step_enabled: boolean, site_name: string, site_host: string, phone_login_for_password_accounts: boolean, allowed_countries: string[], clickatell: Clickatell, sender: Sender, theme: Theme, links: Links} & Money} Settings */
+/** @typedef {{order: ("clickatell" | "webhook")[], webhook: {url: string, secret?: string, status_url?: string} | null}} Sender */
 /** @typedef {{logo_url?: string, accent?: string, radius?: "0" | "8" | "16"}} Theme */
 /** @typedef {{terms?: string, privacy?: string, help?: string}} Links */
 /** @typedef {{client_id: string, name: string, kind: "web" | "spa" | "native" | "server", redirect_uris: string[], post_logout_redirect_uris: string[], created_at: string, client_secret?: string}} Client */
@@ -33,10 +34,10 @@ import { heard } from "./time.js";
 /** @typedef {{currency: string, default: number, countries: Record<string, number>}} Prices */
 /** @typedef {{address_hour: number, address_day: number, prefix_hour: number, number_day: number, client_hour: number}} Limits */
 /** @typedef {{budgets: Budgets, prices: Prices, limits: Limits, breaker: {mode: "enforce" | "record_only", floor: number, share_percent: number}}} Money */
-/** @typedef {{sent: number, delivered: number, failed: Record<string, number>, verified: number, sign_ins: number, spent: number, cost_per_sign_in: number | null}} Figures */
+/** @typedef {{sent: number, delivered: number, failed: Record<string, number>, verified: number, sign_ins: number, spent: number, tests: number, cost_per_sign_in: number | null}} Figures */
 /** @typedef {{step: "normal" | "proven_numbers_only" | "closed", cause: string, since: string, until: string}} Tripped */
 /** @typedef {{mode: "enforce" | "record_only", countries: Record<string, Tripped>, prefixes: Record<string, Tripped>} & Pick<Tripped, "step"> & Partial<Tripped>} Breaker */
-/** @typedef {{currency: string, total: Figures, days: ({day: string, country: string} & Figures)[], breaker: Breaker}} Usage */
+/** @typedef {{currency: string, total: Figures, senders: Record<string, {sent: number, refused: number}>, days: ({day: string, country: string} & Figures)[], breaker: Breaker}} Usage */
 
 /**
  * An error response (RFC 9457), or no response: `offline` if the site was not reached, `timeout` if it did not answer in time,

@@ -7,6 +7,7 @@ import { lock, lockedOut, openForOperator, operator } from "./operator.js";
 import { $, element, fieldError, hush, ready, restoreTyped, show, submits, tell, warn, words } from "./page.js";
 import { countries, nameOf, phoneField } from "./phone.js";
 import { day, say } from "./say.js";
+import { changedSender, drawSender } from "./sender.js";
 import { drawUsage } from "./usage.js";
 
 /** The stored settings. @type {import("./api.js").Settings} */
@@ -21,6 +22,8 @@ const FIELDS = {
   site_host: "site-host",
   allowed_countries: "countries",
   "clickatell.api": "clickatell-api",
+  "sender.order": "sender-order",
+  "sender.webhook.url": "sender-url",
   "clickatell.from": "clickatell-from",
   "clickatell.api_key": "clickatell-key",
 };
@@ -45,6 +48,7 @@ function draw() {
       : say("key_present", { hint });
   drawMoney(stored);
   drawLook(stored);
+  drawSender(stored);
   changed(false);
 }
 
@@ -123,7 +127,7 @@ function changes() {
     ...($("clickatell-key").value.trim() && { api_key: $("clickatell-key").value.trim() }),
   };
   /** @type {Record<string, any>} */
-  const parts = { clickatell };
+  const parts = { clickatell, sender: changedSender(stored) };
   for (const [part, typed] of Object.entries(typedMoney())) parts[part] = different(Object(stored)[part], typed);
   const look = storedLook(stored);
   for (const [part, typed] of Object.entries(typedLook())) parts[part] = different(look[part], typed);

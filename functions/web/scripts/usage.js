@@ -36,11 +36,16 @@ function columns(figures, currency) {
 const heading = (name) => say(`usage.${name}`);
 
 /** @param {import("./api.js").Usage} usage */
-function drawTotals({ total, currency }) {
+function drawTotals({ total, currency, senders }) {
   const entries = columns(total, currency).map(([name, value]) =>
     element("div", {}, element("dt", {}, heading(name)), element("dd", {}, value)),
   );
   $("usage-total").replaceChildren(...entries);
+  const bySender = Object.entries(senders).map(([sender, { sent, refused }]) =>
+    say("usage.sender", { sender: sender === "webhook" ? say("usage.hook") : "Clickatell", sent: counted(sent), refused: counted(refused) }),
+  );
+  const tests = total.tests > 0 ? [say("usage.tests", { count: counted(total.tests) })] : [];
+  $("usage-senders").replaceChildren(...[...bySender, ...tests].map((line) => element("li", {}, line)));
   const reasons = Object.entries(total.failed).sort(([, a], [, b]) => b - a);
   $("usage-failed").replaceChildren(
     ...reasons.map(([reason, count]) => {
@@ -91,6 +96,7 @@ function sum(rows) {
     failed,
     verified: of((row) => row.verified),
     sign_ins: signIns,
+    tests: of((row) => row.tests),
     spent,
     cost_per_sign_in: signIns === 0 ? null : Math.floor(spent / signIns),
   };
