@@ -26,7 +26,7 @@ pub use lambda_http::{
     Error, Request,
     http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, LINK},
 };
-pub use operators::authorised;
+pub use operators::{authorised, authorised_to};
 pub use problem::Problem;
 pub use request::{bearer, body, caller, no_body, query, repeatable, segment_after, wants_representation};
 pub use serve::{serve, serve_servers};

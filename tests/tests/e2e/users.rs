@@ -101,7 +101,12 @@ async fn what_an_operator_does_shows_in_both_trails() {
     let session = operator.client.log_in_two_step(&email, PASSWORD, &phone).await;
     let id = id_of(&session);
 
+    let party = RelyingParty::register(&operator.client, &operator.key, "web").await;
+    let sent = party.authorize(Some(&session.refresh_token), &[]).await;
+    let tokens = party.exchange(&sent.code()).await.expect(200);
     operator.post(id, "disable").await.expect(204);
+    let refused = party.refresh(tokens["refresh_token"].as_str().unwrap()).await;
+    assert_eq!((refused.status, &refused.body["error"]), (400, &json!("invalid_grant")), "its clients' tokens too");
     assert_eq!(operator.user(id).await["disabled"], true);
     operator.client.profile(&session.access_token).await.expect_problem(401, "invalid_token");
     operator.client.refresh(&session.refresh_token).await.expect_problem(401, "invalid_refresh_token");
