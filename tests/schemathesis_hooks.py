@@ -27,6 +27,11 @@ schemathesis.openapi.format(
 schemathesis.openapi.format("recovery-code", st.text("ABCDEFGHJKMNPQRSTVWXYZ0123456789", min_size=16, max_size=16))
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
 class Bearer:
     def set(self, case, data, context):
         case.headers["Authorization"] = f"Bearer {data}"

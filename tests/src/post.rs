@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use twostep_domain::{
     challenge::Challenge,
-    settings::SenderKind,
+    sender::SenderKind,
     target::{Reach, TargetUrl},
     time::Clock,
 };

@@ -338,7 +338,7 @@ fn accounts_and_settings_are_protected_and_other_tables_expire() {
         assert_eq!(table["WarmThroughput"]["Fn::If"][0], "TablesAreWarm", "{name}");
         // With SSESpecification, DynamoDB uses a KMS key that costs money per request; without, its own key for free.
         assert!(table["SSESpecification"].is_null(), "{name}");
-        let forgets = ["CodesTable", "CountersTable", "SessionsTable", "AuditTable"].contains(name);
+        let forgets = ["CodesTable", "CountersTable", "SessionsTable", "AuditTable", "DeliveriesTable"].contains(name);
         if forgets {
             assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "ttl", "{name}");
             assert_eq!(table["TimeToLiveSpecification"]["Enabled"], true, "{name}");

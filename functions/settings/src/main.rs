@@ -52,13 +52,11 @@ async fn handle(admin: &Admin, request: Request) -> Result<Answer, Problem> {
         }
         ("GET", Some("usage")) => Ok(Answer::json(200, &UsageBody::from(admin.usage.read().await?))),
         ("POST", Some("test-sms")) => {
-            let phone = body::<PhoneBody>(&request)?.parse()?;
-            let message_id = admin.test_message.send(&who, &caller, &phone).await?;
+            let message_id = admin.test_message.send(&who, &caller, &body::<PhoneBody>(&request)?.parse()?).await?;
             Ok(Answer::json(200, &TestedBody { delivery: "sent", message_id }))
         }
         ("POST", Some("test-email")) => {
-            let email = body::<EmailBody>(&request)?.parse()?;
-            let message_id = admin.test_email.send(&who, &caller, &email).await?;
+            let message_id = admin.test_email.send(&who, &caller, &body::<EmailBody>(&request)?.parse()?).await?;
             Ok(Answer::json(200, &TestedBody { delivery: "sent", message_id }))
         }
         _ => Err(Problem::NotFound),

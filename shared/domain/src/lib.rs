@@ -32,6 +32,7 @@ pub mod random;
 pub mod rate_limit;
 pub mod recipient;
 pub mod reset;
+pub mod sender;
 pub mod sender_id;
 pub mod session;
 pub mod settings;

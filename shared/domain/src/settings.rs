@@ -6,6 +6,7 @@ use crate::{
     country::AllowedCountries,
     message_texts::{InvalidSite, Site},
     phone::PhoneNumber,
+    sender::SenderKind,
     spending::{BreakerPolicy, Budgets, Limits, Prices},
     target::TargetUrl,
     test_number::TestNumber,
@@ -68,29 +69,6 @@ pub struct ClickatellSettings {
     /// The key's last characters; `None` before a key was pasted.
     pub key_hint: Option<String>,
     pub updated_at: Option<Timestamp>,
-}
-
-/// Who sends messages.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr, strum::EnumString,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum SenderKind {
-    Clickatell,
-    /// A hook of the operator.
-    Webhook,
-}
-
-impl SenderKind {
-    /// How a message of this sender is named in our tables: two senders can use the same id.
-    #[must_use]
-    pub fn message_name(self, message_id: &str) -> String {
-        match self {
-            Self::Clickatell => message_id.to_owned(),
-            Self::Webhook => format!("webhook|{message_id}"),
-        }
-    }
 }
 
 /// Who sends, and in which order they are tried.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{challenge::DeliveryFailure, settings::SenderKind};
+use crate::{challenge::DeliveryFailure, sender::SenderKind};
 
 /// Messages and what they cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Delivery reports.
 
 use lambda_http::{Request, RequestExt};
-use twostep_domain::settings::SenderKind;
+use twostep_domain::sender::SenderKind;
 use twostep_senders::{clickatell::DeliveryReport, webhook};
 
 /// The reports in a callback of this sender. What is not understood is left out.

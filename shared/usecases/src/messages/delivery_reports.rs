@@ -7,7 +7,7 @@ use std::sync::Arc;
 use twostep_crypto::opaque_token::OpaqueToken;
 use twostep_domain::{
     challenge::{Challenge, Reported},
-    settings::SenderKind,
+    sender::SenderKind,
     spending::MessageEvent,
     time::Clock,
 };

@@ -15,7 +15,8 @@ use twostep_domain::{
     country::Country,
     message_texts::{self, Site},
     phone::PhoneNumber,
-    settings::{SenderKind, Settings},
+    sender::SenderKind,
+    settings::Settings,
     spending::{Asked, MessageEvent},
     time::{Clock, SECOND, Timestamp},
 };

@@ -6,10 +6,7 @@ use twostep_crypto::{
     KeyRing,
     standard_webhooks::{Receiver, SigningSecret},
 };
-use twostep_domain::{
-    settings::{SenderKind, Settings},
-    time::Clock,
-};
+use twostep_domain::{sender::SenderKind, settings::Settings, time::Clock};
 use twostep_runtime::{
     Deadline,
     secrets::{SecretError, Secrets},
