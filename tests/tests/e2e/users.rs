@@ -243,3 +243,27 @@ async fn an_admin_operates_with_an_access_token() {
     operator.post("nobody", "disable").await.expect_problem(404, "unknown_user");
     assert_eq!(operator.post(id, "promote").await.status, 404);
 }
+
+#[tokio::test]
+async fn wrong_admin_keys_count_together_at_every_function_of_operators() {
+    let stack = Stack::start(&[("LIMITS", "deployed"), ("THROTTLES", "off")]).await;
+    let (client, key) = (stack.client(), stack.admin_key().await);
+    let paths = ["/settings", "/admin/clients", "/admin/users", "/admin/users/export", "/admin/webhooks"];
+    let ask = async |path: &str, key: &str| client.send(Method::GET, path, Some(key), None).await;
+    let mut wrong = 0;
+    let refused = loop {
+        let answer = ask(paths[wrong % paths.len()], "wrong").await;
+        if answer.status != 401 {
+            break answer;
+        }
+        answer.expect_problem(401, "invalid_admin_key");
+        wrong += 1;
+        assert!(wrong < 100, "no limit after {wrong} wrong keys");
+    };
+    assert!(wrong >= paths.len(), "limited after {wrong} wrong keys");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    refused.expect_problem(429, "too_many_requests");
+    for path in paths {
+        ask(path, &key).await.expect_problem(429, "too_many_requests");
+    }
+}
