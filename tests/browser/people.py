@@ -102,6 +102,7 @@ class Person(Page):
         texts = json.loads((ROOT / f"functions/web/texts/{language}.json").read_text())
         self.texts = texts["messages"]
         for own in texts["messages_of"].values():
+            assert self.texts.keys().isdisjoint(own), "a key means the same on every page"
             self.texts |= own
         self.sms = texts["sms"]
         self.dates_follow = False

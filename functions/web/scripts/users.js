@@ -146,7 +146,7 @@ onPress(
 onPress(
   $("delete"),
   async () => {
-    if (!(await confirmed(say("confirm_delete", { name: shown.name }), $("delete").textContent ?? ""))) return;
+    if (!(await confirmed(say("confirm_delete_user", { name: shown.name }), $("delete").textContent ?? ""))) return;
     await operator().deleteUser(shown.id);
     show($("user"), false);
     await drawUsers();
