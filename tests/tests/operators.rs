@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use twostep_domain::{
-    account::{Action, Operator, Role},
+    account::{Action, Operator, Role, User},
     email::EmailAddress,
     ids::UserId,
     language::Language,
+    person_name::PersonName,
     phone::PhoneNumber,
     time::Clock,
 };
 use twostep_http::Problem;
+use twostep_stores::UserStore;
 use twostep_tests::{OTHER_PASSWORD, PASSWORD, bench::Bench, fresh_email, fresh_phone, other_than, totp};
 use twostep_usecases::admin::{
     Permission,
@@ -56,7 +58,7 @@ async fn an_admin_looks_with_two_steps_and_changes_with_a_sign_in_of_the_last_ho
 }
 
 #[tokio::test]
-async fn whoever_is_no_operator_is_refused() {
+async fn a_caller_who_is_no_operator_is_refused() {
     let bench = Bench::start().await;
     for permission in [Permission::Look, Permission::Change] {
         for wrong in ["", "wrong", "a.b", "a.b.c", "..", "a.b.c.d"] {
@@ -358,4 +360,19 @@ async fn the_trail_says_who_did_what_to_whom() {
 
     let found = users.activity(&id, None).await;
     assert!(matches!(found, Err(UserError::UnknownUser)), "the account is gone");
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_no_account_whatever_ids_accounts_have() {
+    let bench = Bench::start().await;
+    let users = UserStore::new(bench.tables.clone(), "users".to_owned());
+    let registered = id_of(&bench.register_password(&fresh_email(), PASSWORD).await.unwrap());
+    let password = users.find(&registered).await.unwrap().unwrap().password;
+    let (name, email) = (PersonName::parse("Ada").unwrap(), EmailAddress::parse(&fresh_email()).unwrap());
+    let user = User::new(UserId::imported("nobody").unwrap(), name, email.clone(), None, password, bench.clock.now());
+    users.create(&user, Vec::new()).await.unwrap();
+    assert!(users.find_by_email(&email).await.unwrap().is_some());
+    let unknown = fresh_email();
+    assert!(users.find_by_email(&EmailAddress::parse(&unknown).unwrap()).await.unwrap().is_none());
+    assert_eq!(bench.log_in(&unknown, PASSWORD, None).await.err(), Some(Problem::InvalidCredentials));
 }

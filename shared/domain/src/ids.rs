@@ -22,11 +22,15 @@ impl UserId {
     /// The longest id that an import may bring.
     const LONGEST: usize = 64;
 
+    /// Segments of the routes of users, which an id stands among.
+    const RESERVED: [&str; 5] = ["v1", "admin", "users", "import", "export"];
+
     /// An id that other software gave its user: 1 to 64 letters, digits, hyphens and underscores.
     #[must_use]
     pub fn imported(id: &str) -> Option<Self> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        ((1..=Self::LONGEST).contains(&id.len()) && id.bytes().all(is_plain)).then(|| Self(id.to_owned()))
+        let is_free = (1..=Self::LONGEST).contains(&id.len()) && !Self::RESERVED.contains(&id);
+        (is_free && id.bytes().all(is_plain)).then(|| Self(id.to_owned()))
     }
 
     /// For ids that this service wrote itself: from a table or a signed token.

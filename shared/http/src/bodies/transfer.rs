@@ -220,6 +220,7 @@ mod tests {
             (br#"{"name":"A","email":"a@b.example","phone":"123"}"#, Some("invalid_phone")),
             (br#"{"id":"a b","name":"A","email":"a@b.example"}"#, Some("invalid_id")),
             (br##"{"id":"#operators","name":"A","email":"a@b.example"}"##, Some("invalid_id")),
+            (br#"{"id":"export","name":"A","email":"a@b.example"}"#, Some("invalid_id")),
             (
                 br#"{"name":"A","email":"a@b.example","password_hash":{"kind":"md5","value":"x"}}"#,
                 Some("invalid_password_hash"),

@@ -96,8 +96,9 @@ impl UserStore {
     pub async fn find_by_email(&self, email: &EmailAddress) -> Result<Option<User>, TableError> {
         let owner = self.get(&email_key(email)).await?.map(owner_in).transpose()?;
         // An unknown address takes as many round trips as a known one.
+        let is_known = owner.is_some();
         let id = owner.map_or_else(|| UserId::from_stored("nobody"), |owner| owner.account.user_id);
-        self.find(&id).await
+        Ok(self.find(&id).await?.filter(|_| is_known))
     }
 
     /// The account that owns `phone`, as the number's uniqueness item says.
