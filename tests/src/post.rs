@@ -17,13 +17,13 @@ use twostep_local::{
     clickatell,
     template::Template,
 };
-use twostep_runtime::{Deadline, Queue, clock::SystemClock, config::Environment, secrets::Secrets, startup::forever};
+use twostep_runtime::{
+    Deadline, Queue, clock::SystemClock, config::Environment, event_source::Record, secrets::Secrets, startup::forever,
+};
 use twostep_senders::clickatell::DeliveryReport;
-use twostep_stores::Tables;
+use twostep_stores::{Tables, challenges::SavedMessage};
 use twostep_usecases::messages::{
-    QueueMessages, RecordDeliveryReports, SendMessages,
-    queue::{QueuedMessage, Record},
-    send::Received,
+    QueueMessages, RecordDeliveryReports, SendMessages, queue::QueuedMessage, send::Received,
 };
 
 use crate::{Client, bench::Bench, paths::root};
@@ -101,7 +101,7 @@ impl Post {
     }
 
     /// Puts stream records on the queue. Gives the sequence numbers of those that must come again.
-    pub async fn queue(&self, records: Vec<Record>) -> Vec<Option<String>> {
+    pub async fn queue(&self, records: Vec<Record<SavedMessage>>) -> Vec<Option<String>> {
         self.queuing.queue(records).await
     }
 

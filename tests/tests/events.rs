@@ -22,15 +22,12 @@ use twostep_local::{
     template::Template,
 };
 use twostep_runtime::{
-    Deadline, Queue, clock::SystemClock, config::Environment, entropy, secrets::Secrets, startup::forever,
+    Deadline, Queue, clock::SystemClock, config::Environment, entropy, event_source::Record, secrets::Secrets,
+    startup::forever,
 };
 use twostep_stores::{AuditStore, Tables};
 use twostep_tests::{PASSWORD, bench::Bench, fresh_email, fresh_phone, paths::root};
-use twostep_usecases::events::{
-    DeliverEvents, PublishEvents,
-    deliver::Received,
-    publish::{QueuedLane, Record},
-};
+use twostep_usecases::events::{DeliverEvents, PublishEvents, deliver::Received, publish::QueuedLane};
 
 /// How a receiver behaves.
 #[derive(Clone, Copy, PartialEq)]

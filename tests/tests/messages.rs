@@ -14,7 +14,7 @@ use twostep_domain::{
     spending::{Allowance, Counts},
     time::{Clock, Timestamp},
 };
-use twostep_runtime::entropy;
+use twostep_runtime::{entropy, event_source::Record};
 use twostep_stores::{SlidingWindowStore, challenges::SavedMessage, compare_and_swap::Swap};
 use twostep_tests::{
     backend::{Backend, Fault, Mode},
@@ -22,7 +22,7 @@ use twostep_tests::{
     fresh_email, fresh_phone,
     post::Post,
 };
-use twostep_usecases::messages::{queue::QueuedMessage, queue::Record};
+use twostep_usecases::messages::queue::QueuedMessage;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -68,9 +68,9 @@ async fn each_record_of_the_stream_becomes_an_entry_that_names_its_message_and_n
     let (_, post) = office("lifted").await;
     let record = |number: u64| Record {
         sequence_number: Some(number.to_string()),
-        message: Some(SavedMessage { challenge: ChallengeKey::from_stored(format!("key{number}")), send_number: 1 }),
+        entry: Some(SavedMessage { challenge: ChallengeKey::from_stored(format!("key{number}")), send_number: 1 }),
     };
-    let malformed = Record { sequence_number: Some("0".into()), message: None };
+    let malformed = Record { sequence_number: Some("0".into()), entry: None };
     let failed = post.queue(std::iter::once(malformed).chain((1..=12).map(record)).collect()).await;
     assert!(failed.is_empty(), "a malformed record does not come again: {failed:?}");
     let entries = post.entries();

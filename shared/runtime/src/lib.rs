@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod entropy;
+pub mod event_source;
 pub mod metrics;
 pub mod queue;
 pub mod secrets;

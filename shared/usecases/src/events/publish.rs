@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use twostep_domain::{
     account::Activity,
     time::Clock,
-    webhook::{EventDelivery, EventType, Lane, Webhook, events_of},
+    webhook::{EventDelivery, Lane, events_of},
 };
-use twostep_runtime::{Queue, Startup, config::ConfigError};
+use twostep_runtime::{Queue, Startup, config::ConfigError, event_source::Record};
 use twostep_stores::{EventDeliveryStore, TableError, Tables, webhooks::WebhookStore};
 
 pub struct PublishEvents {
@@ -39,14 +39,6 @@ impl QueuedLane {
     }
 }
 
-/// One record of the stream.
-pub struct Record {
-    /// What the event source calls the record, to report it as failed.
-    pub sequence_number: Option<String>,
-    /// `None` if it is not what happened to an account.
-    pub entry: Option<Activity>,
-}
-
 impl PublishEvents {
     /// # Errors
     /// [`ConfigError`], which names the variable.
@@ -62,7 +54,7 @@ impl PublishEvents {
     }
 
     /// Gives the sequence numbers of the records that must come again. One that came before adds nothing twice.
-    pub async fn publish(&self, records: Vec<Record>) -> Vec<Option<String>> {
+    pub async fn publish(&self, records: Vec<Record<Activity>>) -> Vec<Option<String>> {
         let (mut lanes, mut failed): (BTreeMap<Lane, Option<String>>, Vec<_>) = (BTreeMap::new(), Vec::new());
         for Record { sequence_number, entry } in records {
             let Some(entry) = entry else { continue };
@@ -92,15 +84,12 @@ impl PublishEvents {
         let mut lanes = Vec::new();
         for webhook in &registry.webhooks {
             for (place, event) in events_of(entry).into_iter().enumerate().filter(|(_, event)| webhook.wants(*event)) {
-                self.deliveries.add(&self.delivery(webhook, event, place, entry)).await?;
+                let delivery = EventDelivery::new(webhook, event, place, entry, self.clock.now());
+                self.deliveries.add(&delivery).await?;
                 lanes.push(Lane::of(&webhook.id, entry));
             }
         }
         lanes.dedup();
         Ok(lanes)
-    }
-
-    fn delivery(&self, webhook: &Webhook, event: EventType, place: usize, entry: &Activity) -> EventDelivery {
-        EventDelivery::new(webhook, event, place, entry, self.clock.now())
     }
 }

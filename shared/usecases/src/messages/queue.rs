@@ -10,6 +10,7 @@ use twostep_domain::{challenge::DeliveryFailure, ids::ChallengeKey, time::Clock}
 use twostep_runtime::{
     Queue, Startup,
     config::ConfigError,
+    event_source::Record,
     metrics::{Dimension, Metric, Name},
 };
 use twostep_stores::challenges::SavedMessage;
@@ -39,14 +40,6 @@ impl QueuedMessage {
     }
 }
 
-/// One record of the stream.
-pub struct Record {
-    /// What the event source calls the record, to report it as failed.
-    pub sequence_number: Option<String>,
-    /// `None` if the record is not a challenge.
-    pub message: Option<SavedMessage>,
-}
-
 pub struct QueueMessages {
     clock: Arc<dyn Clock>,
     queue: Queue,
@@ -66,10 +59,10 @@ impl QueueMessages {
 
     /// Gives the sequence numbers of the records that must come again, because the queue did not take them. A record that
     /// can never be sent is counted and does not come again.
-    pub async fn queue(&self, records: Vec<Record>) -> Vec<Option<String>> {
+    pub async fn queue(&self, records: Vec<Record<SavedMessage>>) -> Vec<Option<String>> {
         let (mut bodies, mut numbers) = (Vec::new(), Vec::new());
-        for Record { sequence_number, message } in records {
-            let Some(SavedMessage { challenge, send_number }) = message else {
+        for Record { sequence_number, entry } in records {
+            let Some(SavedMessage { challenge, send_number }) = entry else {
                 unreadable("a record is not a challenge", &*self.clock);
                 continue;
             };

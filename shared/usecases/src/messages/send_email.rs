@@ -19,6 +19,7 @@ use twostep_domain::{
 use twostep_runtime::{
     config::{self, ConfigError},
     entropy,
+    event_source::Record,
     metrics::{Dimension, Metric, Name},
     secrets::{Keys, SecretError, Secrets},
 };
@@ -28,7 +29,6 @@ use twostep_stores::{
     email_budget::BudgetSpent, sliding_window::LimitError,
 };
 
-use super::queue::Record;
 use crate::warm_up;
 
 pub struct SendEmails {
@@ -99,12 +99,12 @@ impl SendEmails {
 
     /// Sends what the records ask for, all challenges in parallel. Gives the sequence numbers of the records that must come
     /// again.
-    pub async fn send(&'static self, records: Vec<Record>) -> Vec<Option<String>> {
+    pub async fn send(&'static self, records: Vec<Record<SavedMessage>>) -> Vec<Option<String>> {
         // Of one challenge only the newest record counts: it carries the number of the newest message.
         let mut newest: HashMap<ChallengeKey, (u64, Option<String>)> = HashMap::new();
         let mut failed = Vec::new();
-        for Record { sequence_number, message } in records {
-            match message {
+        for Record { sequence_number, entry } in records {
+            match entry {
                 Some(SavedMessage { challenge, send_number }) => {
                     newest.insert(challenge, (send_number, sequence_number));
                 }
