@@ -3,8 +3,10 @@
 use twostep_domain::ids::SessionId;
 use twostep_http::{
     Answer, Problem,
-    bodies::profile::{ActivityBody, ExportBody, ListedSessionBody, activity_after},
-    query,
+    bodies::{
+        page::entry_after,
+        profile::{ActivityBody, ExportBody, ListedSessionBody},
+    },
 };
 use twostep_usecases::access::Access;
 
@@ -27,7 +29,7 @@ pub async fn handle(access: &Access, asked: &Authenticated<'_>) -> Result<Answer
             Ok(Answer::empty())
         }
         ("GET", Some("activity"), None) => {
-            let after = activity_after(query(request, "after")?)?;
+            let after = entry_after(request)?;
             Ok(Answer::json(200, &ActivityBody::from(access.activity(claims, after.as_deref()).await?)))
         }
         ("GET", Some("export"), None) => {

@@ -4,10 +4,11 @@ use twostep_domain::{account::Operator, ids::UserId};
 use twostep_http::{
     Answer, Problem, Request,
     bodies::{
-        profile::{ActivityBody, activity_after},
+        page::entry_after,
+        profile::ActivityBody,
         users::{AdminUserBody, RoleBody, view},
     },
-    body, caller, no_body, query, segment_after,
+    body, caller, no_body, segment_after,
 };
 use twostep_usecases::admin::{ManageUsers, users::Lookup};
 
@@ -19,7 +20,7 @@ pub async fn handle(users: &ManageUsers, who: &Operator, request: &Request, id: 
             return Ok(Answer::json(200, &AdminUserBody::from(found.ok_or(Problem::UnknownUser)?)));
         }
         ("GET", Some("activity")) => {
-            let after = activity_after(query(request, "after")?)?;
+            let after = entry_after(request)?;
             return Ok(Answer::json(200, &ActivityBody::from(users.activity(id, after.as_deref()).await?)));
         }
         ("PUT", Some("role")) => users.set_role(who, id, body::<RoleBody>(request)?.parse()?).await?,

@@ -6,10 +6,10 @@ use twostep_domain::ids::UserId;
 use twostep_http::{
     Answer, Error, Problem, Request, TokenIssuer, authorised,
     bodies::{
-        profile::activity_after,
+        page::entry_after,
         users::{AdminUsersBody, OperationsBody, UserQuery, view},
     },
-    query, segment_after, serve,
+    segment_after, serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Error> {
 async fn handle(Admin { operators, users, issuer }: &Admin, request: Request) -> Result<Answer, Problem> {
     let who = authorised(operators, issuer, &request).await?;
     if segment_after(&request, "admin") == Some("activity") {
-        let after = activity_after(query(&request, "after")?)?;
+        let after = entry_after(&request)?;
         return Ok(Answer::json(200, &OperationsBody::from(operators.trail.page(after.as_deref()).await?)));
     }
     match segment_after(&request, "users").map(UserId::from_stored) {

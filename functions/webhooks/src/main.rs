@@ -3,11 +3,11 @@
 use twostep_http::{
     Answer, Error, Problem, Request, TokenIssuer, authorised,
     bodies::{
-        profile::activity_after,
+        page::entry_after,
         user::describe,
         webhooks::{DeliveriesBody, NewWebhookBody, TriedBody, WebhookBody, WebhooksBody},
     },
-    body, no_body, query, segment_after, serve,
+    body, no_body, segment_after, serve,
 };
 use twostep_runtime::{Startup, secrets::Secrets, startup::forever};
 use twostep_stores::Tables;
@@ -51,7 +51,7 @@ async fn handle(Admin { operators, webhooks, issuer }: &Admin, request: Request)
             Ok(Answer::json(200, &TriedBody::from(webhooks.test(&who, id).await?)))
         }
         ("GET", Some(id), Some("deliveries")) => {
-            let after = activity_after(query(&request, "after")?)?;
+            let after = entry_after(&request)?;
             Ok(Answer::json(200, &DeliveriesBody::from(webhooks.deliveries(id, after.as_deref()).await?)))
         }
         ("POST", Some(id), Some("deliveries")) => {

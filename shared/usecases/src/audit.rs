@@ -24,22 +24,22 @@ pub struct Audit {
     pub(crate) store: AuditStore,
 }
 
-/// Entries, newest first.
-pub struct Page<T> {
+/// Entries, newest first. `C` says where a page begins.
+pub struct Page<T, C = String> {
     pub items: Vec<T>,
     /// Where the next page begins, if there is one.
-    pub next: Option<String>,
+    pub next: Option<C>,
 }
 
-impl<T> Page<T> {
+impl<T, C> Page<T, C> {
     const LONGEST: u16 = 50;
     /// One more tells whether there is another page.
     pub(crate) const READ: u16 = Self::LONGEST + 1;
 
-    pub(crate) fn of(mut items: Vec<T>, id: impl Fn(&T) -> &String) -> Self {
+    pub(crate) fn of(mut items: Vec<T>, place: impl Fn(&T) -> C) -> Self {
         let has_more = items.len() > usize::from(Self::LONGEST);
         items.truncate(usize::from(Self::LONGEST));
-        let next = items.last().filter(|_| has_more).map(|last| id(last).clone());
+        let next = items.last().filter(|_| has_more).map(place);
         Self { items, next }
     }
 }
@@ -103,7 +103,7 @@ impl Audit {
     pub(crate) async fn page(&self, user: &UserId, after: Option<&str>) -> Result<Page<Activity>, TableError> {
         let (mut entries, now) = (self.store.page(user, after, Page::<Activity>::READ).await?, self.clock.now());
         entries.retain(|entry| entry.is_kept(now));
-        Ok(Page::of(entries, |entry| &entry.id))
+        Ok(Page::of(entries, |entry| entry.id.clone()))
     }
 
     /// The write of an entry, for the transaction of what it records.

@@ -9,6 +9,7 @@ pub mod delivery_reports;
 pub mod discovery;
 mod look;
 pub mod oauth;
+pub mod page;
 pub mod profile;
 pub mod registration;
 pub mod reset;

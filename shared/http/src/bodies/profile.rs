@@ -12,12 +12,9 @@ use twostep_domain::{
     session::ListedSession,
     time::Timestamp,
 };
-use twostep_usecases::{
-    audit::Page,
-    profile::{deletion::Export, password::PasswordSet, totp::NewTotp},
-};
+use twostep_usecases::profile::{deletion::Export, password::PasswordSet, totp::NewTotp};
 
-use super::UserBody;
+use super::{UserBody, page::PageBody};
 use crate::{Problem, qr};
 
 #[derive(Deserialize)]
@@ -141,22 +138,10 @@ impl ListedSessionBody {
     }
 }
 
-#[derive(Serialize)]
-pub struct ActivityBody {
-    items: Vec<EntryBody>,
-    /// For `after`, if there is another page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-impl From<Page<Activity>> for ActivityBody {
-    fn from(page: Page<Activity>) -> Self {
-        Self { items: page.items.into_iter().map(EntryBody::from).collect(), next: page.next }
-    }
-}
+pub type ActivityBody = PageBody<EntryBody>;
 
 #[derive(Serialize)]
-struct EntryBody {
+pub struct EntryBody {
     at: String,
     event: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,21 +206,5 @@ impl ExportBody {
             activity: activity.into_iter().map(EntryBody::from).collect(),
             user: user.into(),
         }
-    }
-}
-
-/// The `after` of a request for activity: what an earlier page gave as `next`.
-///
-/// # Errors
-/// [`Problem::InvalidRequest`] if no page gave it.
-pub fn activity_after(after: Option<String>) -> Result<Option<String>, Problem> {
-    const LONGEST: usize = 64;
-    let is_ours = |after: &String| {
-        (1..=LONGEST).contains(&after.len())
-            && after.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'))
-    };
-    match after {
-        Some(after) if !is_ours(&after) => Err(Problem::InvalidRequest),
-        after => Ok(after),
     }
 }

@@ -8,12 +8,9 @@ use twostep_domain::{
     phone::PhoneNumber,
     time::Timestamp,
 };
-use twostep_usecases::{
-    admin::users::{Lookup, UserOverview, UserPage, View},
-    audit::Page,
-};
+use twostep_usecases::admin::users::{Lookup, UserOverview, UserPage, View};
 
-use super::UserBody;
+use super::{UserBody, page::PageBody};
 use crate::{Problem, Request, query};
 
 /// An account with what is known of its use.
@@ -39,24 +36,18 @@ impl From<UserOverview> for AdminUserBody {
     }
 }
 
-#[derive(Serialize)]
-pub struct AdminUsersBody {
-    items: Vec<AdminUserBody>,
-    /// For `after`, if there is another page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
+pub type AdminUsersBody = PageBody<AdminUserBody>;
 
 impl From<UserPage> for AdminUsersBody {
     fn from(page: UserPage) -> Self {
         let next = page.next.map(|next| format!("{}-{}", next.created_at.0, next.id.as_str()));
-        Self { items: page.items.into_iter().map(AdminUserBody::from).collect(), next }
+        Self::new(page.items.into_iter().map(AdminUserBody::from).collect(), next)
     }
 }
 
 impl From<Option<UserOverview>> for AdminUsersBody {
     fn from(found: Option<UserOverview>) -> Self {
-        Self { items: found.into_iter().map(AdminUserBody::from).collect(), next: None }
+        Self::new(found.into_iter().map(AdminUserBody::from).collect(), None)
     }
 }
 
@@ -121,23 +112,11 @@ impl RoleBody {
     }
 }
 
-#[derive(Serialize)]
-pub struct OperationsBody {
-    items: Vec<OperationBody>,
-    /// For `after`, if there is another page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-impl From<Page<Operation>> for OperationsBody {
-    fn from(page: Page<Operation>) -> Self {
-        Self { items: page.items.into_iter().map(OperationBody::from).collect(), next: page.next }
-    }
-}
+pub type OperationsBody = PageBody<OperationBody>;
 
 /// Who did what, and to which account.
 #[derive(Serialize)]
-struct OperationBody {
+pub struct OperationBody {
     at: String,
     action: &'static str,
     operator: Operator,

@@ -5,11 +5,9 @@ use twostep_domain::{
     time::Timestamp,
     webhook::{DeliveryState, EventDelivery, EventType, Webhook},
 };
-use twostep_usecases::{
-    admin::webhooks::{Tried, WithSecret},
-    audit::Page,
-};
+use twostep_usecases::admin::webhooks::{Tried, WithSecret};
 
+use super::page::PageBody;
 use crate::Problem;
 
 #[derive(Deserialize)]
@@ -95,21 +93,14 @@ pub struct TriedBody {
 
 impl From<Tried> for TriedBody {
     fn from(Tried { response_status, reason }: Tried) -> Self {
-        let delivered = response_status.is_some_and(|status| (200..300).contains(&status));
-        Self { delivered, response_status, reason }
+        Self { delivered: EventDelivery::is_taken(response_status), response_status, reason }
     }
 }
 
-#[derive(Serialize)]
-pub struct DeliveriesBody {
-    items: Vec<DeliveryBody>,
-    /// For `after`, if there is another page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
+pub type DeliveriesBody = PageBody<DeliveryBody>;
 
 #[derive(Serialize)]
-struct DeliveryBody {
+pub struct DeliveryBody {
     id: String,
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,12 +114,6 @@ struct DeliveryBody {
     response_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-}
-
-impl From<Page<EventDelivery>> for DeliveriesBody {
-    fn from(page: Page<EventDelivery>) -> Self {
-        Self { items: page.items.into_iter().map(DeliveryBody::from).collect(), next: page.next }
-    }
 }
 
 impl From<EventDelivery> for DeliveryBody {

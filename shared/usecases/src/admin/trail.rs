@@ -52,6 +52,6 @@ impl Trail {
     pub async fn page(&self, after: Option<&str>) -> Result<Page<Operation>, Outage> {
         let (mut entries, now) = (self.store.operations(after, Page::<Operation>::READ).await?, self.clock.now());
         entries.retain(|entry| entry.is_kept(now));
-        Ok(Page::of(entries, |entry| &entry.id))
+        Ok(Page::of(entries, |entry| entry.id.clone()))
     }
 }

@@ -70,11 +70,7 @@ pub struct UserOverview {
 }
 
 /// Accounts, newest first.
-pub struct UserPage {
-    pub items: Vec<UserOverview>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<ListPosition>,
-}
+pub type UserPage = Page<UserOverview, ListPosition>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
@@ -138,16 +134,12 @@ impl ManageUsers {
     /// # Errors
     /// [`Outage`]
     pub async fn list(&self, who: &Operator, after: Option<&ListPosition>, view: View) -> Result<UserPage, Outage> {
-        const PAGE: u16 = 50;
-        // One more tells whether there is another page.
-        let (mut users, settings) = tokio::try_join!(self.users.page(after, PAGE + 1), self.settings.get())?;
-        let has_more = users.len() > usize::from(PAGE);
-        users.truncate(usize::from(PAGE));
+        let (users, settings) = tokio::try_join!(self.users.page(after, UserPage::READ), self.settings.get())?;
+        let Page { items, next } = Page::of(users, User::list_position);
         if view == View::Full {
             self.trail.note(self.trail.entry(who, Action::UsersListed)).await;
         }
-        let next = users.last().filter(|_| has_more).map(User::list_position);
-        let read = users.into_iter().map(|user| self.overview(user, view, &settings));
+        let read = items.into_iter().map(|user| self.overview(user, view, &settings));
         let items = futures_util::future::try_join_all(read).await?;
         Ok(UserPage { items, next })
     }

@@ -20,7 +20,7 @@ use super::trail::Trail;
 use crate::{
     audit::{Page, moment},
     events::{
-        deliver::{Caller, Describe, outcome},
+        deliver::{Describe, WebhookClient, outcome},
         publish::QueuedLane,
     },
     messages::provider::{OpenError, reach},
@@ -33,7 +33,7 @@ pub struct ManageWebhooks {
     store: WebhookStore,
     deliveries: EventDeliveryStore,
     queue: Queue,
-    caller: Caller,
+    client: WebhookClient,
     reach: Reach,
     trail: Trail,
 }
@@ -77,7 +77,7 @@ impl ManageWebhooks {
             store: tables.webhooks()?,
             deliveries: tables.event_deliveries()?,
             queue: Queue::open(startup, "EVENTS_QUEUE")?,
-            caller: Caller::open(tables, secrets, describe)?,
+            client: WebhookClient::open(tables, secrets, describe)?,
             reach: reach(tables)?,
             trail: Trail::open(tables)?,
         })
@@ -141,7 +141,7 @@ impl ManageWebhooks {
         // Of the entry, the event shows the time alone.
         let entry = Activity::new(UserId::from_stored("test"), Event::SignedIn, self.clock.now(), &moment);
         let message = format!("evt_{}", entry.id);
-        let reply = self.caller.call(&webhook, &message, EventType::Test, &entry, None).await;
+        let reply = self.client.call(&webhook, &message, EventType::Test, &entry, None).await;
         let (response_status, reason) = outcome(&reply.map_err(WebhookError::Outage)?);
         self.note(who, Action::WebhookTested, id).await;
         Ok(Tried { response_status, reason })
@@ -154,7 +154,7 @@ impl ManageWebhooks {
     pub async fn deliveries(&self, id: &str, after: Option<&str>) -> Result<Page<EventDelivery>, WebhookError> {
         let webhook = self.find(id).await?;
         let entries = self.deliveries.of_webhook(&webhook.id, after, Page::<EventDelivery>::READ).await?;
-        Ok(Page::of(entries, |delivery| &delivery.id))
+        Ok(Page::of(entries, |delivery| delivery.id.clone()))
     }
 
     /// Delivers an event once more.

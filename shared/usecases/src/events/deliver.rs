@@ -33,11 +33,11 @@ pub struct DeliverEvents {
     webhooks: WebhookStore,
     deliveries: EventDeliveryStore,
     queue: Queue,
-    caller: Caller,
+    client: WebhookClient,
 }
 
 /// Calls webhooks. An operator's test uses it too.
-pub(crate) struct Caller {
+pub(crate) struct WebhookClient {
     clock: Arc<dyn Clock>,
     keys: Arc<Keys>,
     outbound: Outbound,
@@ -82,7 +82,7 @@ impl DeliverEvents {
             webhooks: tables.webhooks()?,
             deliveries: tables.event_deliveries()?,
             queue,
-            caller: Caller::open(tables, secrets, describe)?,
+            client: WebhookClient::open(tables, secrets, describe)?,
         })
     }
 
@@ -172,7 +172,7 @@ impl DeliverEvents {
 
     async fn attempt(&self, webhook: &Webhook, delivery: &EventDelivery) -> Result<EventDelivery, Outage> {
         let user = self.users.find_any(&delivery.entry.user).await?;
-        let reply = self.caller.call(webhook, &delivery.message_id(), delivery.event, &delivery.entry, user).await?;
+        let reply = self.client.call(webhook, &delivery.message_id(), delivery.event, &delivery.entry, user).await?;
         let now = self.clock.now();
         let (status, reason) = outcome(&reply);
         // What hangs would hold up the events of other users, which wait for the same invocations.
@@ -192,7 +192,7 @@ pub(crate) fn outcome(reply: &Result<Reply, NoReply>) -> (Option<u16>, Option<&'
     }
 }
 
-impl Caller {
+impl WebhookClient {
     pub(crate) fn open(tables: &Tables, secrets: &Secrets, describe: Describe) -> Result<Self, OpenError> {
         Ok(Self { clock: tables.clock(), keys: secrets.keys()?, outbound: outbound(tables)?, describe })
     }
