@@ -8,7 +8,7 @@ use crate::{
     account::{Activity, Event},
     random,
     target::TargetUrl,
-    time::{DAY, HOUR, MINUTE, SECOND, Timestamp},
+    time::{DAY, Timestamp},
 };
 use rand::CryptoRng;
 
@@ -207,6 +207,12 @@ impl EventDelivery {
         format!("evt_{}", self.id)
     }
 
+    /// Whether a webhook that answers with this status has taken the event.
+    #[must_use]
+    pub fn is_taken(status: Option<u16>) -> bool {
+        status.is_some_and(|status| (200..300).contains(&status))
+    }
+
     /// After a try: delivered, to be tried again later, or failed.
     #[must_use]
     pub fn tried(&self, status: Option<u16>, reason: Option<&str>, now: Timestamp) -> Self {
@@ -214,7 +220,7 @@ impl EventDelivery {
         next.attempts += 1;
         next.response_status = status;
         next.reason = reason.map(str::to_owned);
-        if status.is_some_and(|status| (200..300).contains(&status)) {
+        if Self::is_taken(status) {
             next.state = DeliveryState::Delivered;
         } else if now >= self.expires_at {
             next.state = DeliveryState::Failed;
@@ -242,14 +248,14 @@ impl EventDelivery {
 #[must_use]
 pub fn pause(attempts: u32) -> Duration {
     const PAUSES: [Duration; 8] = [
-        Duration::from_secs(5 * SECOND.as_secs()),
-        Duration::from_secs(30 * SECOND.as_secs()),
-        Duration::from_secs(2 * MINUTE.as_secs()),
-        Duration::from_secs(10 * MINUTE.as_secs()),
-        Duration::from_secs(30 * MINUTE.as_secs()),
-        HOUR,
-        Duration::from_secs(2 * HOUR.as_secs()),
-        Duration::from_secs(4 * HOUR.as_secs()),
+        Duration::from_secs(5),
+        Duration::from_secs(30),
+        Duration::from_mins(2),
+        Duration::from_mins(10),
+        Duration::from_mins(30),
+        Duration::from_hours(1),
+        Duration::from_hours(2),
+        Duration::from_hours(4),
     ];
     let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
     PAUSES[place.min(PAUSES.len() - 1)]

@@ -8,7 +8,7 @@ use twostep_domain::{client::Client, ids::ClientId, time::Clock};
 use twostep_runtime::cache::{Cached, Stale};
 
 use crate::{
-    compare_and_swap::{Race, Swap, Versioned, VersionedItems},
+    compare_and_swap::{Versioned, VersionedItems},
     table::TableError,
 };
 
@@ -100,15 +100,7 @@ impl ClientStore {
         &self,
         change: impl Fn(&mut ClientRegistry) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut race = Race::on(self.0.load(ID).await?);
-        loop {
-            let mut next = race.next_round()?.unwrap_or_else(ClientRegistry::empty);
-            let result = change(&mut next)?;
-            match self.0.save(&next).await? {
-                Swap::Saved(_) => return Ok(result),
-                Swap::Lost(winner) => race.lost_to(winner),
-            }
-        }
+        self.0.change(ID, ClientRegistry::empty, change).await
     }
 }
 

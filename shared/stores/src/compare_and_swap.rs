@@ -202,6 +202,28 @@ impl<T: Versioned> VersionedItems<T> {
         }
     }
 
+    /// Applies `change` to the item with this id, or to `new` if there is none, until its result is saved. Other changes at
+    /// the same time are kept.
+    ///
+    /// # Errors
+    /// Those of `change`, or [`TableError`].
+    pub async fn change<R, E: From<TableError>>(
+        &self,
+        id: &str,
+        new: impl Fn() -> T,
+        change: impl Fn(&mut T) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut race = Race::on(self.load(id).await?);
+        loop {
+            let mut next = race.next_round()?.unwrap_or_else(&new);
+            let result = change(&mut next)?;
+            match self.save(&next).await? {
+                Swap::Saved(_) => return Ok(result),
+                Swap::Lost(winner) => race.lost_to(winner),
+            }
+        }
+    }
+
     /// The write that saves a new item, for another store's transaction.
     #[must_use]
     pub fn insert(&self, item: &T) -> Write {

@@ -8,7 +8,7 @@ use twostep_domain::{time::Clock, webhook::Webhook};
 use twostep_runtime::cache::{Cached, Stale};
 
 use crate::{
-    compare_and_swap::{Race, Swap, Versioned, VersionedItems},
+    compare_and_swap::{Versioned, VersionedItems},
     table::TableError,
 };
 
@@ -87,14 +87,6 @@ impl WebhookStore {
         &self,
         change: impl Fn(&mut WebhookRegistry) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut race = Race::on(self.items.load(ID).await?);
-        loop {
-            let mut next = race.next_round()?.unwrap_or_else(WebhookRegistry::empty);
-            let result = change(&mut next)?;
-            match self.items.save(&next).await? {
-                Swap::Saved(_) => return Ok(result),
-                Swap::Lost(winner) => race.lost_to(winner),
-            }
-        }
+        self.items.change(ID, WebhookRegistry::empty, change).await
     }
 }
