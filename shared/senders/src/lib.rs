@@ -10,7 +10,7 @@ pub mod webhook;
 pub use outcome::{FailureCode, Fault, Outcome};
 use twostep_domain::phone::PhoneNumber;
 
-/// A message, whoever sends it.
+/// A message, for any sender.
 pub struct Message<'a> {
     pub to: &'a PhoneNumber,
     pub content: &'a str,

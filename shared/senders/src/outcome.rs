@@ -1,18 +1,19 @@
-//! What a sender did with a message.
+//! What a sender did with a message or an email.
 
 use std::fmt;
 
 use twostep_domain::challenge::DeliveryFailure;
 
+/// `F` says whose fault a refusal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Outcome<F = Fault> {
     Accepted {
         message_id: String,
     },
     /// Not sent and not charged.
     Refused {
         code: String,
-        fault: Fault,
+        fault: F,
     },
     /// Not sent; the same message may be sent later.
     Later {

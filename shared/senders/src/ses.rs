@@ -17,25 +17,7 @@ use twostep_domain::{
 pub struct Client(aws_sdk_sesv2::Client);
 
 /// What SES did with an email.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Accepted {
-        message_id: String,
-    },
-    /// Not sent.
-    Refused {
-        code: String,
-        fault: Fault,
-    },
-    /// Not sent; the same email may be sent later.
-    Later {
-        reason: &'static str,
-    },
-    /// Perhaps sent. Sending it again could deliver it twice.
-    Unknown {
-        reason: &'static str,
-    },
-}
+pub type Outcome = crate::Outcome<Fault>;
 
 /// Whose fault a refusal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
