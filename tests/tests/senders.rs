@@ -76,7 +76,7 @@ async fn the_next_sender_is_tried_only_if_the_one_before_certainly_sent_nothing(
             assert_eq!(senders_of(&post, &phone).await, expected, "{first}: {mode}");
             assert_eq!((sent.delivery, sent.failure), (delivery, failure), "{first}: {mode}");
             let counted = usage(&bench).await.messages - before;
-            assert_eq!(counted, u64::from(delivery != Delivery::Failed), "{first}: {mode}: once, whoever sends it");
+            assert_eq!(counted, u64::from(delivery != Delivery::Failed), "{first}: {mode}: once, with any sender");
         }
     }
 }

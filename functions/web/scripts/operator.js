@@ -20,7 +20,7 @@ const bySession = /** @type {Routes} */ (
   )
 );
 
-/** The routes for operators, for whoever operates here. */
+/** The routes for operators, with the admin key if it was entered, and otherwise with the session. */
 export const operator = () => (key ? admin(key) : bySession);
 
 /** Hides what operators see. @param {() => void} [hidden] */
