@@ -128,7 +128,7 @@ impl Courier {
         Self { bench, tables, publishing, delivering, queue, queues, audit }
     }
 
-    /// Adds a webhook, and moves the clock until everybody knows it.
+    /// Adds a webhook, and moves the clock until all functions know it.
     async fn webhook(&self, receiver: &Receiver, events: Option<Vec<EventType>>) -> Webhook {
         let webhook = Webhook::new(receiver.url.clone(), events, self.bench.clock.now(), &mut entropy::system());
         let store = self.tables.webhooks().unwrap();

@@ -194,7 +194,7 @@ async fn a_test_number_has_a_fixed_code_and_gets_no_message() {
     let other = bench.start_registration(&fresh_phone()).await.unwrap();
     assert!(bench.verify(&other, "424242").await.is_err());
 
-    // An admin's account doesn't accept what everybody who tests knows.
+    // An admin's account doesn't accept the code that all testers know.
     let key = bench.admin_key().await;
     let id = UserId::from_stored(session["user"]["id"].as_str().unwrap());
     bench.cases.users.set_role(&key, &id, Role::Admin).await.unwrap();

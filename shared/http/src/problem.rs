@@ -503,7 +503,7 @@ fn what_would_do(setting: &str) -> &'static str {
         "theme.logo_url" | "links.terms" | "links.privacy" | "links.help" => "Send an https address.",
         "test_numbers" => "Send at most 20 numbers in international format, each once, with a code of six digits.",
         "sender.order" => "Name each sender once: `clickatell`, `webhook`. A webhook needs an address first.",
-        "sender.webhook.url" | "url" => "Send an https address that everybody can reach.",
+        "sender.webhook.url" | "url" => "Send a public https address.",
         "events" => "Name types of events, or only `*`.",
         "role" => "A role is `user` or `admin`.",
         "kind" => "The kind is `web`, `spa`, `native` or `server`.",

@@ -79,7 +79,7 @@ async fn a_webhook_is_added_tried_and_removed_and_its_deliveries_can_be_repeated
 }
 
 #[tokio::test]
-async fn only_addresses_that_everybody_can_reach_and_known_types_are_accepted() {
+async fn only_public_addresses_and_known_types_are_accepted() {
     let operator = Operator::start().await;
     for (body, field) in [
         (json!({ "url": "http://shop.example/hook" }), "url"),

@@ -262,7 +262,7 @@ impl VerifyCode {
         Ok(self.users.find(&account.user_id).await?)
     }
 
-    /// Whether it is the code of a test number. No admin's account accepts one: everybody who tests knows it.
+    /// Whether it is the code of a test number. No admin's account accepts one: all testers know it.
     async fn is_fixed_code(&self, payload: &Payload, code: &OneTimeCode) -> Result<bool, VerifyError> {
         let settings = self.settings.get().await?;
         let Some(phone) = payload.to.phone() else { return Ok(false) };
