@@ -6,7 +6,7 @@
 pub mod arn;
 pub mod aws;
 pub mod clickatell;
-mod clock;
+pub mod clock;
 mod cut_off;
 mod email;
 pub mod event_sources;

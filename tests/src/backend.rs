@@ -141,13 +141,10 @@ impl Backend {
         own
     }
 
-    /// The units that all functions have used since the last query of calls or units.
+    /// The calls of all functions since the last query.
     #[must_use]
-    pub fn units(&self) -> Units {
-        let mut calls = lock(&self.state.calls);
-        let units = calls.iter().fold(Units::default(), |sum, call| sum + call.units);
-        calls.clear();
-        units
+    pub fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *lock(&self.state.calls))
     }
 
     /// Drops the responses to the next `count` transactions, after the writes.

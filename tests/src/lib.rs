@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod bench;
+pub mod function_process;
 pub mod laptop;
 pub mod load;
 pub mod paths;

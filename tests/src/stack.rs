@@ -14,7 +14,7 @@ use twostep_runtime::clock::SystemClock;
 
 use crate::{
     Client, eventually, http,
-    paths::{root, usage_folder},
+    paths::{programs, root, usage_folder},
     template,
 };
 
@@ -62,7 +62,7 @@ impl Stack {
         let output = fs::File::create(&log).expect("a log under target/");
         let clock = root.join(format!("target/clock-{api_port}"));
         fs::write(&clock, "0").expect("a clock under target/");
-        let mut process = Command::new(root.join("target/debug/twostep-local"))
+        let mut process = Command::new(programs().join("twostep-local"))
             .current_dir(&root)
             .env("API_PORT", api_port.to_string())
             .env("SANDBOX_PORT", sandbox_port.to_string())

@@ -2,7 +2,7 @@
 //! through the runtime API. A process handles one event at a time, is killed if it exceeds the template's `Timeout`,
 //! and is replaced if it is killed.
 
-mod environment;
+pub mod environment;
 mod failure;
 mod function;
 mod functions;

@@ -1,8 +1,10 @@
 //! Counts the DynamoDB reads and writes of each kind of sign-in on a running stack. Run it with `make costs`.
 
+use std::collections::BTreeMap;
+
 use twostep_tests::{
     Client, PASSWORD, SignedIn, Stack,
-    backend::{Backend, Units},
+    backend::{Backend, Call, Units},
     fresh_email, fresh_phone,
     stack::free_ports,
 };
@@ -21,10 +23,10 @@ async fn main() {
     ];
     let stack = Stack::start(&environment).await;
     let client = stack.client();
-    let (mut by_phone, mut by_both, mut by_password, mut refreshes) = Default::default();
+    let [mut by_phone, mut by_both, mut by_password, mut refreshes]: [Vec<Call>; 4] = Default::default();
     for _ in 0..TIMES {
-        // After a day, the rate limits are far away, and the number is established. The first sign-ins of the day are not
-        // measured: they find caches and counters of the day before.
+        // After a day, the rate limits are far away, and the number is established. The first sign-ins of a day and of half
+        // an hour are not measured: they find old caches and counters.
         let (phone, second, email) = (fresh_phone(), fresh_phone(), fresh_email());
         let (early, earlier) = (fresh_phone(), fresh_phone());
         client.register(&early).await;
@@ -35,6 +37,11 @@ async fn main() {
         stack.advance(25 * 60 * 60);
         let late = client.profile(&session.access_token).await;
         assert_eq!(late.status, 401, "a day has passed");
+        // Two more writes record the first use of an account in a day.
+        sign_in_by_phone(&client, &phone).await;
+        client.log_in(&email, PASSWORD).await;
+        client.log_in_two_step(&own, PASSWORD, &second).await;
+        stack.advance(20 * 60);
         sign_in_by_phone(&client, &early).await;
         client.log_in_two_step(&early_own, PASSWORD, &earlier).await;
         settled(&backend).await;
@@ -49,15 +56,24 @@ async fn main() {
         add(&mut by_both, &backend, client.log_in_two_step(&own, PASSWORD, &second)).await;
     }
     println!("| for 1,000 | calls | reads | writes |\n|---|---|---|---|");
-    for (what, units) in [
-        ("sign-ins by phone (start, send, delivery reports, code)", by_phone),
-        ("sign-ins by password and code", by_both),
-        ("sign-ins by password alone", by_password),
-        ("refreshes", refreshes),
+    for (what, calls) in [
+        ("sign-ins by phone (start, send, delivery reports, code)", &by_phone),
+        ("sign-ins by password and code", &by_both),
+        ("sign-ins by password alone", &by_password),
+        ("refreshes", &refreshes),
     ] {
+        let units = calls.iter().fold(Units::default(), |sum, call| sum + call.units);
         let for_a_thousand = |units: usize| units * 1_000 / TIMES;
         let [calls, reads, writes] = [units.calls, units.reads, units.writes].map(for_a_thousand);
         println!("| {what} | {calls} | {reads} | {writes} |");
+    }
+    println!("\n| calls of {TIMES} sign-ins by phone | function | times |\n|---|---|---|");
+    let mut times: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for Call { function, call, .. } in &by_phone {
+        *times.entry((function, call)).or_default() += 1;
+    }
+    for ((function, call), times) in times {
+        println!("| {call} | {function} | {times} |");
     }
 }
 
@@ -68,22 +84,21 @@ async fn sign_in_by_phone(client: &Client, phone: &str) -> SignedIn {
     SignedIn::from_session(&client.verify(&challenge, &code).await.expect(200))
 }
 
-async fn add<T>(sum: &mut Units, backend: &Backend, done: impl Future<Output = T>) -> T {
+async fn add<T>(sum: &mut Vec<Call>, backend: &Backend, done: impl Future<Output = T>) -> T {
     let outcome = done.await;
-    let units = settled(backend).await;
-    *sum = *sum + units;
+    sum.extend(settled(backend).await);
     outcome
 }
 
-/// The units used until there were no calls for two seconds, because delivery reports arrive late.
-async fn settled(backend: &Backend) -> Units {
-    let mut sum = Units::default();
+/// The calls until there were none for two seconds, because delivery reports arrive late.
+async fn settled(backend: &Backend) -> Vec<Call> {
+    let mut sum = Vec::new();
     let mut quiet = 0;
     while quiet < 20 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        let units = backend.units();
-        quiet = if units == Units::default() { quiet + 1 } else { 0 };
-        sum = sum + units;
+        let calls = backend.calls();
+        quiet = if calls.is_empty() { quiet + 1 } else { 0 };
+        sum.extend(calls);
     }
     sum
 }

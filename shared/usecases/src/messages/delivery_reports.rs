@@ -71,9 +71,11 @@ impl RecordDeliveryReports {
     /// [`TableError`]: the sender should repeat the report.
     pub async fn record(&self, report: &DeliveryReport) -> Result<(), TableError> {
         let Some(reported) = report.delivery else { return Ok(()) };
-        let mut message = self.sent_messages.find(&report.message_id).await?;
-        // A report can arrive before the message is remembered; our own reference serves as well.
-        message = message.or_else(|| report.reference.as_deref().and_then(SentMessage::from_reference));
+        // Our own reference saves a read, and it is known before the message is remembered.
+        let mut message = report.reference.as_deref().and_then(SentMessage::from_reference);
+        if message.is_none() {
+            message = self.sent_messages.find(&report.message_id).await?;
+        }
         if message.is_none() && reported != Reported::Sent {
             message = self.sent_messages.keep(&report.message_id, reported, self.deliveries.clock.now()).await?;
         }

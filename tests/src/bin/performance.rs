@@ -1,0 +1,272 @@
+//! Measures release builds on this machine: how functions start, what requests take, and how much memory they use. `make bench`
+//! runs it; `docs/performance.md` says how to read the result. Linux only.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+use twostep_local::{lambda::environment, settings::Settings, template::Template};
+use twostep_tests::{
+    Client, PASSWORD, SignedIn, Stack,
+    backend::{Backend, Fault, Mode},
+    fresh_email, fresh_phone,
+    function_process::{RuntimeApi, Start, cpu_time, peak_memory},
+    paths::{programs, root},
+    stack::free_ports,
+};
+
+/// How often each function is started.
+const STARTS: usize = 15;
+/// How often each request is made.
+const TIMES: usize = 200;
+/// Requests whose calls of DynamoDB are delayed, so that calls in parallel overlap.
+const DELAYED: usize = 5;
+const DELAY: Duration = Duration::from_millis(60);
+/// The functions that a sign-in by phone runs.
+const OF_A_SIGN_IN: [&str; 6] = ["phone-login", "queue-sms", "send-sms", "sms-status", "verify-code", "count-codes"];
+
+#[tokio::main]
+async fn main() {
+    let [dynamodb] = free_ports();
+    let backend = Backend::before(dynamodb).await;
+    let environment = [
+        ("CONCURRENCY", "1"),
+        ("LOG_LEVEL", "warn"),
+        ("DYNAMODB_PORT", &*dynamodb.to_string()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &backend.url()),
+    ];
+    let stack = Stack::start(&environment).await;
+    print_starts(&stack).await;
+    requests(&stack, &backend).await;
+}
+
+/// A function that is started again and again.
+struct Started {
+    name: String,
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+    starts: Vec<Start>,
+}
+
+impl Started {
+    fn wall(&self) -> Duration {
+        median(self.starts.iter().map(|start| start.wall).collect())
+    }
+
+    fn cpu(&self) -> Duration {
+        median(self.starts.iter().map(|start| start.cpu).collect())
+    }
+}
+
+/// From the start of a process to its first request for an event, interleaved, so that all functions meet the same machine.
+async fn print_starts(stack: &Stack) {
+    let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
+    let settings = settings(stack);
+    let functions = template.functions();
+    let started = |name: &str, environment| Started {
+        name: name.to_owned(),
+        binary: programs().join(name),
+        environment,
+        starts: Vec::new(),
+    };
+    let mut all = vec![started("empty", Vec::new())];
+    all.extend(
+        functions.iter().map(|function| started(&function.name, environment::of(function, &template, &settings))),
+    );
+    let runtime = RuntimeApi::serve().await;
+    for _ in 0..STARTS {
+        for function in &mut all {
+            let process = runtime.start(&function.binary, &function.environment).await;
+            function.starts.push(process.start);
+        }
+    }
+    let (empty_wall, empty_cpu) = (all[0].wall(), all[0].cpu());
+    all.sort_by_key(Started::cpu);
+    println!("| function | MB | ready, ms | CPU, ms | ready, ratio | CPU, ratio |\n|---|---|---|---|---|---|");
+    for function in &all {
+        let (wall, cpu) = (function.wall(), function.cpu());
+        println!(
+            "| {} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} |",
+            function.name,
+            megabytes(&function.binary),
+            millis(wall),
+            millis(cpu),
+            wall.as_secs_f64() / empty_wall.as_secs_f64(),
+            cpu.as_secs_f64() / empty_cpu.as_secs_f64()
+        );
+    }
+    println!();
+}
+
+/// What the stack's functions get, for processes that are started beside it.
+fn settings(stack: &Stack) -> Settings {
+    Settings {
+        api_port: stack.api_port,
+        sandbox_port: stack.sandbox_port,
+        ses_port: stack.sandbox_port,
+        dynamodb_port: stack.dynamodb_port,
+        secrets_port: stack.secrets_port,
+        sqs_port: stack.sqs_port,
+        ..Settings::read().expect("settings")
+    }
+}
+
+/// Requests one after the other, through the gateway.
+async fn requests(stack: &Stack, backend: &Backend) {
+    let client = stack.client();
+    let email = fresh_email();
+    client.register_password(&email, PASSWORD).await;
+    let mut phones = Vec::new();
+    for _ in 0..TIMES + DELAYED {
+        let phone = fresh_phone();
+        client.register(&phone).await;
+        phones.push(phone);
+    }
+    let (measured, delayed) = phones.split_at(TIMES);
+    // The first of each finds cold caches.
+    client.log_in(&email, PASSWORD).await;
+
+    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    let before = cpu_of(stack, &OF_A_SIGN_IN).await;
+    let mut sessions = Vec::new();
+    for phone in measured {
+        let signed_in = sign_in(&client, phone, &mut times).await;
+        sessions.push(signed_in);
+    }
+    sleep(Duration::from_secs(5)).await;
+    let mut cpu = used_since(stack, before).await;
+    let before = cpu_of(stack, &["password-login", "session"]).await;
+    for session in &sessions {
+        timed(&mut times, "password login", client.log_in(&email, PASSWORD)).await.expect(200);
+        timed(&mut times, "refresh", client.refresh(&session.refresh_token)).await.expect(200);
+    }
+    cpu.extend(used_since(stack, before).await);
+
+    backend.inject(Fault { function: "", call: "", mode: Mode::Delay(DELAY), skip: 0, count: usize::MAX });
+    let mut rounds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for phone in delayed {
+        for function in OF_A_SIGN_IN {
+            let _ = backend.rounds_of(function);
+        }
+        let challenge = client.start("/login/phone", phone).await.expect(202);
+        client.delivery_becomes(&challenge, "delivered").await;
+        // The page asks the same functions for the state of the delivery; a start and a verification are seen alone.
+        let code = client.nth_code(phone, 2).await;
+        rounds.entry("start").or_default().push(backend.rounds_of("phone-login"));
+        rounds.entry("send").or_default().push(backend.rounds_of("send-sms"));
+        let _ = backend.rounds_of("verify-code");
+        let session = SignedIn::from_session(&client.verify(&challenge, &code).await.expect(200));
+        rounds.entry("verify").or_default().push(backend.rounds_of("verify-code"));
+        let _ = backend.rounds_of("session");
+        client.refresh(&session.refresh_token).await.expect(200);
+        rounds.entry("refresh").or_default().push(backend.rounds_of("session"));
+        let _ = backend.rounds_of("password-login");
+        client.log_in(&email, PASSWORD).await.expect(200);
+        rounds.entry("password login").or_default().push(backend.rounds_of("password-login"));
+    }
+    backend.heal();
+
+    println!(
+        "| what | function | p50, ms | p99, ms | CPU, ms | round trips | peak memory, MB |\n|---|---|---|---|---|---|---|"
+    );
+    for (what, function) in [
+        ("start", "phone-login"),
+        ("send", "send-sms"),
+        ("verify", "verify-code"),
+        ("password login", "password-login"),
+        ("refresh", "session"),
+    ] {
+        let mut sorted = times[what].clone();
+        sorted.sort();
+        let rounds = rounds[what].iter().max().expect("some requests");
+        println!(
+            "| {what} | {function} | {:.1} | {:.1} | {:.2} | {rounds} | {:.0} |",
+            millis(sorted[sorted.len() / 2]),
+            millis(sorted[sorted.len() * 99 / 100]),
+            millis(cpu[function]) / as_f64(TIMES),
+            as_f64(usize::try_from(memory_of(stack, function).await).unwrap_or(0)) / 1024.0
+        );
+    }
+    let whole: Duration = OF_A_SIGN_IN.iter().map(|function| cpu[*function]).sum();
+    println!("\nCPU of a sign-in by phone, all functions together: {:.2} ms", millis(whole) / as_f64(TIMES));
+    for function in OF_A_SIGN_IN {
+        println!("  {function}: {:.2} ms", millis(cpu[function]) / as_f64(TIMES));
+    }
+}
+
+/// A sign-in by phone. "send" is the time until the provider has the message.
+async fn sign_in(client: &Client, phone: &str, times: &mut BTreeMap<&'static str, Vec<Duration>>) -> SignedIn {
+    let challenge = timed(times, "start", client.start("/login/phone", phone)).await.expect(202);
+    let started = Instant::now();
+    while client.inbox(phone).await.len() < 2 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    times.entry("send").or_default().push(started.elapsed());
+    let code = client.nth_code(phone, 2).await;
+    let verified = timed(times, "verify", client.verify(&challenge, &code)).await.expect(200);
+    SignedIn::from_session(&verified)
+}
+
+async fn timed<T>(
+    times: &mut BTreeMap<&'static str, Vec<Duration>>,
+    what: &'static str,
+    request: impl Future<Output = T>,
+) -> T {
+    let began = Instant::now();
+    let answer = request.await;
+    times.entry(what).or_default().push(began.elapsed());
+    answer
+}
+
+async fn cpu_of(stack: &Stack, functions: &[&'static str]) -> BTreeMap<&'static str, (u32, Duration)> {
+    let mut used = BTreeMap::new();
+    for function in functions {
+        let process = only_process(stack, function).await;
+        used.insert(*function, (process, cpu_time(process)));
+    }
+    used
+}
+
+async fn used_since(
+    stack: &Stack,
+    before: BTreeMap<&'static str, (u32, Duration)>,
+) -> BTreeMap<&'static str, Duration> {
+    let mut used = BTreeMap::new();
+    for (function, (process, earlier)) in before {
+        assert_eq!(only_process(stack, function).await, process, "{function} was restarted");
+        used.insert(function, cpu_time(process).saturating_sub(earlier));
+    }
+    used
+}
+
+async fn memory_of(stack: &Stack, function: &str) -> u64 {
+    peak_memory(only_process(stack, function).await)
+}
+
+async fn only_process(stack: &Stack, function: &str) -> u32 {
+    let processes = stack.instances_of(function).await;
+    assert_eq!(processes.len(), 1, "{function} has one process, because CONCURRENCY is 1");
+    processes[0]
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "these numbers are small")]
+fn as_f64(number: usize) -> f64 {
+    number as f64
+}
+
+fn megabytes(file: &Path) -> f64 {
+    let bytes = std::fs::metadata(file).expect("a built function").len();
+    as_f64(usize::try_from(bytes).unwrap_or(usize::MAX)) / 1_000_000.0
+}
