@@ -1,19 +1,12 @@
 //! One process of a function under a Lambda runtime API of our own, which measures it. Linux only: CPU time and memory come
 //! from `/proc`.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::Path,
-    process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fs, process::Stdio, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path as UrlPath, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -22,28 +15,12 @@ use serde_json::Value;
 use tokio::{
     net::TcpListener,
     process::{Child, Command},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     time::{Instant, timeout},
 };
-
 use twostep_local::clock;
 
 use crate::PATIENCE;
-
-/// Where the processes ask for events.
-pub struct RuntimeApi {
-    url: String,
-    desks: Desks,
-}
-
-type Desks = Arc<Mutex<HashMap<String, Arc<Desk>>>>;
-
-/// What one process takes and brings.
-struct Desk {
-    polled: mpsc::UnboundedSender<Instant>,
-    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>,
-    answers: mpsc::UnboundedSender<Bytes>,
-}
 
 /// What a start takes, until the process asks for its first event.
 #[derive(Clone, Copy, Debug)]
@@ -57,58 +34,44 @@ pub struct FunctionProcess {
     child: Child,
     events: mpsc::UnboundedSender<String>,
     answers: mpsc::UnboundedReceiver<Bytes>,
-    polled: mpsc::UnboundedReceiver<Instant>,
+    polls: mpsc::UnboundedReceiver<Instant>,
 }
 
-impl RuntimeApi {
-    /// # Panics
-    /// If there is no free port.
-    pub async fn serve() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = listener.local_addr().expect("bound").to_string();
-        let desks = Desks::default();
-        let app = Router::new()
-            .route("/{process}/2018-06-01/runtime/invocation/next", get(next))
-            .route("/{process}/2018-06-01/runtime/invocation/{request}/{end}", post(answer))
-            .with_state(Arc::clone(&desks));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, desks }
-    }
-
-    /// Starts `binary` and waits for its first request for an event.
-    ///
-    /// # Panics
-    /// If the process doesn't ask for an event.
-    pub async fn start(&self, binary: &Path, environment: &[(String, String)]) -> FunctionProcess {
-        let (polled, mut polls) = mpsc::unbounded_channel();
-        let (events, taken) = mpsc::unbounded_channel();
-        let (answers, brought) = mpsc::unbounded_channel();
-        let desk = Arc::new(Desk { polled, events: taken.into(), answers });
-        let id = {
-            let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
-            let id = desks.len().to_string();
-            desks.insert(id.clone(), desk);
-            id
-        };
-        let began = Instant::now();
-        let child = Command::new(binary)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/{id}", self.url))
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", "local")
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", "local")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        let ready = timeout(PATIENCE, polls.recv()).await.ok().flatten();
-        let ready = ready.unwrap_or_else(|| panic!("{} asks for no event", binary.display()));
-        let cpu = cpu_time(child.id().expect("it runs"));
-        FunctionProcess { start: Start { wall: ready - began, cpu }, child, events, answers: brought, polled: polls }
-    }
+/// The other ends of a process's channels.
+struct RuntimeApi {
+    polled: mpsc::UnboundedSender<Instant>,
+    events: Mutex<mpsc::UnboundedReceiver<String>>,
+    answers: mpsc::UnboundedSender<Bytes>,
 }
 
 impl FunctionProcess {
+    /// Runs `command` and waits for its first request for an event.
+    ///
+    /// # Panics
+    /// If the process doesn't ask for an event.
+    pub async fn start(mut command: Command) -> Self {
+        let (polled, mut polls) = mpsc::unbounded_channel();
+        let (events, taken) = mpsc::unbounded_channel();
+        let (brought, answers) = mpsc::unbounded_channel();
+        let app = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{request}/{end}", post(answer))
+            .with_state(Arc::new(RuntimeApi { polled, events: taken.into(), answers: brought }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        command
+            .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().expect("bound").to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let began = Instant::now();
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let ready = timeout(PATIENCE, polls.recv()).await.ok().flatten();
+        let ready = ready.unwrap_or_else(|| panic!("{command:?} asks for no event"));
+        let cpu = cpu_time(child.id().expect("it runs"));
+        Self { start: Start { wall: ready - began, cpu }, child, events, answers, polls }
+    }
+
     /// # Panics
     /// If there is no answer in JSON.
     pub async fn invoke(&mut self, event: &Value) -> Value {
@@ -116,7 +79,7 @@ impl FunctionProcess {
         let answer =
             timeout(PATIENCE, self.answers.recv()).await.expect("an answer in time").expect("the process runs");
         // The process is done when it asks again.
-        timeout(PATIENCE, self.polled.recv()).await.expect("the next request");
+        timeout(PATIENCE, self.polls.recv()).await.expect("the next request");
         serde_json::from_slice(&answer).expect("JSON")
     }
 
@@ -128,11 +91,9 @@ impl FunctionProcess {
     }
 }
 
-async fn next(State(desks): State<Desks>, UrlPath(process): UrlPath<String>) -> Response {
-    let desk = desks.lock().unwrap_or_else(PoisonError::into_inner).get(&process).cloned();
-    let Some(desk) = desk else { return StatusCode::GONE.into_response() };
-    let _ = desk.polled.send(Instant::now());
-    let Some(event) = desk.events.lock().await.recv().await else { return StatusCode::GONE.into_response() };
+async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
+    let _ = api.polled.send(Instant::now());
+    let Some(event) = api.events.lock().await.recv().await else { return StatusCode::GONE.into_response() };
     let deadline = u128::from(clock::epoch_millis()) + PATIENCE.as_millis();
     let headers = [
         ("lambda-runtime-aws-request-id", "1".to_owned()),
@@ -143,14 +104,8 @@ async fn next(State(desks): State<Desks>, UrlPath(process): UrlPath<String>) -> 
     (headers, event).into_response()
 }
 
-async fn answer(
-    State(desks): State<Desks>,
-    UrlPath((process, _, _)): UrlPath<(String, String, String)>,
-    body: Bytes,
-) -> StatusCode {
-    if let Some(desk) = desks.lock().unwrap_or_else(PoisonError::into_inner).get(&process) {
-        let _ = desk.answers.send(body);
-    }
+async fn answer(State(api): State<Arc<RuntimeApi>>, body: Bytes) -> StatusCode {
+    let _ = api.answers.send(body);
     StatusCode::ACCEPTED
 }
 

@@ -6,6 +6,7 @@ pub mod function_process;
 pub mod laptop;
 pub mod load;
 pub mod paths;
+pub mod performance;
 pub mod post;
 pub mod reliability;
 pub mod relying_party;

@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::{process::Command, time::sleep};
 use twostep_local::{lambda::environment, settings::Settings, template::Template};
 use twostep_tests::{
-    Client, PASSWORD, SignedIn, Stack,
+    PASSWORD, SignedIn, Stack,
     backend::{Backend, Fault, Mode},
     fresh_email, fresh_phone,
-    function_process::{RuntimeApi, Start, cpu_time, peak_memory},
+    function_process::{FunctionProcess, Start, peak_memory},
     paths::{programs, root},
+    performance::{CpuUsed, OF_A_SIGN_IN, Times, as_f64, median, millis, only_process, sign_in, timed},
     stack::free_ports,
 };
 
@@ -25,8 +26,6 @@ const TIMES: usize = 200;
 /// Requests whose calls of DynamoDB are delayed, so that calls in parallel overlap.
 const DELAYED: usize = 5;
 const DELAY: Duration = Duration::from_millis(60);
-/// The functions that a sign-in by phone runs.
-const OF_A_SIGN_IN: [&str; 6] = ["phone-login", "queue-sms", "send-sms", "sms-status", "verify-code", "count-codes"];
 
 #[tokio::main]
 async fn main() {
@@ -52,6 +51,12 @@ struct Started {
 }
 
 impl Started {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     fn wall(&self) -> Duration {
         median(self.starts.iter().map(|start| start.wall).collect())
     }
@@ -76,10 +81,9 @@ async fn print_starts(stack: &Stack) {
     all.extend(
         functions.iter().map(|function| started(&function.name, environment::of(function, &template, &settings))),
     );
-    let runtime = RuntimeApi::serve().await;
     for _ in 0..STARTS {
         for function in &mut all {
-            let process = runtime.start(&function.binary, &function.environment).await;
+            let process = FunctionProcess::start(function.command()).await;
             function.starts.push(process.start);
         }
     }
@@ -129,21 +133,21 @@ async fn requests(stack: &Stack, backend: &Backend) {
     // The first of each finds cold caches.
     client.log_in(&email, PASSWORD).await;
 
-    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
-    let before = cpu_of(stack, &OF_A_SIGN_IN).await;
+    let mut times = Times::new();
+    let before = CpuUsed::until_now(stack, &OF_A_SIGN_IN).await;
     let mut sessions = Vec::new();
     for phone in measured {
         let signed_in = sign_in(&client, phone, &mut times).await;
         sessions.push(signed_in);
     }
     sleep(Duration::from_secs(5)).await;
-    let mut cpu = used_since(stack, before).await;
-    let before = cpu_of(stack, &["password-login", "session"]).await;
+    let mut cpu = before.since(stack).await;
+    let before = CpuUsed::until_now(stack, &["password-login", "session"]).await;
     for session in &sessions {
         timed(&mut times, "password login", client.log_in(&email, PASSWORD)).await.expect(200);
         timed(&mut times, "refresh", client.refresh(&session.refresh_token)).await.expect(200);
     }
-    cpu.extend(used_since(stack, before).await);
+    cpu.extend(before.since(stack).await);
 
     backend.inject(Fault { function: "", call: "", mode: Mode::Delay(DELAY), skip: 0, count: usize::MAX });
     let mut rounds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -197,73 +201,8 @@ async fn requests(stack: &Stack, backend: &Backend) {
     }
 }
 
-/// A sign-in by phone. "send" is the time until the provider has the message.
-async fn sign_in(client: &Client, phone: &str, times: &mut BTreeMap<&'static str, Vec<Duration>>) -> SignedIn {
-    let challenge = timed(times, "start", client.start("/login/phone", phone)).await.expect(202);
-    let started = Instant::now();
-    while client.inbox(phone).await.len() < 2 {
-        sleep(Duration::from_millis(1)).await;
-    }
-    times.entry("send").or_default().push(started.elapsed());
-    let code = client.nth_code(phone, 2).await;
-    let verified = timed(times, "verify", client.verify(&challenge, &code)).await.expect(200);
-    SignedIn::from_session(&verified)
-}
-
-async fn timed<T>(
-    times: &mut BTreeMap<&'static str, Vec<Duration>>,
-    what: &'static str,
-    request: impl Future<Output = T>,
-) -> T {
-    let began = Instant::now();
-    let answer = request.await;
-    times.entry(what).or_default().push(began.elapsed());
-    answer
-}
-
-async fn cpu_of(stack: &Stack, functions: &[&'static str]) -> BTreeMap<&'static str, (u32, Duration)> {
-    let mut used = BTreeMap::new();
-    for function in functions {
-        let process = only_process(stack, function).await;
-        used.insert(*function, (process, cpu_time(process)));
-    }
-    used
-}
-
-async fn used_since(
-    stack: &Stack,
-    before: BTreeMap<&'static str, (u32, Duration)>,
-) -> BTreeMap<&'static str, Duration> {
-    let mut used = BTreeMap::new();
-    for (function, (process, earlier)) in before {
-        assert_eq!(only_process(stack, function).await, process, "{function} was restarted");
-        used.insert(function, cpu_time(process).saturating_sub(earlier));
-    }
-    used
-}
-
 async fn memory_of(stack: &Stack, function: &str) -> u64 {
     peak_memory(only_process(stack, function).await)
-}
-
-async fn only_process(stack: &Stack, function: &str) -> u32 {
-    let processes = stack.instances_of(function).await;
-    assert_eq!(processes.len(), 1, "{function} has one process, because CONCURRENCY is 1");
-    processes[0]
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
-}
-
-#[expect(clippy::cast_precision_loss, reason = "these numbers are small")]
-fn as_f64(number: usize) -> f64 {
-    number as f64
 }
 
 fn megabytes(file: &Path) -> f64 {
