@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs permissions browser browser-setup apache-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
+.PHONY: help setup build dev test test-setup unit e2e load reliability attacks timing costs bench bench-peers permissions browser browser-setup apache-setup screenshots package release arm64 scripts preflight deploy-first deploy propose apply smoke undo-failed-deploy callback rotate-callback rotate-origin-secret check format clean
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 # Every build asks for the whole workspace, so that all share one set of features and no dependency is built twice.
@@ -78,6 +78,16 @@ attacks: test-setup build ## Try every attack and write docs/attacks.md
 
 timing: test-setup build ## Compare the time of answers about known and unknown names (a benchmark)
 	target/debug/timing
+
+bench: test-setup build ## Measure starts, requests and memory of release builds, and count the calls of a sign-in
+	$(BUILD) --release --bins
+	target/release/performance
+	target/debug/costs
+
+bench-peers: test-setup ## Compare a sign-in with OpenAuth and better-auth in Node
+	$(BUILD) --release --bins
+	$(WITH_VENV) npm ci --prefix tests/peers --no-audit --no-fund --silent
+	target/release/peers
 
 costs: test-setup build ## Count what a sign-in reads and writes (for the table in docs/operations.md)
 	target/debug/costs

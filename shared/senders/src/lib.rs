@@ -2,6 +2,7 @@
 //! gives an [`Outcome`].
 
 pub mod clickatell;
+mod http;
 pub mod outbound;
 mod outcome;
 pub mod ses;

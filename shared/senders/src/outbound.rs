@@ -3,7 +3,7 @@
 //! A host is resolved once, and the connection goes to an address that was checked, so an answer of the DNS that changes
 //! afterwards changes nothing. Redirects are not followed.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
 use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
@@ -14,6 +14,8 @@ use twostep_domain::{
     network::is_public,
     target::{Reach, TargetUrl},
 };
+
+use crate::http;
 
 #[derive(Clone)]
 pub struct Outbound {
@@ -52,23 +54,12 @@ impl NoReply {
 }
 
 impl Outbound {
-    const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-    const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
     const LONGEST_REPLY: usize = 16 * 1024;
 
     /// # Errors
     /// If no TLS client can be made on this machine.
-    #[expect(clippy::disallowed_methods, reason = "a client with time limits")]
     pub fn new(reach: Reach) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Self::CONNECT_TIMEOUT)
-            .timeout(Self::TOTAL_TIMEOUT)
-            // A connection that was kept while the function was frozen may be dead.
-            .pool_max_idle_per_host(0)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(CheckedResolver { reach })
-            .build()?;
+        let http = http::client().no_proxy().dns_resolver(CheckedResolver { reach }).build()?;
         Ok(Self { http })
     }
 

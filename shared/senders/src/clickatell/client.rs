@@ -1,12 +1,10 @@
 //! The HTTP client of both APIs.
 
-use std::time::Duration;
-
 use reqwest::header::AUTHORIZATION;
 use twostep_domain::settings::ClickatellApi;
 
 use super::{account::Account, key_check::KeyCheck, request, response};
-use crate::{Fault, Message, Outcome};
+use crate::{Fault, Message, Outcome, http};
 
 pub struct Client {
     http: reqwest::Client,
@@ -16,21 +14,10 @@ pub struct Client {
 impl Client {
     pub const PRODUCTION: &str = "https://platform.clickatell.com";
 
-    const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-    const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
-
     /// # Errors
     /// If no TLS client can be made on this machine.
-    #[expect(clippy::disallowed_methods, reason = "the one place that makes a client, with time limits")]
     pub fn new(base_url: String) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Self::CONNECT_TIMEOUT)
-            .timeout(Self::TOTAL_TIMEOUT)
-            // A connection that was kept while the function was frozen may be dead, and the outcome of a message sent into
-            // it would be unknown.
-            .pool_max_idle_per_host(0)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let http = http::client().build()?;
         Ok(Self { http, base_url })
     }
 
