@@ -1,8 +1,13 @@
 //! Embedded DynamoDB with the tables that `template.yaml` declares.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use dynoxide::Database;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,16 +17,25 @@ use crate::{
 
 const SETTINGS: &str = "settings";
 
+/// An index that Dynoxide lacks. Without it, each write to a table with a stream, and each read of a stream, scans all records
+/// that were ever written to streams.
+const STREAM_POSITIONS: &str = "CREATE INDEX IF NOT EXISTS stream_positions
+    ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
+
 /// # Errors
 /// If the data can't be opened, or DynamoDB rejects a table.
 pub fn open(data: Option<&Path>, template: &Template) -> Result<Database> {
-    let database = match data {
-        None => Database::memory()?,
+    static IN_MEMORY: AtomicU64 = AtomicU64::new(0);
+    let file = match data {
+        // A name, so that a second connection finds it.
+        None => format!("file:dynamodb-{}?mode=memory&cache=shared", IN_MEMORY.fetch_add(1, Ordering::Relaxed)),
         Some(folder) => {
             fs::create_dir_all(folder)?;
-            Database::new(&folder.join("dynamodb.sqlite").to_string_lossy())?
+            folder.join("dynamodb.sqlite").to_string_lossy().into_owned()
         }
     };
+    let database = Database::new(&file)?;
+    Connection::open(&file)?.execute_batch(STREAM_POSITIONS)?;
     let present = database.list_tables(serde_json::from_value(json!({}))?)?.table_names;
     let tables = template.tables();
     let is_new = |name: &str| !present.iter().any(|table| table == name);
@@ -86,6 +100,25 @@ fn first_settings() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_and_writes_of_streams_scan_no_records() {
+        let file = "file:dynamodb-plan?mode=memory&cache=shared";
+        let _database = Database::new(file).unwrap();
+        let connection = Connection::open(file).unwrap();
+        connection.execute_batch(STREAM_POSITIONS).unwrap();
+        // Dynoxide's own queries.
+        for query in [
+            "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 FROM _stream_records WHERE table_name = ?1",
+            "SELECT event_name FROM _stream_records WHERE table_name = ?1 AND shard_id = ?2
+             AND CAST(sequence_number AS INTEGER) > ?3 ORDER BY CAST(sequence_number AS INTEGER) ASC LIMIT ?4",
+        ] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+            let steps = plan.raw_query().mapped(|row| row.get::<_, String>("detail"));
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(steps.iter().all(|step| step.contains("INDEX stream_positions")), "{steps:?}");
+        }
+    }
 
     #[test]
     fn a_table_of_an_earlier_version_gets_its_new_index() {
