@@ -1,6 +1,6 @@
 //! The stack's gateway, Lambda and event sources in this process, with the function `probe`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use dynoxide::Database;
 use reqwest::Method;
@@ -14,7 +14,7 @@ use twostep_local::{
     template::Template,
 };
 
-use crate::{http, paths::root};
+use crate::{http, paths::programs};
 
 pub struct Laptop {
     pub url: String,
@@ -62,7 +62,7 @@ impl Laptop {
         let queues = sqs::Queues::new(template.queues());
         tokio::spawn(sqs::serve(sqs, Arc::clone(&queues)));
         let (used, _) = mpsc::unbounded_channel();
-        let lambda = Lambda::new(&template, settings, &binaries(), &runtime, &used).expect("`make build` built it");
+        let lambda = Lambda::new(&template, settings, &programs(), &runtime, &used).expect("`make build` built it");
         tokio::spawn(lambda::serve(Arc::clone(&lambda), runtime));
         let router = gateway::router(template.http_api(), Arc::clone(&lambda), settings);
         tokio::spawn(gateway::serve(api, router));
@@ -99,8 +99,4 @@ impl Laptop {
         let answer = self.lambda.invoke("probe", json!({ "batches": true }).to_string().into()).await;
         serde_json::from_slice(&answer.expect("an answer")).expect("JSON")
     }
-}
-
-fn binaries() -> PathBuf {
-    root().join("target/debug")
 }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::{Instant, sleep};
+use twostep_local::settings::Settings;
 
-use crate::{Client, SignedIn, Stack, function_process::cpu_time};
+use crate::{Client, SignedIn, Stack, fresh_phone, function_process::cpu_time};
 
 /// The functions that a sign-in by phone runs.
 pub const OF_A_SIGN_IN: [&str; 6] =
@@ -48,6 +49,34 @@ pub async fn only_process(stack: &Stack, function: &str) -> u32 {
     let processes = stack.instances_of(function).await;
     assert_eq!(processes.len(), 1, "{function} has one process, because CONCURRENCY is 1");
     processes[0]
+}
+
+/// What the stack's functions get, for processes that are started beside it.
+///
+/// # Panics
+/// If a variable of the stack is malformed.
+#[must_use]
+pub fn settings(stack: &Stack) -> Settings {
+    Settings {
+        api_port: stack.api_port,
+        sandbox_port: stack.sandbox_port,
+        ses_port: stack.sandbox_port,
+        dynamodb_port: stack.dynamodb_port,
+        secrets_port: stack.secrets_port,
+        sqs_port: stack.sqs_port,
+        ..Settings::read().expect("settings")
+    }
+}
+
+/// New numbers with an account each.
+pub async fn registered(client: &Client, count: usize) -> Vec<String> {
+    let mut phones = Vec::new();
+    for _ in 0..count {
+        let phone = fresh_phone();
+        client.register(&phone).await;
+        phones.push(phone);
+    }
+    phones
 }
 
 /// A sign-in by phone. "send" is the time until the provider has the message.

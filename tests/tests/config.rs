@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{net::TcpListener, process::Command, task::JoinSet};
-use twostep_tests::{PATIENCE, paths::root, template};
+use twostep_tests::{PATIENCE, paths::programs, template};
 
 type Environment = BTreeMap<String, String>;
 
@@ -23,7 +23,7 @@ enum Outcome {
 async fn start(function: &str, environment: &Environment) -> Outcome {
     let runtime = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nothing = "http://127.0.0.1:9";
-    let child = Command::new(root().join("target/debug").join(function))
+    let child = Command::new(programs().join(function))
         .env_clear()
         .env("AWS_LAMBDA_RUNTIME_API", runtime.local_addr().unwrap().to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", function)

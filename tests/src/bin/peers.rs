@@ -1,16 +1,16 @@
 //! Compares a sign-in by phone with two services that people use instead, each in a Node process: OpenAuth with its DynamoDB
 //! storage, and better-auth with SQLite in the process. `make bench-peers` runs it; see `docs/performance.md`. Linux only.
 
-use std::{collections::BTreeMap, process::Command as Tool, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, process::Command, time::sleep};
-use twostep_local::{aws::dynamodb, lambda::environment, settings::Settings, template::Template};
+use twostep_local::{aws::dynamodb, lambda::environment, template::Template};
 use twostep_tests::{
     Stack, fresh_phone,
     function_process::{FunctionProcess, Start, cpu_time, peak_memory},
     paths::{programs, root},
-    performance::{CpuUsed, OF_A_SIGN_IN, Times, as_f64, median, millis, only_process, sign_in},
+    performance::{CpuUsed, OF_A_SIGN_IN, Times, as_f64, median, millis, only_process, registered, settings, sign_in},
 };
 
 const STARTS: usize = 11;
@@ -61,12 +61,7 @@ async fn main() {
 async fn own() -> [Row; 2] {
     let stack = Stack::start(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "warn")]).await;
     let client = stack.client();
-    let mut phones = Vec::new();
-    for _ in 0..WARM_UP + TIMES {
-        let phone = fresh_phone();
-        client.register(&phone).await;
-        phones.push(phone);
-    }
+    let phones = registered(&client, WARM_UP + TIMES).await;
     let (first, measured) = phones.split_at(WARM_UP);
     for phone in first {
         sign_in(&client, phone, &mut Times::new()).await;
@@ -81,11 +76,7 @@ async fn own() -> [Row; 2] {
     let memory = peak_memory(only_process(&stack, "verify-code").await);
 
     let template = Template::read(&root().join("template.yaml").to_string_lossy()).expect("the template");
-    let settings = Settings {
-        dynamodb_port: stack.dynamodb_port,
-        secrets_port: stack.secrets_port,
-        ..Settings::read().expect("settings")
-    };
+    let settings = settings(&stack);
     let functions = template.functions();
     let function = functions.iter().find(|function| function.name == "phone-login").expect("phone-login");
     let variables = environment::of(function, &template, &settings);
@@ -181,7 +172,7 @@ async fn starts(command: impl Fn() -> Command) -> Start {
 }
 
 fn node(peer: &str) -> Command {
-    let mut command = Command::from(Tool::new("node"));
+    let mut command = Command::new("node");
     command.arg("runtime.mjs").arg(peer).current_dir(root().join("tests/peers")).env("NODE_ENV", "production");
     command
 }

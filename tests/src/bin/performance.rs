@@ -8,14 +8,16 @@ use std::{
 };
 
 use tokio::{process::Command, time::sleep};
-use twostep_local::{lambda::environment, settings::Settings, template::Template};
+use twostep_local::{lambda::environment, template::Template};
 use twostep_tests::{
     PASSWORD, SignedIn, Stack,
     backend::{Backend, Fault, Mode},
-    eventually, fresh_email, fresh_phone,
+    eventually, fresh_email,
     function_process::{FunctionProcess, Start, peak_memory},
     paths::{programs, root},
-    performance::{CpuUsed, OF_A_SIGN_IN, Times, as_f64, median, millis, only_process, sign_in, timed},
+    performance::{
+        CpuUsed, OF_A_SIGN_IN, Times, as_f64, median, millis, only_process, registered, settings, sign_in, timed,
+    },
     stack::free_ports,
 };
 
@@ -99,19 +101,6 @@ async fn print_starts(stack: &Stack) {
     println!();
 }
 
-/// What the stack's functions get, for processes that are started beside it.
-fn settings(stack: &Stack) -> Settings {
-    Settings {
-        api_port: stack.api_port,
-        sandbox_port: stack.sandbox_port,
-        ses_port: stack.sandbox_port,
-        dynamodb_port: stack.dynamodb_port,
-        secrets_port: stack.secrets_port,
-        sqs_port: stack.sqs_port,
-        ..Settings::read().expect("settings")
-    }
-}
-
 /// How many calls of DynamoDB wait for one another in each kind of request, at most.
 async fn rounds() -> BTreeMap<&'static str, usize> {
     let [dynamodb] = free_ports();
@@ -128,12 +117,7 @@ async fn rounds() -> BTreeMap<&'static str, usize> {
     let client = stack.client();
     let email = fresh_email();
     client.register_password(&email, PASSWORD).await;
-    let mut phones = Vec::new();
-    for _ in 0..=DELAYED {
-        let phone = fresh_phone();
-        client.register(&phone).await;
-        phones.push(phone);
-    }
+    let phones = registered(&client, DELAYED + 1).await;
     // The first of each finds cold caches.
     sign_in(&client, &phones[0], &mut Times::new()).await;
     client.log_in(&email, PASSWORD).await;
@@ -172,12 +156,7 @@ async fn requests(stack: &Stack, rounds: &BTreeMap<&str, usize>) {
     let client = stack.client();
     let email = fresh_email();
     let session = client.register_password(&email, PASSWORD).await;
-    let mut phones = Vec::new();
-    for _ in 0..=TIMES {
-        let phone = fresh_phone();
-        client.register(&phone).await;
-        phones.push(phone);
-    }
+    let phones = registered(&client, TIMES + 1).await;
     // The first of each finds cold caches.
     sign_in(&client, &phones[0], &mut Times::new()).await;
     client.log_in(&email, PASSWORD).await;
