@@ -30,10 +30,8 @@ PAGES = {
 def test_every_page_is_accessible(browser, stack, language, width):
     person = Person(browser, stack, language, width)
     for path, name in PAGES.items():
-        # Load a new document each time, because a change of the hash alone doesn't.
-        person.open("/code")
-        person.open(path)
-        person.at(name)
+        person.load(path, name)
+        expect(person.locator("h1:visible")).to_have_count(1)
         person.look(path)
     person.close()
 
@@ -56,9 +54,7 @@ def test_pages_hold_with_text_of_twice_the_size(browser, stack, language):
     """WCAG 2.2, 1.4.4, at the width that a zoom of 400 % leaves of 1280 px (1.4.10)."""
     person = Person(browser, stack, language, 320)
     for path, name in PAGES.items():
-        person.open("/robots.txt")
-        person.open(path)
-        person.at(name)
+        person.load(path, name)
         overflow = person.page.evaluate(
             """() => {
               document.documentElement.style.fontSize = "200%";
@@ -74,9 +70,7 @@ def test_pages_work_with_forced_colours(browser, stack):
     person = Person(browser, stack, "en", 390)
     person.page.emulate_media(forced_colors="active")
     for path, name in PAGES.items():
-        person.open("/robots.txt")
-        person.open(path)
-        expect(person.locator(f'main[data-page="{name}"][data-ready]')).to_be_attached()
+        person.load(path, name)
         bare = person.page.evaluate(
             """() => [...document.querySelectorAll("main button, main .button, main input:not([type=radio], [type=checkbox]), main select, main textarea")]
               .filter((control) => control.offsetParent && !control.matches(".quiet, .remove"))
