@@ -51,6 +51,9 @@ fn matches(pattern: &str, text: &str, crosses_colons: impl Fn(&[char]) -> bool) 
                 next[j + 1] = reached[j] && (expected == '?' || expected == character);
             }
         }
+        if !next.contains(&true) {
+            return false;
+        }
         reached = next;
     }
     reached[text.len()]
