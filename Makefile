@@ -51,10 +51,26 @@ APACHE := $(if $(SKIP_APACHE),,apache)
 
 test: test-setup $(BROWSER:%=%-setup) $(APACHE:%=%-setup) build ## Run every test: unit, property, service, template, end-to-end, in a browser
 	rm -rf target/iam-usage
-	$(TEST)
-	$(TEST_SCRIPTS)
-	$(if $(BROWSER),$(RUN_BROWSER))
+	$(TEST) --no-run
+	@echo "Testing in parallel; each part prints its results when it ends: $(PARTS:run-%=%)"
+	$(MAKE) --no-print-directory --jobs=$(words $(PARTS)) --keep-going $(addprefix --output-sync=,$(if $(filter output-sync,$(.FEATURES)),target)) $(PARTS)
 	target/debug/permissions
+
+# Most tests wait for most of their time, so the parts share the processors well.
+PARTS := run-tests run-attacks run-scripts $(BROWSER:%=run-%)
+.PHONY: $(PARTS)
+
+run-tests:
+	$(TEST)
+
+run-attacks:
+	target/debug/attacks
+
+run-scripts:
+	$(TEST_SCRIPTS)
+
+run-browser:
+	$(RUN_BROWSER)
 
 test-setup: .venv/test
 
@@ -74,7 +90,7 @@ reliability: test-setup build ## Register 2,000 users while everything around th
 	target/debug/reliability
 
 attacks: test-setup build ## Try every attack and write docs/attacks.md
-	$(TEST) --test attacks -- --write
+	target/debug/attacks --write
 
 timing: test-setup build ## Compare the time of answers about known and unknown names (a benchmark)
 	target/debug/timing
