@@ -163,6 +163,12 @@ class Person(Page):
         self.follow_the_clock()
         self.page.clock.fast_forward(seconds * 1000)
 
+    def stop_the_clock(self):
+        """From now on, the time of all of the person's tabs moves only with `clock.run_for`."""
+        if not self.dates_follow:
+            self.page.clock.install()
+        self.page.clock.pause_at(self.page.evaluate("Date.now()") / 1000 + 1)
+
     def follow_the_clock(self):
         if self.page.evaluate("location.protocol") == "about:":
             self.page.clock.install(time=datetime.now() + timedelta(seconds=self.clock.ahead))

@@ -1,7 +1,6 @@
 """Slow networks, answers that don't come, and several tabs."""
 
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -34,10 +33,10 @@ def slow_down(page):
 
 
 @contextmanager
-def hanging(context, pattern):
-    """Requests that match get no answer until the end."""
+def hanging(context, pattern, count=1000):
+    """The first requests that match get no answer until the end."""
     held = []
-    context.route(pattern, lambda route: held.append(route))
+    context.route(pattern, lambda route: held.append(route) if len(held) < count else route.fallback())
     yield held
     context.unroute(pattern)
     for route in held:
@@ -138,25 +137,33 @@ def test_a_request_says_that_it_waits_and_is_given_up(person):
 
 def test_a_hanging_request_in_one_tab_does_not_block_another(person):
     person.register_with_password()
-    person.page.clock.install()
-    with hanging(person.context, "**/v1/session/refresh") as held:
+    person.stop_the_clock()
+    with hanging(person.context, "**/v1/session/refresh", count=1) as held:
         person.page.reload()
-        # A clock that stands never tells the tab to give up.
-        person.page.clock.pause_at(datetime.now() + timedelta(seconds=5))
-        expect(person.locator("#loading")).to_be_visible()
         eventually(person.page, "a request that hangs", lambda: held)
-        person.context.unroute("**/v1/session/refresh")
         other = person.context.new_page()
         other.goto(person.origin + "/profile")
+        waiting = "navigator.locks.query().then(({pending}) => pending.length)"
+        eventually(other, "a tab that waits for its turn", lambda: other.evaluate(waiting) == 1)
+        other.clock.run_for(4000)
         expect(other.locator("#profile")).to_be_visible()
         # A sign-in doesn't wait at all.
-        other.clock.install()
         other.goto(person.origin + "/login#email")
-        other.clock.pause_at(datetime.now() + timedelta(seconds=5))
         other.locator("#email").fill(person.email)
         other.locator("#password").fill(PASSWORD)
         other.locator("#password-submit").click()
         expect(other.locator("#profile")).to_be_visible()
+
+
+def test_a_sign_out_while_the_page_loads_ends_at_the_first_page(phone_user):
+    person = phone_user
+    person.register_with_password()
+    with hanging(person.context, "**/v1/session/refresh") as held:
+        person.page.reload()
+        eventually(person.page, "a request of the page", lambda: held)
+        person.locator("#sign-out").click()
+        person.at("home")
+        person.reads("#status", "signed_out")
 
 
 def test_tabs_follow_a_sign_out_and_a_sign_in_at_once(person, browser, stack):

@@ -13,6 +13,9 @@ let accessToken = null;
 /** The id of the user whose page this is. @type {string | null} */
 let me = null;
 
+/** Whether the user has asked to leave: what ends with the session must not lead anywhere else. */
+let leaving = false;
+
 /** Milliseconds that the refresh of a closed page can still take. */
 const LEFT_BEHIND = 3000;
 
@@ -91,7 +94,7 @@ export async function withToken(what) {
 
 /** @returns {Promise<never>} */
 function reload() {
-  location.reload();
+  if (!leaving) location.reload();
   return never();
 }
 
@@ -125,6 +128,7 @@ export async function withAccount(what) {
  * @returns {Promise<never>} the page is closing
  */
 function signInAgain(why) {
+  if (leaving) return never();
   if (why === "signed_out") signedInUser.clear();
   keep("next", { path: location.pathname, why, pending });
   go("/login", { replace: why === "signed_out" });
@@ -149,12 +153,19 @@ export function signedIn(session) {
 }
 
 export async function signOut() {
-  await logout();
+  leaving = true;
+  try {
+    await logout();
+  } catch (error) {
+    leaving = false;
+    throw error;
+  }
   leave(say("signed_out"));
 }
 
 /** Forgets the user and opens the first page. @param {string} why */
 export function leave(why) {
+  leaving = true;
   accessToken = null;
   me = null;
   signedInUser.clear();
