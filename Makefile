@@ -57,11 +57,16 @@ test: test-setup $(BROWSER:%=%-setup) $(APACHE:%=%-setup) build ## Run every tes
 	target/debug/permissions
 
 # Most tests wait for most of their time, so the parts share the processors well.
-PARTS := run-tests run-attacks run-scripts $(BROWSER:%=run-%)
+PARTS := run-tests run-e2e run-attacks run-scripts $(BROWSER:%=run-%)
 .PHONY: $(PARTS)
 
+# All but the end-to-end tests, which are in a folder.
 run-tests:
-	$(TEST)
+	$(TEST) --lib --bins $(addprefix --test ,$(basename $(notdir $(wildcard tests/tests/*.rs shared/*/tests/*.rs))))
+	$(TEST) --doc
+
+run-e2e:
+	$(TEST) --test e2e
 
 run-attacks:
 	target/debug/attacks
