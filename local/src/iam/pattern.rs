@@ -33,6 +33,10 @@ pub fn arn_matches(pattern: &str, arn: &str) -> bool {
 
 /// `crosses_colons` receives the pattern after a `*` and returns whether that `*` may match colons.
 fn matches(pattern: &str, text: &str, crosses_colons: impl Fn(&[char]) -> bool) -> bool {
+    let literal = pattern.split(['*', '?']).next().unwrap_or_default();
+    let (Some(pattern), Some(text)) = (pattern.strip_prefix(literal), text.strip_prefix(literal)) else {
+        return false;
+    };
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     // reached[j]: the pattern so far matches the first j characters.
@@ -50,9 +54,6 @@ fn matches(pattern: &str, text: &str, crosses_colons: impl Fn(&[char]) -> bool) 
             for (j, &character) in text.iter().enumerate() {
                 next[j + 1] = reached[j] && (expected == '?' || expected == character);
             }
-        }
-        if !next.contains(&true) {
-            return false;
         }
         reached = next;
     }
