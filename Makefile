@@ -53,7 +53,7 @@ test: test-setup $(BROWSER:%=%-setup) $(APACHE:%=%-setup) build ## Run every tes
 	rm -rf target/iam-usage
 	$(TEST) --no-run
 	@echo "Testing in parallel; each part prints its results when it ends: $(PARTS:run-%=%)"
-	$(MAKE) --no-print-directory --jobs=$(words $(PARTS)) --keep-going $(addprefix --output-sync=,$(if $(filter output-sync,$(.FEATURES)),target)) $(PARTS)
+	$(MAKE) --no-print-directory --jobs=$(words $(PARTS)) $(addprefix --output-sync=,$(if $(filter output-sync,$(.FEATURES)),target)) $(PARTS)
 	target/debug/permissions
 
 # Most tests wait for most of their time, so the parts share the processors well.

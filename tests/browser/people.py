@@ -121,12 +121,12 @@ class Person(Page):
         self.open(path)
         self._is_ready(name)
 
-    def at(self, name):
-        """Waits until the page is ready, and checks how it looks."""
+    def at(self, name, view=None):
+        """Waits until the page is ready, and checks how it looks. `view` names what a page of several views shows."""
         self._is_ready(name)
         expect(self.locator("h1:visible")).to_have_count(1)
         expect(self.locator("html")).to_have_attribute("lang", self.language)
-        self.look(name)
+        self.look(view or name)
 
     def _is_ready(self, name):
         expect(self.locator(f'main[data-page="{name}"][data-ready]')).to_be_attached()

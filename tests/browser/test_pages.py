@@ -31,8 +31,7 @@ def test_every_page_is_accessible(browser, stack, language, width):
     person = Person(browser, stack, language, width)
     for path, name in PAGES.items():
         person.load(path, name)
-        expect(person.locator("h1:visible")).to_have_count(1)
-        person.look(path)
+        person.at(name, view=path)
     person.close()
 
 
@@ -55,6 +54,7 @@ def test_pages_hold_with_text_of_twice_the_size(browser, stack, language):
     person = Person(browser, stack, language, 320)
     for path, name in PAGES.items():
         person.load(path, name)
+        person.at(name, view=path)
         overflow = person.page.evaluate(
             """() => {
               document.documentElement.style.fontSize = "200%";

@@ -1,6 +1,7 @@
 """Slow networks, answers that don't come, and several tabs."""
 
 from contextlib import contextmanager
+from math import inf
 
 import pytest
 from playwright.sync_api import expect
@@ -26,14 +27,19 @@ def phone_user(browser, stack):
     person.close()
 
 
-def slow_down(page):
+def network_of(page):
+    """The network domain of the browser's debugger."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
-    session.send("Network.emulateNetworkConditions", SLOW)
+    return session
+
+
+def slow_down(page):
+    network_of(page).send("Network.emulateNetworkConditions", SLOW)
 
 
 @contextmanager
-def hanging(context, pattern, count=1000):
+def hanging(context, pattern, count=inf):
     """The first requests that match get no answer until the end."""
     held = []
     context.route(pattern, lambda route: held.append(route) if len(held) < count else route.fallback())
@@ -50,16 +56,15 @@ def hanging(context, pattern, count=1000):
 def test_a_form_can_be_used_after_seconds_on_a_slow_network(phone_user, path, field):
     """Computed from the requests, because the time of a real load depends on what else the machine does."""
     page = phone_user.page
-    session = page.context.new_cdp_session(page)
-    session.send("Network.enable")
+    network = network_of(page)
     rounds, sizes = {}, []
 
     def sent(event):
         cause = event["initiator"].get("url", "").partition("#")[0]
         rounds[event["request"]["url"]] = rounds.get(cause, 0) + 1
 
-    session.on("Network.requestWillBeSent", sent)
-    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    network.on("Network.requestWillBeSent", sent)
+    network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
     page.goto(phone_user.origin + path)
     expect(page.locator(field)).to_be_visible()
     page.locator("main[data-ready]").wait_for(state="attached")
@@ -140,6 +145,7 @@ def test_a_hanging_request_in_one_tab_does_not_block_another(person):
     person.stop_the_clock()
     with hanging(person.context, "**/v1/session/refresh", count=1) as held:
         person.page.reload()
+        expect(person.locator("#loading")).to_be_visible()
         eventually(person.page, "a request that hangs", lambda: held)
         other = person.context.new_page()
         other.goto(person.origin + "/profile")
